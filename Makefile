@@ -1,0 +1,35 @@
+# Thin on purpose: each line calls a tool, or the course's own command `dlmap`.
+PYTHON ?= python3
+JOBS ?= 2
+BIN := .venv/bin
+QUIET := DLMAP_BATCH=1 DLMAP_OFFLINE=1 DLMAP_THREADS=1 OMP_NUM_THREADS=1 DLMAP_WORK=$(CURDIR)/build/work
+
+.PHONY: lab test run build clean
+
+lab: .venv/ready                ## install what is needed, open JupyterLab on lecture 00; ARGS="--no-browser --port 9999"
+	$(BIN)/dlmap lab $(ARGS)
+
+test: .venv/ready               ## every gate; exercises run untouched, so not in strict mode
+	$(BIN)/dlmap build --check
+	$(QUIET) DLMAP_STRICT=1 $(BIN)/pytest -n $(JOBS) @tests/nbval.args tests lectures solutions
+	$(QUIET) $(BIN)/pytest -n $(JOBS) @tests/nbval.args exercises
+
+run: .venv/ready                ## execute lectures with other parameters; ARGS="01 --profile full"
+	$(BIN)/dlmap run $(ARGS)
+
+build: .venv/ready              ## sources -> notebooks, executing what changed
+	$(BIN)/dlmap build --run $(ARGS)
+
+clean:                          ## remove what can be made again; never exercises/work
+	rm -rf .venv build data/cache *.egg-info .pytest_cache .ruff_cache
+
+# The stamp is written last: an interrupted installation is taken up again by the next `make`.
+.venv/ready: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "Python 3.11 or newer is needed; '$(PYTHON)' is not. Install it, or name it: make PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -m venv .venv || { \
+	  echo "Python's venv module is missing. On Debian and Ubuntu: apt install python3-venv"; exit 1; }
+	@echo "Installing the pinned packages into .venv: once, some minutes, about 2 GB (more with CUDA)."
+	$(BIN)/python -m pip install --quiet -r requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --editable .
+	@touch $@
