@@ -1,0 +1,42 @@
+"""A teaching claim: a sentence, the number that was measured for it, and the bound it must keep."""
+
+import math
+
+from utils import runtime
+
+
+class ClaimFailed(AssertionError):
+    """A claim did not hold. Raised only in tests and batch runs (`DLMAP_STRICT=1`)."""
+
+
+def claim(text: str, measured: float, *, at_least: float | None = None, at_most: float | None = None) -> None:
+    """Measure a sentence and say whether it holds.
+
+        claim("joint training beats the greedy stack on spirals", joint - stack, at_least=0.05)
+        ✔ joint training beats the greedy stack on spirals: 0.107 ≥ 0.05
+
+    Parameters: `measured` is one number (a one-element array or tensor will do); at least one bound is given.
+    Live, a broken claim prints ✘ and the notebook goes on: a learner who changed a number sees what it broke.
+    Raises: ValueError if there is no bound or not one number; ClaimFailed if it is broken in a strict run.
+    """
+    if at_least is None and at_most is None:
+        raise ValueError(f"the claim {text!r} has no bound: give at_least=, at_most= or both")
+    try:
+        number = float(measured)
+    except (TypeError, ValueError):
+        raise ValueError(f"the claim {text!r} needs one number, got {type(measured).__name__}") from None
+    above = at_least is None or number >= at_least
+    below = at_most is None or number <= at_most
+    held = above and below and math.isfinite(number)
+
+    if at_least is None:
+        bound = f"≤ {at_most:g}"
+    elif at_most is None:
+        bound = f"≥ {at_least:g}"
+    else:
+        bound = f"∈ [{at_least:g}, {at_most:g}]"
+    line = f"{'✔' if held else '✘'} {text}: {number:.3g} {bound}"
+    facts = {"claim": text, "measured": number, "at_least": at_least, "at_most": at_most, "held": held}
+    runtime.say(line, **facts)
+    if runtime.strict() and not held:
+        raise ClaimFailed(line)

@@ -1,0 +1,50 @@
+"""Where things are. Nothing in `utils` reads the current directory; it asks here."""
+
+import os
+import tempfile
+from pathlib import Path
+
+from utils.errors import UserError
+
+ROOT = Path(__file__).resolve().parents[1]
+LECTURES, EXERCISES, SOLUTIONS = ROOT / "lectures", ROOT / "exercises", ROOT / "solutions"
+DATA, BUILD = ROOT / "data", ROOT / "build"
+
+
+def work() -> Path:
+    """The learner's own folder: copies of exercises and progress. `$DLMAP_WORK` moves it."""
+    return ROOT / (os.environ.get("DLMAP_WORK") or EXERCISES / "work")  # a relative one counts from ROOT
+
+
+def cache() -> Path:
+    """Where generated and downloaded data is kept. `$DLMAP_CACHE` moves it."""
+    return ROOT / (os.environ.get("DLMAP_CACHE") or DATA / "cache")
+
+
+def units() -> dict[str, str]:
+    """The lectures that exist, in order: {"00": "00_the_map", "01": "01_regression", ...}."""
+    return {path.stem[:2]: path.stem for path in sorted((LECTURES / "src").glob("[0-9][0-9]_*.py"))}
+
+
+def unit(number: str) -> str:
+    """The name of a lecture from its number: "1" or "01" -> "01_regression". Raises UserError."""
+    known = units()
+    key = str(number).zfill(2)
+    if key not in known:
+        raise UserError(f"unknown lecture {number!r}; choose one of: {', '.join(known)}")
+    return known[key]
+
+
+def atomic_write(path: Path, content: str | bytes) -> None:
+    """Write a file so that nobody ever reads half of it: to a neighbour first, then renamed into place."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    content = content.encode() if isinstance(content, str) else content
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        os.chmod(name, 0o644)  # mkstemp makes a private file; a shared one is what readers expect
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,174 @@
+"""The house style, and the few pictures that several lectures share.
+
+fig, ax = plots.figure("The title is the message", xlabel="epoch", ylabel="loss (nats)")
+ax.plot(...); plots.name(ax, x, y, "train", plots.BLUE)
+plots.show("Training loss falls from 2.3 to 0.1 in ten epochs.")
+"""
+
+import inspect
+import io
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+
+# Okabe & Ito (2008), Color Universal Design: told apart with any kind of colour vision.
+BLUE, ORANGE, GREEN, RED = "#0072B2", "#E69F00", "#009E73", "#D55E00"
+PURPLE, SKY, GREY, INK = "#CC79A7", "#56B4E9", "#767676", "#222222"
+
+# The same thing has the same colour in every lecture.
+COLOR = {"train": BLUE, "validation": ORANGE, "test": GREEN, "truth": INK, "click": ORANGE, "no click": BLUE}
+
+mpl.rcParams.update(
+    {
+        "figure.dpi": 100,
+        "font.size": 12,
+        "axes.titlesize": 12,
+        "axes.titlelocation": "left",
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.edgecolor": GREY,
+        "axes.labelcolor": INK,
+        "axes.grid": True,
+        "axes.axisbelow": True,
+        "grid.color": "#E6E6E6",
+        "grid.linewidth": 0.8,
+        "lines.linewidth": 2.2,
+        "xtick.color": GREY,
+        "ytick.color": GREY,
+        "legend.frameon": False,
+        "image.cmap": "gray_r",
+        "axes.prop_cycle": mpl.cycler(color=[BLUE, ORANGE, GREEN, RED, PURPLE, SKY, GREY]),
+    }
+)
+
+
+def figure(title: str, *, xlabel: str, ylabel: str, size: tuple[float, float] = (7.5, 4.2)):
+    """One set of axes whose title is the message. `size` is in inches of 100 pixels."""
+    fig, ax = plt.subplots(figsize=size, layout="constrained")
+    _title(fig, title)
+    ax.set(xlabel=xlabel, ylabel=ylabel)
+    return fig, ax
+
+
+def panels(title: str, names, *, xlabel: str, ylabel: str, size: tuple[float, float] = (10, 3.6), **subplots):
+    """Axes side by side, one for each name, under one title: the same thing seen several ways."""
+    fig, axes = plt.subplots(1, len(names), figsize=size, layout="constrained", **subplots)
+    _title(fig, title)
+    for ax, name_ in zip(axes, names, strict=True):
+        ax.set_title(name_)
+        ax.set_xlabel(xlabel)
+    axes[0].set_ylabel(ylabel)
+    return fig, axes
+
+
+def name(ax, x: float, y: float, text: str, color: str, *, dx: float = 6, dy: float = 0, **style) -> None:
+    """Write a line's own name beside the point (x, y), `dx` and `dy` points away: no legend to look up."""
+    ax.annotate(
+        text,
+        (x, y),
+        xytext=(dx, dy),
+        textcoords="offset points",
+        color=color,
+        va="center",
+        annotation_clip=False,
+        **{"fontweight": "bold", **style},
+    )
+
+
+def images(
+    pictures: np.ndarray, title: str, *, names=None, columns: int = 10, diverging: bool = False
+) -> None:
+    """A grid of pictures: (n, height, width), or (n, height, width, 3), on one shared scale of grey.
+
+    `diverging` centres the scale on zero, red below and blue above: for weights.
+    """
+    count = len(pictures)
+    columns = min(columns, count)
+    rows = -(-count // columns)
+    inch = 9.5 / columns
+    fig, axes = plt.subplots(
+        rows, columns, figsize=(9.5, rows * (inch + 0.25 * (names is not None)) + 0.35), squeeze=False
+    )
+    fig.set_layout_engine("constrained", w_pad=0.02, h_pad=0.02)
+    _title(fig, title)
+    scale = {}
+    if diverging:
+        top = float(np.abs(pictures).max())
+        scale = {"cmap": "RdBu", "vmin": -top, "vmax": top}
+    elif np.ndim(pictures) == 3:
+        scale = {"vmin": float(np.min(pictures)), "vmax": float(np.max(pictures))}
+    for i, ax in enumerate(axes.flat):
+        ax.axis("off")
+        if i < count:
+            ax.imshow(pictures[i], **scale)
+            if names is not None:
+                ax.set_title(str(names[i]), fontsize=11, loc="center", pad=3)
+
+
+def bars(
+    title: str, values: dict[str, float], *, xlabel: str, unit: str = "", digits: int = 0, colors=None
+) -> None:
+    """Named horizontal bars with their values written out, from top to bottom. `colors`: name -> colour."""
+    _, ax = figure(title, xlabel=xlabel, ylabel="", size=(7.5, 1.1 + 0.42 * len(values)))
+    colors = [(colors or {}).get(label, BLUE) for label in values]
+    ax.barh(list(values), list(values.values()), color=colors, height=0.62)
+    for row, value in enumerate(values.values()):
+        name(ax, max(value, 0), row, f"{value:.{digits}f}{unit}", INK)
+    ax.invert_yaxis()
+    ax.grid(axis="y", visible=False)
+    ax.tick_params(axis="y", labelcolor=INK, length=0)
+
+
+def _title(fig, title: str) -> None:
+    """The message, from the left edge, as large as the width allows."""
+    text = fig.suptitle(title, x=0.008, ha="left", fontsize=14, fontweight="bold", color=INK)
+    room = 0.965 * fig.get_figwidth() * fig.dpi
+    width = text.get_window_extent(fig.canvas.get_renderer()).width
+    text.set_fontsize(14 * min(1, room / width))
+
+
+def show(alt: str) -> None:
+    """Show the current figure with its description for readers who cannot see it, and close it.
+
+    The picture is stored in at most 256 colours, about a third of the bytes: git keeps every version of it.
+    """
+    from IPython.display import display
+    from PIL import Image
+
+    fig = plt.gcf()
+    raw, small = io.BytesIO(), io.BytesIO()
+    fig.savefig(raw, format="png", facecolor="white")
+    width, height = (int(side) for side in fig.get_size_inches() * fig.dpi)
+    plt.close(fig)
+    picture = Image.open(raw).convert("RGB")
+    picture.quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).save(
+        small, format="png", optimize=True
+    )
+    display(
+        {"image/png": small.getvalue(), "text/plain": f"<picture: {alt}>"},
+        raw=True,
+        metadata={"image/png": {"alt": alt, "width": width, "height": height}},
+    )
+
+
+def knobs(draw, **ranges: tuple[float, float]) -> None:
+    """Sliders for the arguments of `draw` where somebody is watching; elsewhere one picture of its defaults.
+
+    `ranges` gives each argument's lowest and highest value. A slider never enters a stored notebook.
+    """
+    from utils import runtime
+
+    if runtime.batch():
+        draw()
+        return
+    from ipywidgets import FloatSlider, interact
+
+    defaults = {name_: parameter.default for name_, parameter in inspect.signature(draw).parameters.items()}
+    sliders = {
+        name_: FloatSlider(
+            defaults[name_], min=low, max=high, step=(high - low) / 100, continuous_update=False
+        )
+        for name_, (low, high) in ranges.items()
+    }
+    interact(draw, **sliders)

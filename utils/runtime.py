@@ -1,0 +1,130 @@
+"""Device, seed and profile of a run: the first thing that every notebook sets."""
+
+import os
+import random
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from utils.errors import UserError, choose
+
+PROFILES = ("lecture", "full")
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a notebook needs to know about this run. `device` is a `torch.device`."""
+
+    profile: str
+    seed: int
+    device: Any
+
+    def pick(self, *, lecture, full):
+        """The value for this run's profile: `run.pick(lecture=5, full=50)`."""
+        return {"lecture": lecture, "full": full}[self.profile]
+
+
+def setup(profile: str = "lecture", seed: int = 0, device: str = "auto") -> Run:
+    """Seed everything, choose the device, print one line that says what runs where.
+
+    Parameters: `profile` is "lecture" or "full"; `device` is "auto", "cpu", "cuda", "cuda:1" or "mps".
+    Raises: UserError for an unknown profile or seed, or a device that this machine does not have.
+    """
+    import torch
+
+    if profile not in PROFILES:
+        raise choose("profile", profile, PROFILES)
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**32:
+        raise choose("seed", seed, ["a whole number from 0 to 4294967295"])
+    chosen = find_device(device)
+
+    random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002 - libraries that a lecture compares with still draw from it
+    torch.manual_seed(seed)
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it a GPU may add up in any order
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    if threads := os.environ.get("DLMAP_THREADS"):
+        torch.set_num_threads(int(threads))
+    torchvision_ready()
+    np.set_printoptions(precision=4, suppress=True)
+
+    python = ".".join(map(str, sys.version_info[:2]))
+    packages = " · ".join(f"{name} {version(name).split('+')[0]}" for name in ("numpy", "torch"))
+    print(f"Python {python} · {packages} · device {chosen} · profile {profile} · seed {seed}")
+    return Run(profile, seed, chosen)
+
+
+def find_device(name: str):
+    """The `torch.device` of that name; "auto" takes the best there is. Raises UserError, never falls back."""
+    import torch
+
+    there = ["cpu"]
+    there += [f"cuda:{i}" for i in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
+    there += ["mps"] if torch.backends.mps.is_available() else []
+    if name == "auto":
+        return torch.device("cuda" if "cuda:0" in there else there[-1])
+    if name in there or (name == "cuda" and "cuda:0" in there):
+        return torch.device(name)
+    if name.split(":")[0] in ("cuda", "mps"):
+        raise UserError(
+            f"PyTorch finds no device {name!r} on this machine; choose one of: auto, {', '.join(there)}"
+        )
+    raise choose("device", name, ["auto", *there])
+
+
+def torchvision_ready() -> None:
+    """Make `import torchvision` work beside a CPU build of torch. Costs nothing and may be called twice.
+
+    The package index carries torchvision built for CUDA only. Its compiled operators cannot load beside a
+    CPU build of torch, and the import stops at "operator torchvision::nms does not exist". Declaring the
+    schemas of the two operators first is enough; the course never calls them. Anywhere else nothing is
+    declared, since the operators would then be declared twice.
+    """
+    import torch
+
+    spec = find_spec("torchvision")  # finds the package without importing it
+    if spec is None or not spec.origin or torch.version.cuda or _DECLARED:
+        return
+    if "+cu" not in Path(spec.origin).with_name("version.py").read_text():
+        return
+    library = torch.library.Library("torchvision", "DEF")
+    for operator in ("nms", "qnms"):
+        library.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    _DECLARED.append(library)  # the declaration lives as long as this object
+
+
+_DECLARED: list = []
+
+
+def strict() -> bool:
+    """Whether a broken claim or a failed check raises: in tests and batch runs (`DLMAP_STRICT=1`)."""
+    return os.environ.get("DLMAP_STRICT") == "1"
+
+
+def batch() -> bool:
+    """Whether nobody is watching (`DLMAP_BATCH=1`): no progress bars and no widgets, so that outputs keep."""
+    return os.environ.get("DLMAP_BATCH") == "1"
+
+
+def say(line: str, **facts) -> None:
+    """Show one line, and the same facts in structured form for the tools that read executed notebooks."""
+    from IPython import get_ipython
+    from IPython.display import display
+
+    if get_ipython() is None:
+        print(line)
+    else:
+        display({"text/plain": line}, raw=True, metadata={"dlmap": facts})
+
+
+def track(iterable: Iterable, description: str) -> Iterable:
+    """Walk through `iterable` with a progress bar where somebody is watching."""
+    from tqdm.auto import tqdm
+
+    return tqdm(iterable, desc=description, disable=batch(), leave=False)
