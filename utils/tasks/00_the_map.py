@@ -1,0 +1,190 @@
+"""The tasks of lecture 00."""
+
+from functools import cache
+
+import numpy as np
+
+from utils.checks import Case, Choice, Function, Mistake, Rule, Value
+
+
+# --------------------------------------------------------------------------------------- 00.environment
+def _ten_numbers(answer):
+    """On the answer's own device: which one this run uses is the learner's choice."""
+    import torch
+
+    return torch.arange(10, dtype=torch.float32, device=getattr(answer, "device", "cpu"))
+
+
+environment = Value(
+    "00.environment",
+    like=_ten_numbers,
+    rules=[Rule("the numbers are not 0 to 9", lambda numbers: numbers.tolist() == list(range(10)), 1)],
+    concepts=["data-practice"],
+)
+
+
+# ------------------------------------------------------------------------------------------ 00.baseline
+@cache
+def _measured_gain() -> str:
+    """Train the model that the task talks about, and measure its gain in accuracy."""
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+    from utils import data
+
+    log = data.load("ads", rows=60_000, seed=81)
+    x = np.column_stack(list(log.features.values()))
+    past = log.features["day"] < 10
+    model = HistGradientBoostingClassifier(max_iter=50, random_state=0).fit(x[past], log.click[past])
+    gain = 100 * (model.score(x[~past], log.click[~past]) - np.mean(log.click[~past] == 0))
+    return "a" if gain > 5 else "b" if gain > 1 else "c"
+
+
+baseline = Choice(
+    "00.baseline",
+    options=("a", "b", "c"),
+    truth=_measured_gain,
+    wrong="the model, trained just now on the ad log, gains another amount",
+    right="measured just now on the ad log",
+    concepts=["data-practice"],
+)
+
+
+# --------------------------------------------------------------------------------------------- 00.split
+def _groups_stay_together(mask, groups, share, rng):
+    return all(mask[groups == group].all() or not mask[groups == group].any() for group in np.unique(groups))
+
+
+def _share_of_groups(mask, groups, share, rng):
+    number = len(np.unique(groups))
+    return abs(len(np.unique(groups[mask])) - share * number) <= max(1, 0.15 * number)
+
+
+def _both_sides(mask, groups, share, rng):
+    return mask.any() and not mask.all()
+
+
+draw = np.random.default_rng(3)
+
+split = Function(
+    "00.split",
+    cases=[
+        Case("2,000 rows of 100 users", (draw.integers(0, 100, 2000), 0.3, np.random.default_rng(1))),
+        Case("user numbers with gaps", (draw.integers(0, 50, 500) * 1000 + 7, 0.2, np.random.default_rng(2))),
+        Case(
+            "one user with half of the rows",
+            (np.r_[np.zeros(500, int), draw.integers(1, 40, 500)], 0.5, np.random.default_rng(3)),
+        ),
+        Case("users in blocks", (np.repeat(np.arange(30), 10), 0.5, np.random.default_rng(4))),
+    ],
+    like=lambda groups, share, rng: np.zeros(len(groups), dtype=bool),
+    rules=[
+        Rule("some group has rows on both sides", _groups_stay_together, 1),
+        Rule("one side is empty", _both_sides, 2),
+        Rule("the share of groups that are tested is not about the share asked for", _share_of_groups, 2),
+    ],
+    draws=True,
+    concepts=["data-practice"],
+)
+
+
+# ---------------------------------------------------------------------------------------------- 00.leak
+def _by_looking_back(user, click):
+    """The definition, row by row: look at all earlier rows of the same user."""
+    rates = []
+    for row in range(len(user)):
+        earlier = [click[i] for i in range(row) if user[i] == user[row]]
+        rates.append((sum(earlier) + 0.4) / (len(earlier) + 10))
+    return np.array(rates)
+
+
+def _whole_log(user, click):
+    return ((np.bincount(user, click) + 0.4) / (np.bincount(user) + 10))[user]
+
+
+def _without_itself(user, click):
+    return (np.bincount(user, click)[user] - click + 0.4) / (np.bincount(user)[user] - 1 + 10)
+
+
+def _with_itself(user, click):
+    rates = []
+    for row in range(len(user)):
+        seen = click[: row + 1][user[: row + 1] == user[row]]
+        rates.append((seen.sum() + 0.4) / (len(seen) + 10))
+    return np.array(rates)
+
+
+def _without_smoothing(user, click):
+    rates = []
+    for row in range(len(user)):
+        earlier = click[:row][user[:row] == user[row]]
+        rates.append(earlier.mean() if len(earlier) else 0.0)
+    return np.array(rates)
+
+
+leak = Function(
+    "00.leak",
+    cases=[
+        Case("one user: no click, then a click", (np.array([0, 0]), np.array([0, 1]))),
+        Case("two users in turn", (np.array([0, 1, 0, 1, 0]), np.array([1, 0, 1, 0, 0]))),
+        Case("300 rows of 20 users", (draw.integers(0, 20, 300), draw.integers(0, 2, 300))),
+        Case("one row", (np.array([3]), np.array([1]))),
+    ],
+    oracle=_by_looking_back,
+    mistakes=[
+        Mistake("the row's own click is gone, but the clicks after it are still counted", _without_itself, 2),
+        Mistake("the row still counts its own click: look up first, then count", _with_itself, 3),
+        Mistake("the smoothing is missing: add 0.4 clicks and 10 rows", _without_smoothing, 1),
+    ],
+    bug=_whole_log,
+    concepts=["data-practice"],
+)
+
+
+# ------------------------------------------------------------------------------------------ 00.interval
+def _scipy_wilson(clicks, shown):
+    from scipy.stats import binomtest, norm
+
+    level = 2 * norm.cdf(1.96) - 1
+    return tuple(binomtest(clicks, shown).proportion_ci(level, method="wilson"))
+
+
+def _simple(clicks, shown):
+    p = clicks / shown
+    half = 1.96 * np.sqrt(p * (1 - p) / shown)
+    return p - half, p + half
+
+
+def _n_not_squared(clicks, shown):
+    z, p = 1.96, clicks / shown
+    half = z * np.sqrt(p * (1 - p) / shown + z**2 / (4 * shown))
+    return (p + z**2 / (2 * shown) - half) / (1 + z**2 / shown), (p + z**2 / (2 * shown) + half) / (
+        1 + z**2 / shown
+    )
+
+
+def _not_divided(clicks, shown):
+    z, p = 1.96, clicks / shown
+    half = z * np.sqrt(p * (1 - p) / shown + z**2 / (4 * shown**2))
+    return p + z**2 / (2 * shown) - half, p + z**2 / (2 * shown) + half
+
+
+interval = Function(
+    "00.interval",
+    cases=[
+        Case("40 clicks in 1,000", (40, 1000)),
+        Case("no click in 20", (0, 20)),
+        Case("20 clicks in 20", (20, 20)),
+        Case("1 click in 1", (1, 1)),
+        Case("300,000 clicks in a million", (300_000, 1_000_000)),
+    ],
+    oracle=_scipy_wilson,
+    mistakes=[
+        Mistake("this is the simple interval, which knows too much where nobody clicked", _simple, 1),
+        Mistake("under the root, n has to be squared: z² / (4 n²)", _n_not_squared, 2),
+        Mistake("the division by 1 + z²/n is missing", _not_divided, 1),
+        Mistake("the ends are in the wrong order: low first", lambda *a: _scipy_wilson(*a)[::-1], 1),
+    ],
+    concepts=["data-practice"],
+)
+
+TASKS = [environment, baseline, split, leak, interval]

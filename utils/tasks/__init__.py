@@ -1,0 +1,1 @@
+"""What each check tests, one file a lecture; `utils.checks` says what a task file is written with."""
