@@ -73,7 +73,7 @@ def _read() -> dict:
         for entry in state["tasks"].values():
             entry["tries"], entry["done"]
         return state
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         pass
     except (ValueError, KeyError, TypeError, AttributeError):
         stamp = datetime.now().strftime("%Y%m%d-%H%M%S-%f")

@@ -1,0 +1,176 @@
+"""A run: device, seed, profile; claims; pictures."""
+
+import json
+import subprocess
+import sys
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+import torch
+
+from utils import plots, runtime
+from utils.claims import ClaimFailed, claim
+from utils.errors import UserError
+
+
+@pytest.fixture(autouse=True)
+def somebody_watches(monkeypatch):
+    monkeypatch.delenv("DLMAP_STRICT", raising=False)
+
+
+# ---------------------------------------------------------------------------------------------- runtime
+
+
+def test_banner_and_pick(capsys):
+    run = runtime.setup("full", 3, "cpu")
+    banner = capsys.readouterr().out
+    assert banner.count("\n") == 1
+    assert all(
+        word in banner for word in ("Python 3.", "torch 2.13.0", "device cpu", "profile full", "seed 3")
+    )
+    assert run.pick(lecture=1, full=2) == 2
+    assert runtime.setup().pick(lecture=1, full=2) == 1
+    assert run.device == torch.device("cpu")
+
+
+def test_same_seed_same_numbers():
+    draws = []
+    for seed in (5, 5, 6):
+        runtime.setup(seed=seed, device="cpu")
+        draws.append((torch.rand(3).tolist(), np.random.rand(3).tolist()))  # noqa: NPY002
+    assert draws[0] == draws[1] != draws[2]
+
+
+@pytest.mark.parametrize(
+    "wrong, message",
+    [
+        ({"profile": "ful"}, "unknown profile 'ful'; choose one of: lecture, full"),
+        ({"device": "gpu"}, "unknown device 'gpu'; choose one of: auto, cpu"),
+        ({"device": "cuda:77"}, "no device 'cuda:77' on this machine; choose one of: auto, cpu"),
+        ({"seed": "one"}, "unknown seed 'one'"),
+        ({"seed": -1}, "unknown seed -1"),
+        ({"seed": 1.5}, "unknown seed 1.5"),
+    ],
+)
+def test_bad_setup_names_what_is_valid(wrong, message):
+    with pytest.raises(UserError) as error:
+        runtime.setup(**wrong)
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_missing_gpu_is_an_error_and_never_a_silent_cpu_run(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(UserError, match="no device 'cuda'"):
+        runtime.find_device("cuda")
+    assert runtime.find_device("auto").type in ("cpu", "mps")
+
+
+def test_torchvision_imports_and_its_models_run():
+    """In a process of its own: where the operators do not load, the import stops unless they are declared."""
+    code = (
+        "from utils import runtime; runtime.torchvision_ready(); runtime.torchvision_ready()\n"
+        "import torch, torchvision\n"
+        "torchvision.models.resnet18()(torch.zeros(2, 3, 32, 32))\n"
+        "from torchvision.transforms import v2; v2.RandomAffine(10)(torch.zeros(1, 28, 28))\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+# ----------------------------------------------------------------------------------------------- claims
+
+
+@pytest.mark.parametrize(
+    "measured, bounds, line",
+    [
+        (0.107, {"at_least": 0.05}, "✔ it holds: 0.107 ≥ 0.05\n"),
+        (0.01, {"at_least": 0.05}, "✘ it holds: 0.01 ≥ 0.05\n"),
+        (1e-9, {"at_most": 1e-6}, "✔ it holds: 1e-09 ≤ 1e-06\n"),
+        (0.9, {"at_least": 0.8, "at_most": 1}, "✔ it holds: 0.9 ∈ [0.8, 1]\n"),
+        (1.1, {"at_least": 0.8, "at_most": 1}, "✘ it holds: 1.1 ∈ [0.8, 1]\n"),
+        (np.float32(2), {"at_least": 2}, "✔ it holds: 2 ≥ 2\n"),
+        (torch.tensor([3.0]), {"at_least": 2}, "✔ it holds: 3 ≥ 2\n"),
+        (True, {"at_least": 1}, "✔ it holds: 1 ≥ 1\n"),
+        (float("nan"), {"at_most": 1}, "✘ it holds: nan ≤ 1\n"),
+        (float("-inf"), {"at_most": 1}, "✘ it holds: -inf ≤ 1\n"),
+    ],
+)
+def test_claim_says_one_line(measured, bounds, line, capsys, monkeypatch):
+    claim("it holds", measured, **bounds)
+    assert capsys.readouterr().out == line
+    monkeypatch.setenv("DLMAP_STRICT", "1")
+    if line.startswith("✘"):
+        with pytest.raises(ClaimFailed):
+            claim("it holds", measured, **bounds)
+    else:
+        claim("it holds", measured, **bounds)
+
+
+def test_claim_needs_a_bound_and_one_number():
+    with pytest.raises(ValueError, match="no bound"):
+        claim("it holds", 1)
+    for wrong in ([1, 2], np.zeros(3), "text", None):
+        with pytest.raises(ValueError, match="needs one number"):
+            claim("it holds", wrong, at_least=0)
+
+
+# ------------------------------------------------------------------------------------------------ plots
+
+
+def shown(monkeypatch):
+    outputs = []
+    monkeypatch.setattr(
+        "IPython.display.display", lambda data, raw, metadata: outputs.append((data, metadata))
+    )
+    return outputs
+
+
+def test_show_stores_a_small_picture_with_its_description(monkeypatch):
+    outputs = shown(monkeypatch)
+    _, ax = plots.figure("A title", xlabel="x", ylabel="y")
+    ax.plot(np.random.default_rng(0).normal(size=(200, 5)))
+    plots.show("Five noisy lines.")
+    (data, metadata), *rest = outputs
+    assert not rest and not plt.get_fignums()
+    assert data["image/png"].startswith(b"\x89PNG") and len(data["image/png"]) < 80 * 1024
+    assert metadata["image/png"]["alt"] == "Five noisy lines."
+    json.dumps(metadata)
+
+
+def test_a_picture_is_the_same_bytes_each_time(monkeypatch):
+    outputs = shown(monkeypatch)
+    for _ in range(2):
+        plots.bars("Bars", {"a": 1, "b": 2}, xlabel="x")
+        plots.show("Two bars.")
+    assert outputs[0] == outputs[1]
+
+
+def test_a_long_title_fits_the_figure():
+    fig, _ = plots.figure("A very long title that says rather more than fits " * 2, xlabel="x", ylabel="y")
+    width = fig._suptitle.get_window_extent(fig.canvas.get_renderer()).width
+    assert width <= fig.get_figwidth() * fig.dpi
+    plt.close(fig)
+
+
+def test_images_of_any_number(monkeypatch):
+    shown(monkeypatch)
+    for count in (1, 9, 13):
+        plots.images(np.random.default_rng(0).normal(size=(count, 8, 8)), "T", columns=5, diverging=True)
+        assert len(plt.gcf().axes) == -(-count // min(5, count)) * min(5, count)
+        plots.show("Noise.")
+
+
+def test_knobs_draw_once_where_nobody_watches(monkeypatch):
+    monkeypatch.setenv("DLMAP_BATCH", "1")
+    calls = []
+    plots.knobs(lambda w=2.0: calls.append(w), w=(0, 5))
+    assert calls == [2.0]
+
+
+def test_knobs_are_sliders_where_somebody_watches(monkeypatch):
+    monkeypatch.delenv("DLMAP_BATCH", raising=False)
+    sliders = {}
+    monkeypatch.setattr("ipywidgets.interact", lambda draw, **widgets: sliders.update(widgets))
+    plots.knobs(lambda w=2.0: None, w=(0, 5))
+    assert (sliders["w"].value, sliders["w"].min, sliders["w"].max) == (2.0, 0, 5)
