@@ -2,7 +2,6 @@
 PYTHON ?= python3
 JOBS ?= 2
 BIN := .venv/bin
-QUIET := DLMAP_BATCH=1 DLMAP_OFFLINE=1 DLMAP_THREADS=1 OMP_NUM_THREADS=1 DLMAP_WORK=$(CURDIR)/build/work
 
 .PHONY: lab test run build clean
 
@@ -11,8 +10,8 @@ lab: .venv/ready                ## install what is needed, open JupyterLab on le
 
 test: .venv/ready               ## every gate; exercises run untouched, so not in strict mode
 	$(BIN)/dlmap build --check
-	$(QUIET) DLMAP_STRICT=1 $(BIN)/pytest -n $(JOBS) @tests/nbval.args tests lectures solutions
-	$(QUIET) $(BIN)/pytest -n $(JOBS) @tests/nbval.args exercises
+	DLMAP_STRICT=1 $(BIN)/pytest -n $(JOBS) @tests/nbval.args tests lectures solutions
+	$(BIN)/pytest -n $(JOBS) @tests/nbval.args exercises
 
 run: .venv/ready                ## execute lectures with other parameters; ARGS="01 --profile full"
 	$(BIN)/dlmap run $(ARGS)

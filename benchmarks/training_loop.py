@@ -49,9 +49,7 @@ def main(rounds: int = 7) -> None:
         ours = training.fit(lenet(), (x, y), epochs=1, batch_size=BATCH).seconds[0]
         ratios.append(bare / ours)
         images = BATCH * BATCHES
-        print(
-            f"bare {images / bare:7.0f} images/s   fit {images / ours:7.0f} images/s   share {bare / ours:.3f}"
-        )
+        print(f"bare {images / bare:7.0f}/s   fit {images / ours:7.0f}/s   share {bare / ours:.3f}")
     print(f"median share of the bare limit: {median(ratios):.3f} ({torch.get_num_threads()} threads)")
 
 

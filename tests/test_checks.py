@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from utils import checks, paths, progress
+from utils import checks, data, paths, progress
 from utils.checks import Case, Function, Mistake, Rule, Value
 from utils.errors import UserError
 
@@ -58,7 +58,7 @@ def test_right_counts(capsys):
     "answer, message",
     [
         (3, "expected the function itself, got int"),
-        (lambda x: None, "nothing came back for a row; did you forget `return`?. See hint 1"),
+        (lambda x: None, "nothing came back for a row; did you forget `return`?"),
         (lambda x: list(x), "should be a NumPy array for a row, got list"),
         (lambda x: torch.tensor(x) * 2, "should be a NumPy array for a row, got PyTorch tensor"),
         (lambda x: x[None] * 2, "should have shape (3,), got (1, 3)"),
@@ -113,6 +113,34 @@ def test_rules_name_their_hint_and_survive_nonsense(capsys):
     assert line("01.even", "three", capsys) == "✗ 01.even: it is odd. See hint 3."
 
 
+def test_an_answer_of_a_strange_kind_gets_one_line(capsys):
+    class Strange:
+        @property
+        def shape(self):
+            raise OSError("no shape today")
+
+    assert "cannot be read: OSError: no shape today" in line("01.pair", lambda n: Strange(), capsys)
+    assert "your code stops for a row: SystemExit" in line("01.double", lambda x: exit(), capsys)
+
+
+def test_a_library_that_has_not_implemented_something_is_no_stub(capsys):
+    text = line("01.double", lambda x: torch.ones(2, device="meta").item(), capsys)
+    assert text.startswith("✗ 01.double: your code stops")
+
+
+def test_inputs_are_compared_through_dataclasses(capsys, monkeypatch):
+    log = data.load("ads", rows=50)
+    task = Function("01.log", cases=[Case("a log", (log,))], like=lambda log: 0.0)
+    monkeypatch.setattr(checks, "tasks", lambda number: [task])
+
+    def overwrites(log):
+        log.features["hour"][:] = 0
+        return 1.0
+
+    assert "changes its input" in line("01.log", overwrites, capsys)
+    assert line("01.log", lambda log: np.float32(log.click.mean()), capsys).startswith("✔")
+
+
 def test_random_state_is_left_alone(capsys):
     np.random.seed(1), torch.manual_seed(1)  # noqa: NPY002
     expected = np.random.rand(), torch.rand(1)  # noqa: NPY002
@@ -153,12 +181,15 @@ def test_an_untouched_task_is_no_try():
     assert progress.tries() == {}
 
 
-def test_a_broken_file_is_set_aside_and_nothing_is_lost(capsys):
-    paths.atomic_write(paths.work() / "progress.json", '{"tasks": {"01.a": {"tri')
+@pytest.mark.parametrize(
+    "broken", ['{"tasks": {"01.a": {"tri', '{"tasks": {"01.a": {"tries": "x", "done": 5}}}', "[]"]
+)
+def test_a_broken_file_is_set_aside_and_nothing_is_lost(broken, capsys):
+    paths.atomic_write(paths.work() / "progress.json", broken)
     checks.check("01.double", lambda x: x * 2)
     assert progress.done() == {"01.double"}
     (kept,) = paths.work().glob("progress.broken-*.json")
-    assert kept.read_text() == '{"tasks": {"01.a": {"tri'
+    assert kept.read_text() == broken
 
 
 def test_a_folder_that_cannot_be_written_is_said_and_no_crash(monkeypatch, tmp_path, capsys):

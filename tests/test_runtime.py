@@ -48,9 +48,9 @@ def test_same_seed_same_numbers():
         ({"profile": "ful"}, "unknown profile 'ful'; choose one of: lecture, full"),
         ({"device": "gpu"}, "unknown device 'gpu'; choose one of: auto, cpu"),
         ({"device": "cuda:77"}, "no device 'cuda:77' on this machine; choose one of: auto, cpu"),
-        ({"seed": "one"}, "unknown seed 'one'"),
-        ({"seed": -1}, "unknown seed -1"),
-        ({"seed": 1.5}, "unknown seed 1.5"),
+        ({"seed": "one"}, "the seed is 'one'; expected a whole number"),
+        ({"seed": -1}, "the seed is -1; expected a whole number"),
+        ({"seed": 1.5}, "the seed is 1.5; expected a whole number"),
     ],
 )
 def test_bad_setup_names_what_is_valid(wrong, message):

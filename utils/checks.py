@@ -13,7 +13,7 @@ import re
 import traceback
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, is_dataclass
 from typing import Any
 
 import numpy as np
@@ -27,9 +27,9 @@ class CheckFailed(AssertionError):
 
 
 class Wrong(Exception):
-    """What is wrong with an answer, and the number of the hint that helps."""
+    """What is wrong with an answer, and the number of the hint that helps, if one does."""
 
-    def __init__(self, message: str, hint: int = 1):
+    def __init__(self, message: str, hint: int | None = None):
         super().__init__(message)
         self.hint = hint
 
@@ -79,7 +79,8 @@ class Function:
     `oracle(*args)` gives the right result by another way. Where many results are right (a training run),
     `oracle` is None: `rules` decide, and `like(*args)` is any result of the right type and shape.
     `bug` is the code that a debugging task hands out: an answer that still behaves so is not mended yet.
-    `draws` says that the result is random, and comes from a generator among the arguments only.
+    `draws` says that the result is random, and comes from a generator among the arguments only; `trials` is a
+    rule for the list of results of 400 draws on the first case.
     """
 
     name: str
@@ -90,6 +91,7 @@ class Function:
     mistakes: Sequence[Mistake] = ()
     bug: Callable | None = None
     draws: bool = False
+    trials: Rule | None = None
     concepts: Sequence[str] = ()
     rtol: float = 1e-6
     atol: float = 1e-9
@@ -117,9 +119,9 @@ class Function:
         args = copy.deepcopy(case.args)
         try:
             result = answer(*args)
-        except NotImplementedError:
-            raise NotWritten("not written yet") from None
-        except Exception as error:
+        except (Exception, SystemExit) as error:
+            if isinstance(error, NotImplementedError) and _is_own(error):
+                raise NotWritten("not written yet") from None
             raise Wrong(f"your code stops for {case.label}: {_own_lines(error)}") from None
         if result is ...:
             raise NotWritten("not written yet")
@@ -131,7 +133,7 @@ class Function:
     def _compare(self, case, result):
         expected = (self.oracle or self.like)(*copy.deepcopy(case.args))
         for part, (want, got) in _parts(expected, result, case.label):
-            _compare_form(want, got, case.label, part)
+            _compare_form(want, got, case.label, part, any_float=self.oracle is None)
         for rule in self.rules:
             if not _holds(rule, result, case):
                 raise Wrong(f"{rule.message} (seen for {case.label})", rule.hint)
@@ -139,15 +141,23 @@ class Function:
             return
         for part, (want, got) in _parts(expected, result, case.label):
             if not np.allclose(_array(got), _array(want), rtol=self.rtol, atol=self.atol):
-                raise Wrong(f"{part} has wrong values for {case.label}")
+                raise Wrong(f"{part} has wrong values for {case.label}", 1)
 
     def _draw_again(self, answer, case, result):
-        """The same generator gives the same result, another one gives another."""
+        """The same generator gives the same result, another one another, and many draw what they should."""
+
+        def with_seed(seed):
+            drawn = [
+                np.random.default_rng(seed) if isinstance(a, np.random.Generator) else a for a in case.args
+            ]
+            return self._call(answer, Case(case.label, tuple(drawn)))
+
         if not _same(result, self._call(answer, case)):
             raise Wrong("the same generator gives another result each time: draw from the argument only")
-        other = [np.random.default_rng(99) if isinstance(a, np.random.Generator) else a for a in case.args]
-        if _same(result, self._call(answer, Case(case.label, tuple(other)))):
+        if _same(result, with_seed(99)):
             raise Wrong("whatever the generator, the result is the same: draw from the argument")
+        if self.trials and not self.trials.holds([with_seed(seed) for seed in range(400)], *case.args):
+            raise Wrong(self.trials.message, self.trials.hint)
 
     def _explains(self, code, cases, results) -> bool:
         """Whether `code` gives the same results: on every case that it can answer, and on one at least."""
@@ -167,17 +177,18 @@ class Choice:
     """A prediction, committed before the run: one of `options`. `truth()` measures which one is right."""
 
     name: str
-    options: Sequence
-    truth: Callable[[], Any]
+    options: Sequence[str]
+    truth: Callable[[], str]
     wrong: str = "that is not what the run shows; run the next cell and see"
     concepts: Sequence[str] = ()
     right: str = "that is what the run shows"
     hint: int = 1
 
     def grade(self, answer) -> str:
-        if answer is None or answer not in self.options:
-            raise Wrong(f"answer with one of: {', '.join(map(repr, self.options))}", self.hint)
-        if answer != self.truth():
+        chosen = answer.strip(" .)").lower() if isinstance(answer, str) else None
+        if chosen not in self.options:
+            raise Wrong(f"answer with one of: {', '.join(map(repr, self.options))}")
+        if chosen != self.truth():
             raise Wrong(self.wrong, self.hint)
         return self.right
 
@@ -224,6 +235,11 @@ def check(name: str, answer) -> bool:
         state, message = "todo", str(reason)
     except Wrong as reason:
         state, message, hint = "wrong", str(reason), reason.hint
+    except Exception as error:  # an answer of a kind that nobody thought of: still one line, no wall
+        state, message = (
+            "wrong",
+            f"this answer cannot be read: {type(error).__name__}: {error}".splitlines()[0],
+        )
 
     saved = state == "todo" or progress.record(name, state == "done")
     if state == "done":
@@ -264,14 +280,19 @@ def _parts(expected, result, label):
         raise Wrong(f"nothing came back for {label}; did you forget `return`?")
     if not isinstance(expected, tuple):
         return [("the result", (expected, result))]
+    if hasattr(result, "shape") and tuple(result.shape) == (len(expected),):
+        result = list(result)  # an array with one entry a result will do
     if not isinstance(result, tuple | list) or len(result) != len(expected):
         got = f"{len(result)} results" if isinstance(result, tuple | list) else _kind(result)
         raise Wrong(f"expected {len(expected)} results, got {got}, for {label}")
     return [(f"result {i + 1}", pair) for i, pair in enumerate(zip(expected, result, strict=True))]
 
 
-def _compare_form(want, got, label, part="the result"):
-    """Type, shape, dtype, device, finite: in this order, so that the first message is the most basic one."""
+def _compare_form(want, got, label, part="the result", any_float=False):
+    """Type, shape, dtype, device, finite: in this order, so that the first message is the most basic one.
+
+    `any_float`: single or double precision, where no exact value is compared.
+    """
     if got is None:
         raise Wrong(f"{part} is None for {label}; did you forget `return`?")
     if _is_number(want):
@@ -287,7 +308,8 @@ def _compare_form(want, got, label, part="the result"):
         whole = all(
             re.match(r"(torch\.)?u?int", str(a.dtype)) for a in (want, got)
         )  # int32 will do for int64
-        if want.dtype != got.dtype and not whole:
+        single = any_float and all("float" in str(a.dtype) for a in (want, got))
+        if want.dtype != got.dtype and not whole and not single:
             raise Wrong(f"{part} should have dtype {want.dtype}, got {got.dtype}, for {label}")
         if getattr(want, "device", None) != getattr(got, "device", None):
             raise Wrong(f"{part} should be on {want.device}, got {got.device}, for {label}")
@@ -298,14 +320,14 @@ def _compare_form(want, got, label, part="the result"):
     values = _array(got)
     if values.dtype.kind in "fc" and not np.isfinite(values).all():
         bad = "nan" if np.isnan(values).any() else "inf"
-        raise Wrong(f"{part} contains {bad} for {label}")
+        raise Wrong(f"{part} contains {bad} for {label}", 1)
 
 
 def _is_number(value) -> bool:
     """A Python number, a NumPy scalar or anything numeric without axes: all count as one number."""
     if isinstance(value, bool | int | float):
         return True
-    return hasattr(value, "dtype") and tuple(value.shape) == () and _array(value).dtype.kind in "fciub"
+    return hasattr(value, "dtype") and tuple(value.shape) == () and _array(value).dtype.kind in "fiub"
 
 
 def _array(value) -> np.ndarray:
@@ -314,7 +336,11 @@ def _array(value) -> np.ndarray:
 
 
 def _same(a, b, rtol: float = 0.0, atol: float = 0.0) -> bool:
-    """Equal to a tolerance, nan included; functions, generators and other things count as unchanged."""
+    """Equal to a tolerance, nan included, through lists, dicts and dataclasses; all else counts as equal."""
+    if is_dataclass(a) and type(a) is type(b):
+        a, b = vars(a), vars(b)
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(_same(a[key], b[key], rtol, atol) for key in a)
     if isinstance(a, tuple | list):
         return (
             isinstance(b, tuple | list)
@@ -345,7 +371,13 @@ def _kind(value) -> str:
     return names.get(kind, kind)
 
 
-def _own_lines(error: Exception) -> str:
+def _is_own(error: BaseException) -> bool:
+    """Whether the learner's own code raised it, not a library that it called."""
+    frames = traceback.extract_tb(error.__traceback__)[1:]  # the first is the call in this file
+    return bool(frames) and frames[-1].filename == frames[0].filename
+
+
+def _own_lines(error: BaseException) -> str:
     """The learner's last own line, and what happened there; frames inside libraries are left out."""
     frames = traceback.extract_tb(error.__traceback__)[1:]  # the first is the call in this file
     first = frames[0].filename if frames else None

@@ -71,11 +71,12 @@ def _read() -> dict:
     try:
         state = json.loads(_file().read_text(encoding="utf-8"))
         for entry in state["tasks"].values():
-            entry["tries"], entry["done"]
+            if not isinstance(entry["tries"], int) or not isinstance(entry["done"], str | None):
+                raise TypeError
         return state
     except (FileNotFoundError, NotADirectoryError):
         pass
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, IsADirectoryError):
         stamp = datetime.now().strftime("%Y%m%d-%H%M%S-%f")
         _file().rename(_file().with_name(f"progress.broken-{stamp}.json"))
     return {"tasks": {}}

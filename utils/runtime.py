@@ -30,6 +30,9 @@ class Run:
         return {"lecture": lecture, "full": full}[self.profile]
 
 
+last: Run | None = None  # what `setup` returned last: a check asks where the answer should be
+
+
 def setup(profile: str = "lecture", seed: int = 0, device: str = "auto") -> Run:
     """Seed everything, choose the device, print one line that says what runs where.
 
@@ -38,10 +41,7 @@ def setup(profile: str = "lecture", seed: int = 0, device: str = "auto") -> Run:
     """
     import torch
 
-    if profile not in PROFILES:
-        raise choose("profile", profile, PROFILES)
-    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**32:
-        raise choose("seed", seed, ["a whole number from 0 to 4294967295"])
+    check_profile_and_seed(profile, seed)
     chosen = find_device(device)
 
     random.seed(seed)
@@ -57,7 +57,17 @@ def setup(profile: str = "lecture", seed: int = 0, device: str = "auto") -> Run:
     python = ".".join(map(str, sys.version_info[:2]))
     packages = " · ".join(f"{name} {version(name).split('+')[0]}" for name in ("numpy", "torch"))
     print(f"Python {python} · {packages} · device {chosen} · profile {profile} · seed {seed}")
-    return Run(profile, seed, chosen)
+    global last
+    last = Run(profile, seed, chosen)
+    return last
+
+
+def check_profile_and_seed(profile: str, seed: int) -> None:
+    """Raises UserError for a profile or a seed that `setup` cannot take."""
+    if profile not in PROFILES:
+        raise choose("profile", profile, PROFILES)
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**32:
+        raise UserError(f"the seed is {seed!r}; expected a whole number from 0 to 4294967295")
 
 
 def find_device(name: str):

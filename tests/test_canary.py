@@ -1,0 +1,275 @@
+"""Gate 7: the gates can fail. Each one meets notebooks that it must refuse, beside one that it must pass."""
+
+import base64
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+from utils.authoring.build import build, check
+from utils.authoring.gates import freshness, style
+from utils.authoring.sources import code_cells, code_hash, dumps, pages, sync_problem
+from utils.paths import ROOT
+
+# --- 1 sync --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def page(course):
+    build(course, ["00"], run=False, force=False, jobs=1)
+    return pages(course, ["00"])[0]
+
+
+def test_sync_passes_what_was_built(page):
+    assert sync_problem(page) is None
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("A small lecture", "A smaller lecture"),  # prose edited in the notebook
+        ("SEED = 0", "SEED = 7"),  # code edited in the notebook
+        ('"id": "', '"id": "x'),  # an id that is no content hash
+        ('"nbval-check-output"', '"nbval-skip"'),  # a tag that switches the comparison off
+        ('"name": "python3"', '"name": "other"'),  # another kernel
+        ("\n}\n", "\n}"),  # no newline at the end
+        ('"cell_type": "code"', '"cell_type": "raw"'),  # a cell that does not run
+    ],
+)
+def test_sync_refuses(page, old, new):
+    text = page.path.read_text(encoding="utf-8")
+    assert old in text
+    page.path.write_text(text.replace(old, new, 1), encoding="utf-8")
+    assert "Run `dlmap build 00`" in sync_problem(page)
+
+
+def test_sync_refuses_a_missing_notebook_and_an_executed_exercise(course, page):
+    exercise = next(page for page in pages(course, ["00"]) if not page.executed)
+    assert sync_problem(exercise) is None
+    nb = exercise.stored()
+    code_cells(nb)[0].execution_count = 1
+    exercise.path.write_text(dumps(nb), encoding="utf-8")
+    assert sync_problem(exercise)
+    page.path.unlink()
+    assert sync_problem(page) == "lectures/00_good: not built. Run `dlmap build 00`"
+
+
+def test_check_refuses_outputs_of_other_code(course, page):
+    assert check(course, ["00"])[0].startswith("lectures/00_good: outputs are not from this code")
+
+
+# --- 2 fresh -------------------------------------------------------------------------------------------
+
+
+def picture(kilobytes: int, **metadata):
+    data = base64.b64encode(bytes(kilobytes * 1024)).decode()
+    return new_output("display_data", {"image/png": data}, metadata={"image/png": metadata})
+
+
+def claim_output(measured: float, said: float | None = None, held: bool = True):
+    text = f"✔ a sentence: {measured if said is None else said:.3g} ≥ 0.05"
+    fact = {"claim": "a sentence", "measured": measured, "at_least": 0.05, "at_most": None, "held": held}
+    return new_output("display_data", {"text/plain": text}, metadata={"dlmap": fact})
+
+
+def executed(*cells):
+    nb = new_notebook(cells=list(cells))
+    for count, cell in enumerate(code_cells(nb), 1):
+        cell.execution_count = count
+    nb.metadata.dlmap = {"code": code_hash(nb)}
+    return nb
+
+
+def stored(nb, tmp_path):
+    path = tmp_path / "nb.ipynb"
+    path.write_text(dumps(nb), encoding="utf-8")
+    return freshness(nb, path)
+
+
+def test_fresh_passes_a_clean_run(tmp_path):
+    outputs = [picture(79, alt="a line"), claim_output(0.107)]
+    assert stored(executed(new_code_cell("1", outputs=outputs)), tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("output", "message"),
+    [
+        (new_output("error", ename="E", evalue="", traceback=[]), "stored an error or a warning"),
+        (new_output("stream", name="stderr", text="warning"), "stored an error or a warning"),
+        (new_output("stream", name="stdout", text="saved in /home/me/run.txt"), "shows an absolute path"),
+        (new_output("execute_result", {"text/plain": "'/opt/data/x'"}), "shows an absolute path"),
+        (picture(81, alt="a line"), "has a picture of 81 KB, wanted at most 80"),
+        (picture(1), "has a picture without alt text"),
+        (new_output("display_data", {"image/svg+xml": "<svg></svg>"}), "has a picture without alt text"),
+        (new_output("display_data", {"image/jpeg": "aaaa"}), "has a picture without alt text"),
+        (new_output("display_data", {"text/html": "<img src='x'>"}), "has a picture without alt text"),
+        (new_output("display_data", {"text/html": "x" * 120_000}), "has 117 KB of HTML, wanted at most 80"),
+        (claim_output(0.01, held=False), "stored a claim that does not hold"),
+        (claim_output(0.2, said=0.3), "stored a claim that does not hold, or says another number"),
+        (new_output("display_data", {"application/vnd.jupyter.widget-view+json": {}}), "stored a widget"),
+    ],
+)
+def test_fresh_refuses_an_output(output, message, tmp_path):
+    (problem,) = stored(executed(new_code_cell("1", outputs=[output])), tmp_path)
+    assert problem.startswith(f"cell [1] {message}")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda nb: nb.cells[0].update(source="2"), "the outputs did not come from this code"),
+        (lambda nb: nb.cells[0].update(execution_count=None), "not executed once, from top to bottom"),
+        (lambda nb: nb.cells[0].update(execution_count=2), "not executed once, from top to bottom"),
+        (lambda nb: nb.metadata.update(widgets={}), "the metadata holds widgets"),
+        (lambda nb: nb.cells.append(new_markdown_cell("x" * 800_000)), "the notebook has 78"),
+    ],
+)
+def test_fresh_refuses_a_notebook(change, message, tmp_path):
+    nb = executed(new_code_cell("1"))
+    change(nb)
+    (problem,) = stored(nb, tmp_path)
+    assert message in problem
+
+
+# --- 3 run: the very options that `make test` gives to nbval -------------------------------------------
+
+
+def claim_cell(measured: str, text: str = "a sentence", shown: str = "a sentence"):
+    """A cell that says one claim, stored with another number or another text."""
+    source = f"print('✔ {shown}: 0.107 ≥ 0.05')"
+    outputs = [new_output("stream", name="stdout", text=f"✔ {text}: {measured} ≥ 0.05\n")]
+    return new_code_cell(source, outputs=outputs, metadata={"tags": ["nbval-check-output"]})
+
+
+NOTEBOOKS = {
+    "holds": claim_cell("0.207"),  # the number may differ, the sentence may not
+    "changed": claim_cell("0.107", text="another sentence"),
+    "broken": new_code_cell(
+        "from utils.claims import claim\nclaim('one is two', 1, at_least=2)",
+    ),
+    "raises": new_code_cell("1 / 0"),
+    "slow": new_code_cell("import time\ntime.sleep(60)"),
+}
+
+
+def test_nbval_refuses_a_changed_claim_an_error_and_a_slow_cell(tmp_path):
+    for name, cell in NOTEBOOKS.items():
+        (tmp_path / f"{name}.ipynb").write_text(dumps(executed(cell)), encoding="utf-8")
+    command = [sys.executable, "-m", "pytest", "@tests/nbval.args", "-n0", "-q", "-rA"]
+    ran = subprocess.run(
+        [*command, "--nbval-cell-timeout=3", "-p", "no:cacheprovider", str(tmp_path)],
+        cwd=ROOT,
+        env=os.environ | {"DLMAP_STRICT": "1"},
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=120,
+    )
+    outcome = {name: word for word, name in re.findall(r"(?m)^([A-Z]+) .*?(\w+)\.ipynb::Cell 0", ran.stdout)}
+    refused = dict.fromkeys(NOTEBOOKS, "FAILED") | {"holds": "PASSED"}
+    assert outcome == refused, ran.stdout + ran.stderr
+    assert "Timeout of 3 seconds exceeded" in ran.stdout and "ClaimFailed" in ran.stdout
+
+
+# --- 8 style -------------------------------------------------------------------------------------------
+
+PARAMETERS = 'PROFILE = "lecture"\nSEED = 0\nDEVICE = "auto"'
+
+
+def lecture(
+    parameters: str = PARAMETERS, tags=("parameters",), code=10, figures=5, claims=5, asks=2, words=60
+):
+    """A lecture that keeps every measure, unless it is told otherwise."""
+    prose = "**Predict first.** " + "word " * words
+    cells = [new_code_cell(parameters, metadata={"tags": list(tags)})]
+    cells += [new_code_cell("claim()", outputs=[]) for _ in range(claims)]
+    cells += [new_code_cell("x", outputs=[picture(1, alt="a")] if i < figures else []) for i in range(code)]
+    cells += [new_markdown_cell(prose + ("\n\n**Ask the room.**" if i < asks else "")) for i in range(22)]
+    return new_notebook(cells=cells)
+
+
+def test_style_passes_a_lecture_that_keeps_every_measure():
+    nb = lecture()
+    for cell in nb.cells[-20:]:
+        cell.source = cell.source.replace("**Predict first.** ", "")
+    assert style(nb, "lectures") == []
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"code": 1}, "cells: 29, wanted 30 to 50"),
+        ({"code": 40}, "cells: 68, wanted 30 to 50"),
+        ({"words": 10}, "words: "),
+        ({"words": 110}, "words: "),
+        ({"figures": 4}, "figures: 4, wanted 5 to 9"),
+        ({"claims": 4}, "claims: 4, wanted 5 to 99"),
+        ({"asks": 1}, "ask the room: 1, wanted 2 to 9"),
+        ({"tags": ()}, "the first code cell, and only that, has the tag parameters"),
+        ({"parameters": PARAMETERS + "\nimport os"}, "the parameters cell holds something other"),
+        ({"parameters": PARAMETERS.replace("0", "int()")}, "the parameters cell holds something other"),
+        ({"parameters": "SEED = 0"}, "the parameters cell lacks"),
+    ],
+)
+def test_style_refuses_a_lecture(change, message):
+    assert any(problem.startswith(message) for problem in style(lecture(**change), "lectures"))
+
+
+@pytest.mark.parametrize(
+    ("cell", "message"),
+    [
+        (new_code_cell('model.to("cuda")'), "names CUDA"),
+        (new_code_cell("model.cuda()"), "names CUDA"),
+        (new_markdown_cell("Do `pip install keras` first."), "installs something"),
+        (new_code_cell("%pip install keras"), "installs something"),
+        (new_code_cell("!ls"), "runs a shell line"),
+        (new_code_cell("%%bash\nls"), "runs a shell line"),
+        (new_code_cell("files = !ls"), "runs a shell line"),
+        (new_code_cell("%%capture\nclaim('a', x, at_least=0)"), "runs a shell line"),
+        (new_code_cell("import subprocess"), "runs a shell line"),
+        (new_code_cell("torch.cuda.is_available()"), "names a device"),
+        (new_code_cell("warnings.filterwarnings('ignore')"), "hides warnings"),
+        (new_code_cell("Path.home()"), "leaves the course's folder"),
+        (new_code_cell("requests.get(url)"), "uses the network"),
+        (new_code_cell("claim('a', 1, at_least=0)"), "claims a literal"),
+        (new_code_cell("c = claim"), "uses claim under another name"),
+        (
+            new_code_cell("try:\n    claim('a', x, at_least=0)\nexcept Exception:\n    pass"),
+            "claims inside a try",
+        ),
+        (new_code_cell("x\n" + "y" * 111), "has a line of 111 letters, wanted at most 110"),
+        (new_code_cell('open("/home/me/data.csv")'), "holds an absolute path"),
+        (new_markdown_cell("From https://example.org/simple/x."), "links to a package index"),
+        (new_code_cell("# NBVAL_SKIP\nx"), "tells nbval how to treat a cell"),
+        (new_code_cell("x", metadata={"tags": ["raises-exception"]}), "has the tag raises-exception"),
+        (new_markdown_cell("word " * 121), "has 121 words, wanted at most 120"),
+        (new_code_cell("x\n" * 31), "has 31 lines, wanted at most 30"),
+        (new_code_cell("x"), "tasks: 0, wanted 4 to 7"),
+    ],
+)
+def test_style_refuses_a_cell(cell, message):
+    assert any(message in problem for problem in style(new_notebook(cells=[cell]), "solutions"))
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "![a map](map.png)",
+        "train/val/test and 1 / 2",
+        "<details>\n" + "word " * 200 + "</details>",
+        "$a/b$, [x](y/z)",
+    ],
+)
+def test_style_lets_pass(source):
+    problems = style(new_notebook(cells=[new_markdown_cell(source)]), "solutions")
+    assert problems == ["tasks: 0, wanted 4 to 7"]
+
+
+def test_ruff_refuses_an_unused_import(tmp_path):
+    (tmp_path / "bad.py").write_text("import os\n")
+    command = [sys.executable, "-m", "ruff", "check", "--config", str(ROOT / "pyproject.toml"), str(tmp_path)]
+    ran = subprocess.run(command, capture_output=True, text=True)
+    assert ran.returncode == 1 and "F401" in ran.stdout

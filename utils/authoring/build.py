@@ -1,0 +1,80 @@
+"""`dlmap build`: keep the stored notebooks in step with their sources, and run only what changed."""
+
+from pathlib import Path
+
+from rich.console import Console
+
+from utils.authoring import index
+from utils.authoring.execute import NotebookFailed, execute_clean, in_parallel, threads_each
+from utils.authoring.sources import (
+    Page,
+    code_cells,
+    code_hash,
+    fresh_problem,
+    is_fresh,
+    pages,
+    sync_problem,
+    with_outputs,
+    write,
+)
+
+
+def build(
+    root: Path, numbers: list[str], *, run: bool, force: bool, jobs: int, console: Console | None = None
+) -> list[str]:
+    """Build every notebook of the given lectures (all, if none is given) under `root`.
+
+    Outputs stay while the code is the same. With `run`, notebooks whose code changed are executed (with
+    `force`, all of them); one that fails is left on disk as it was.
+    Returns: what failed, a line each.
+    """
+    console = console or Console()
+    built = {page.name: (page, page.build()) for page in pages(root, numbers)}
+    stale = {}
+    for name, (page, nb) in built.items():
+        fresh = is_fresh(nb, page.stored())
+        if run and page.executed and (force or not fresh):
+            stale[name] = (page, nb)
+        else:
+            report(console, page, write(page, with_outputs(nb, page.stored()) if fresh else nb))
+            if page.executed and not fresh:
+                console.print(
+                    f"          {page.name} has no outputs now: its code changed, add --run", highlight=False
+                )
+    if (root / "README.md").exists() and index.write(root):
+        console.print("written   README.md, its table of lectures", highlight=False)
+    return execute(stale, jobs, console) if stale else []
+
+
+def execute(stale: dict[str, tuple], jobs: int, console: Console) -> list[str]:
+    """Run and store each (page, notebook); returns what failed."""
+    workers = min(jobs, len(stale))
+    results = in_parallel(
+        execute_clean,
+        {name: (nb, page.path.parent, threads_each(workers)) for name, (page, nb) in stale.items()},
+        {name: len(code_cells(nb)) for name, (_, nb) in stale.items()},
+        workers,
+    )
+    problems = []
+    for name, ran in results.items():
+        page, nb = stale[name]
+        if isinstance(ran, NotebookFailed):
+            problems.append(f"{name}: {ran}. The stored notebook is left as it was.")
+            continue
+        ran.metadata.dlmap = {"code": code_hash(nb)}
+        report(console, page, write(page, with_outputs(nb, ran)))
+    return problems
+
+
+def report(console: Console, page: Page, changed: bool) -> None:
+    console.print(f"{'written  ' if changed else 'unchanged'} {page.name}", highlight=False)
+
+
+def check(root: Path, numbers: list[str]) -> list[str]:
+    """What is out of step, a line each with what to do; writes nothing."""
+    problems = [sync_problem(page) or fresh_problem(page) for page in pages(root, numbers)]
+    if (root / "README.md").exists() and index.readme(root) != (root / "README.md").read_text(
+        encoding="utf-8"
+    ):
+        problems.append("README.md: its table of lectures is not that of the headers. Run `dlmap build`")
+    return [problem for problem in problems if problem]

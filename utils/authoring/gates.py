@@ -1,0 +1,225 @@
+"""What is wrong with a built notebook: each gate returns its findings, a line each; an empty list is a pass.
+
+The tests run them over every notebook of the course, and `tests/test_canary.py` proves that they can fail.
+"""
+
+import ast
+import base64
+import re
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+
+from nbformat import NotebookNode
+
+from utils.authoring.execute import WIDGET
+from utils.authoring.sources import calls, code_cells, code_hash
+
+PICTURE_KB = 80
+NOTEBOOK_KB = 700
+PICTURES = ("image/png", "image/svg+xml")
+PROSE_CELL = 120  # words, folded details not counted
+CODE_CELL = 30  # lines that are not blank
+CODE_WIDTH = 110  # letters a line: what a projector shows
+
+# What a notebook of each folder measures: at least, at most.
+MEASURES = {
+    "lectures": {
+        "cells": (30, 50),
+        "words": (1200, 2200),
+        "median lines of a code cell": (1, 8),
+        "figures": (5, 9),
+        "claims": (5, 99),
+        "predict first": (2, 9),
+        "ask the room": (2, 9),
+    },
+    "solutions": {"tasks": (4, 7)},
+    "exercises": {"tasks": (4, 7)},
+}
+
+ABSOLUTE = r"(?<![\w/:.<>~)\]])/[\w.-]+/[\w.-]+|\b[A-Z]:\\Users"
+# Never in a notebook: pattern -> why.
+FORBIDDEN = {
+    r"""["']cuda|\.cuda\(""": "names CUDA; the device comes from run.device",
+    r"pip install|(?m:^\s*[%!]+(?:pip|conda|uv)\b)": "installs something; pyproject.toml lists the needs",
+    r"(?m)^\s*(?:\w+\s*=\s*)?[!%]{1,2}\w|os\.system|subprocess|get_ipython": "runs a shell line or a magic",
+    r"torch\.cuda|\.mps\b": "names a device; it comes from run.device",
+    r"filterwarnings|simplefilter|catch_warnings": "hides warnings; mend what warns",
+    r"Path\.home|expanduser|\b[A-Z]:\\": "leaves the course's folder",
+    r"urlopen|urlretrieve|requests\.(?:get|post)": "uses the network; utils.data does, where it must",
+    ABSOLUTE: "holds an absolute path",
+    r"https?://[^\s)]*(?:pypi|/simple\b)": "links to a package index",
+    r"#\s*NBVAL_": "tells nbval how to treat a cell",
+}
+# nbval would not compare, not run, or not mind that a cell did not raise.
+FORBIDDEN_TAGS = {"raises-exception", "nbval-skip", "nbval-ignore-output", "skip-execution"}
+
+
+def words(text: str) -> int:
+    """Words of prose: code, formulas and HTML tags are not read aloud."""
+    return len(re.findall(r"[A-Za-z가-힣']{2,}", re.sub(r"`[^`]*`|\$[^$]*\$|<[^>]+>", " ", text)))
+
+
+def lines(source: str) -> int:
+    return sum(bool(line.strip()) for line in source.splitlines())
+
+
+def measure(nb: NotebookNode) -> dict[str, float]:
+    """The numbers that MEASURES bounds."""
+    prose = "\n".join(cell.source for cell in nb.cells if cell.cell_type == "markdown")
+    code = [cell.source for cell in code_cells(nb)]
+    everything = "\n".join(code)
+    return {
+        "cells": len(nb.cells),
+        "words": words(prose),
+        "median lines of a code cell": statistics.median([lines(source) for source in code] or [0]),
+        "figures": sum(kind in PICTURES for output in outputs(nb) for kind in output.get("data", {})),
+        "claims": sum(len(calls(source, "claim")) for source in code),
+        "predict first": len(re.findall(r"(?m)^\*\*Predict first\b", prose)),
+        "ask the room": len(re.findall(r"(?m)^\*\*Ask the room\b", prose)),
+        "tasks": len(set(re.findall(r"\bcheck\(\s*[\"']([^\"']+)", everything))),
+    }
+
+
+def outputs(nb: NotebookNode) -> list[NotebookNode]:
+    return [output for cell in code_cells(nb) for output in cell.outputs]
+
+
+def style(nb: NotebookNode, folder: str) -> list[str]:
+    """The measures of a notebook of `folder` ("lectures", "solutions", "exercises"), and what must not be."""
+    found = measure(nb)
+    problems = [
+        f"{what}: {found[what]:g}, wanted {low} to {high}"
+        for what, (low, high) in MEASURES[folder].items()
+        if not low <= found[what] <= high
+    ]
+    for number, cell in enumerate(nb.cells, 1):
+        where = f"cell {number} `{cell.source.strip().splitlines()[0][:50] if cell.source.strip() else ''}`"
+        problems += [
+            f"{where} {why}" for pattern, why in FORBIDDEN.items() if re.search(pattern, cell.source)
+        ]
+        tags = FORBIDDEN_TAGS.intersection(cell.metadata.get("tags", []))
+        problems += [f"{where} has the tag {tag}" for tag in sorted(tags)]
+        if cell.cell_type == "code":
+            problems += [f"{where} {why}" for why in hidden_claims(cell.source)]
+        open_text = re.sub(r"(?is)<details\b.*?</details>", " ", cell.source)
+        if cell.cell_type == "markdown" and words(open_text) > PROSE_CELL:
+            problems.append(f"{where} has {words(open_text)} words, wanted at most {PROSE_CELL}")
+        if cell.cell_type == "code" and lines(cell.source) > CODE_CELL:
+            problems.append(f"{where} has {lines(cell.source)} lines, wanted at most {CODE_CELL}")
+        longest = max((len(line) for line in cell.source.splitlines()), default=0)
+        if cell.cell_type == "code" and longest > CODE_WIDTH:
+            problems.append(f"{where} has a line of {longest} letters, wanted at most {CODE_WIDTH}")
+    if folder == "lectures":
+        problems += parameters(nb)
+    return problems
+
+
+def hidden_claims(source: str) -> list[str]:
+    """Claims that cannot fail or cannot be seen: a literal as the measured number, another name, a `try`."""
+    found = calls(source, "claim")
+    problems = [
+        "claims a literal" for call in found if len(call.args) > 1 and isinstance(call.args[1], ast.Constant)
+    ]
+    try:
+        nodes = list(ast.walk(ast.parse(source)))
+    except SyntaxError:
+        return ["is not Python"]
+    names = sum(isinstance(node, ast.Name) and node.id == "claim" for node in nodes)
+    if names > len(found):
+        problems.append("uses claim under another name")
+    tries = [ast.unparse(node) for node in nodes if isinstance(node, ast.Try)]
+    if any(calls(text, "claim") for text in tries):
+        problems.append("claims inside a try")
+    return problems
+
+
+def parameters(nb: NotebookNode) -> list[str]:
+    """A lecture's first code cell holds the parameters, literals only, for papermill to replace."""
+    code = code_cells(nb)
+    tagged = [cell for cell in code if "parameters" in cell.metadata.get("tags", [])]
+    if len(tagged) != 1 or tagged[0] is not code[0]:
+        return ["the first code cell, and only that, has the tag parameters"]
+    try:
+        statements = ast.parse(tagged[0].source).body
+        values = {s.targets[0].id: ast.literal_eval(s.value) for s in statements}
+    except (SyntaxError, ValueError, AttributeError):
+        return ["the parameters cell holds something other than `NAME = literal`"]
+    wanted = {"PROFILE": "lecture", "SEED": 0, "DEVICE": "auto"}
+    return [] if wanted.items() <= values.items() else [f"the parameters cell lacks one of {wanted}"]
+
+
+def teaching(nb: NotebookNode, ids: set[str], tasks: dict[str, Sequence[str]]) -> list[str]:
+    """Whether a lecture teaches what the map promises: `ids` are its nodes, `tasks` names -> ids they back.
+
+    The line `On the map: ...` of the header and of each section says which ids are taught there. An id is
+    backed by a claim in such a section, or by a task.
+    """
+    sections: list[tuple[set[str], bool]] = []  # ids named, whether it claims something
+    for cell in nb.cells:
+        if cell.cell_type == "markdown" and re.match(r"##? ", cell.source):
+            named = re.findall(r"(?m)^On the map: (.+)$", cell.source)
+            sections.append((set(re.findall(r"`([\w-]+)`", " ".join(named))), False))
+        elif cell.cell_type == "code" and calls(cell.source, "claim") and sections:
+            sections[-1] = (sections[-1][0], True)
+    header, *body = [named for named, _ in sections] or [set()]
+    claimed = set().union(*(named for named, claims in sections[1:] if claims))
+    tasked = {id for concepts in tasks.values() for id in concepts}
+    return [
+        *(f"`{id}` is not named in the header" for id in sorted(ids - header)),
+        *(f"`{id}` is not a node of this lecture" for id in sorted(header - ids)),
+        *(f"no section teaches `{id}`" for id in sorted(ids - set().union(*body))),
+        *(f"`{id}` is backed by no claim and no task" for id in sorted(ids - claimed - tasked)),
+    ]
+
+
+def freshness(nb: NotebookNode, path: Path) -> list[str]:
+    """Whether the stored outputs came from one clean run of this very code, and are small and readable."""
+    problems = []
+    if nb.metadata.get("dlmap", {}).get("code") != code_hash(nb):
+        problems.append("the outputs did not come from this code")
+    code = code_cells(nb)
+    if [cell.execution_count for cell in code] != list(range(1, len(code) + 1)):
+        problems.append("the code cells were not executed once, from top to bottom")  # nbval skips such cells
+    if "widgets" in nb.metadata:
+        problems.append("the metadata holds widgets")
+    for cell in code:
+        problems += [
+            f"cell [{cell.execution_count}] {why}" for out in cell.outputs for why in output_problems(out)
+        ]
+    size = path.stat().st_size / 1024
+    if size > NOTEBOOK_KB:
+        problems.append(f"the notebook has {size:.0f} KB, wanted at most {NOTEBOOK_KB}")
+    return problems
+
+
+def output_problems(output: NotebookNode) -> list[str]:
+    """What is wrong with one stored output."""
+    data = output.get("data", {})
+    problems = []
+    if output.output_type == "error" or output.get("name") == "stderr":
+        problems.append("stored an error or a warning")
+    if WIDGET in data:
+        problems.append("stored a widget")
+    for kind, content in data.items():
+        if not kind.startswith("image/"):
+            continue
+        picture = base64.b64decode(content) if kind != "image/svg+xml" else content.encode()
+        if len(picture) > PICTURE_KB * 1024:
+            problems.append(f"has a picture of {len(picture) / 1024:.0f} KB, wanted at most {PICTURE_KB}")
+        spoken = kind == "image/svg+xml" and re.search(r"<title\b|aria-label", content)
+        if not output.metadata.get(kind, {}).get("alt") and not spoken:
+            problems.append("has a picture without alt text")
+    html = data.get("text/html", "")
+    problems += [
+        "has a picture without alt text" for tag in re.findall(r"<img\b[^>]*>", html) if "alt=" not in tag
+    ]
+    if len(html) > PICTURE_KB * 1024 * 4 / 3:
+        problems.append(f"has {len(html) / 1024:.0f} KB of HTML, wanted at most {PICTURE_KB}")
+    fact = output.get("metadata", {}).get("dlmap", {})
+    if "claim" in fact and not (fact["held"] and f": {fact['measured']:.3g} " in data["text/plain"]):
+        problems.append(f"stored a claim that does not hold, or says another number: {data['text/plain']}")
+    texts = [output.get("text", ""), *(text for kind, text in data.items() if kind.startswith("text/"))]
+    if any(re.search(ABSOLUTE, text) for text in texts):
+        problems.append("shows an absolute path")
+    return problems

@@ -1,0 +1,269 @@
+"""Source -> notebook: a pure function of the written file, so that a notebook can be held against its source.
+
+A source is a jupytext `py:percent` file. `lectures/src/NN_name.py` makes `lectures/NN_name.ipynb`;
+`solutions/src/NN_name.py` makes `solutions/NN_name.ipynb` and `exercises/NN_name.ipynb`.
+"""
+
+import ast
+import hashlib
+import json
+import re
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import jupytext
+import nbformat
+from nbformat import NotebookNode
+
+from utils.errors import UserError, choose
+from utils.paths import atomic_write
+
+METADATA = {
+    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+    # No Python version here: it would change with every machine that builds.
+    "language_info": {"file_extension": ".py", "mimetype": "text/x-python", "name": "python"},
+}
+
+
+@dataclass(frozen=True)
+class Page:
+    """One notebook of the course and the source it is built from."""
+
+    source: Path
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """For people: "lectures/01_regression"."""
+        return f"{self.path.parent.name}/{self.path.stem}"
+
+    @property
+    def executed(self) -> bool:
+        """Exercises are for the learner to run; the others carry their outputs."""
+        return self.path.parent.name != "exercises"
+
+    def build(self) -> NotebookNode:
+        """The notebook as its source says, without outputs."""
+        text = self.source.read_text(encoding="utf-8")
+        if self.source.parents[1].name == "solutions":
+            text = resolve_regions(text, str(self.source), keep="solution" if self.executed else "exercise")
+        return notebook(text, drop=() if self.executed else ("solution-only",))
+
+    def stored(self) -> NotebookNode | None:
+        """The notebook on disk, or None where there is none that can be read."""
+        try:
+            return read(self.path)
+        except (FileNotFoundError, UserError):
+            return None
+
+
+def read(path: Path) -> NotebookNode:
+    """A notebook from disk. Raises UserError where the file is not one."""
+    try:
+        return nbformat.read(path, as_version=4)
+    except (ValueError, AttributeError, nbformat.ValidationError):  # no JSON, no object, no notebook
+        raise UserError(f"{path} is not a notebook") from None
+
+
+def pages(root: Path, numbers: list[str] | None = None) -> list[Page]:
+    """Every notebook that the sources under `root` make, or those of the given lectures: ["0", "01"]."""
+    makes = {"lectures": ["lectures"], "solutions": ["solutions", "exercises"]}
+    sources = [path for folder in makes for path in sorted(root.glob(f"{folder}/src/[0-9][0-9]_*.py"))]
+    wanted = {number.zfill(2) if number else number for number in numbers or []}
+    known = sorted({source.stem[:2] for source in sources})
+    for number in sorted(wanted.difference(known)):
+        raise choose("lecture", number, known)
+    return [
+        Page(source, root / folder / f"{source.stem}.ipynb")
+        for source in sources
+        if not wanted or source.stem[:2] in wanted
+        for folder in makes[source.parents[1].name]
+    ]
+
+
+def notebook(text: str, drop: tuple[str, ...] = ()) -> NotebookNode:
+    """Build a notebook from the text of a source; cells with a tag in `drop` are left out.
+
+    Cell ids are hashes of the content: an edit changes the ids of the edited cells and of no others.
+    """
+    seen: Counter[str] = Counter()
+    cells = []
+    for cell in jupytext.reads(text, fmt="py:percent").cells:
+        tags = cell.metadata.get("tags", [])
+        if set(tags) & set(drop):
+            continue
+        content = f"{cell.cell_type}\n{cell.source}"
+        seen[content] += 1
+        cell.id = hashlib.sha256(f"{content}\n{seen[content]}".encode()).hexdigest()[:12]
+        cell.metadata = cell_metadata(cell.cell_type, cell.source, tags)
+        cells.append(cell)
+    return nbformat.v4.new_notebook(cells=cells, metadata=nbformat.from_dict(METADATA))
+
+
+def cell_metadata(kind: str, source: str, tags: list[str]) -> NotebookNode:
+    """Tags and the place in the slides, both by rule, so that nobody has to keep them by hand."""
+    tags, slide = list(tags), None
+    if kind == "markdown":
+        if re.match(r"##? ", source):
+            slide = "slide"
+        elif re.match(r"### |\*\*Predict first", source):
+            slide = "subslide"
+    elif "parameters" in tags or "runtime.setup(" in source:
+        slide = "skip"
+    elif calls(source, "claim") and "nbval-check-output" not in tags:
+        tags.append("nbval-check-output")  # what a claim says is compared, here and on every machine
+    metadata = {"tags": tags} if tags else {}
+    if slide:
+        metadata["slideshow"] = {"slide_type": slide}
+    return nbformat.from_dict(metadata)
+
+
+def calls(source: str, function: str) -> list[ast.Call]:
+    """The calls of a function by its name in a cell's code; none where the code is not Python."""
+    try:
+        nodes = ast.walk(ast.parse(source))
+    except SyntaxError:
+        return []
+    return [
+        n for n in nodes if isinstance(n, ast.Call) and isinstance(n.func, ast.Name) and n.func.id == function
+    ]
+
+
+# --- an exercise is its solution with the answers taken out --------------------------------------------
+
+
+def resolve_regions(text: str, name: str, keep: str) -> str:
+    """Keep the "solution" or the "exercise" of every `# solution` … `# end solution` region; markers go.
+
+    The exercise of an indented region is `return ...`; of one at the left margin, `name = ...` for each name
+    it assigns; where a line `# exercise` stands in the region, the commented lines after it, uncommented.
+    Raises UserError, with file and line, for markers that do not pair up within one cell.
+    """
+    out: list[str] = []
+    start, region, exercise = 0, None, None  # the open region: its line, its solution, its own exercise
+    markdown = False
+    for number, line in enumerate([*text.splitlines(), "# %%"], 1):
+        where, word = f"{name}:{number}", line.strip()
+        if line.startswith("# %%"):
+            if region is not None:
+                raise UserError(f"{name}:{start}: `# solution` has no `# end solution` in its cell")
+            markdown = "[markdown]" in line
+            out.append(line)
+        elif markdown:
+            out.append(line)
+        elif word == "# solution":
+            if region is not None:
+                raise UserError(f"{where}: `# solution` inside the region that began on line {start}")
+            start, region, exercise = number, [], None
+        elif word == "# end solution":
+            if region is None:
+                raise UserError(f"{where}: `# end solution` without a `# solution` before it in the cell")
+            if keep == "solution":
+                out += region
+            else:  # `# exercise` with nothing under it leaves nothing
+                out += stub(region, f"{name}:{start}") if exercise is None else exercise
+            region = None
+        elif region is None:
+            out.append(line)
+        elif word == "# exercise":
+            exercise = []
+        elif exercise is None:
+            region.append(line)
+        elif word.startswith("#") or not word:
+            exercise.append(re.sub(r"^(\s*)# ?", r"\1", line))
+        else:
+            raise UserError(f"{where}: between `# exercise` and `# end solution` every line is a comment")
+    return "\n".join(out[:-1]) + "\n"
+
+
+def stub(region: list[str], where: str) -> list[str]:
+    """What a learner finds in the place of a solution."""
+    first = next((line for line in region if line.strip()), "")
+    indent = first[: len(first) - len(first.lstrip())]
+    if indent:
+        return [f"{indent}# your code here", f"{indent}return ..."]
+    try:
+        statements = ast.parse("\n".join(region)).body
+    except SyntaxError as error:
+        raise UserError(f"{where}: the solution is not Python: {error.msg}") from None
+    names = [name for statement in statements for name in assigned(statement)]
+    if not names:
+        raise UserError(
+            f"{where}: the solution assigns no name; say under `# exercise` what stands in its place"
+        )
+    return ["# your code here", *(f"{name} = ..." for name in dict.fromkeys(names))]
+
+
+def assigned(statement: ast.stmt) -> list[str]:
+    """The names that a statement at the left margin gives a value."""
+    if isinstance(statement, ast.FunctionDef | ast.ClassDef):
+        return [statement.name]
+    targets = getattr(statement, "targets", None) or [getattr(statement, "target", None)]
+    if not isinstance(statement, ast.Assign | ast.AnnAssign):
+        return []
+    return [node.id for target in targets for node in ast.walk(target) if isinstance(node, ast.Name)]
+
+
+# --- outputs: which code they came from, and how they are kept -----------------------------------------
+
+
+def code_cells(nb: NotebookNode) -> list[NotebookNode]:
+    return [cell for cell in nb.cells if cell.cell_type == "code"]
+
+
+def code_hash(nb: NotebookNode) -> str:
+    """The stamp of a run: sha256 over the sources of the code cells, in order."""
+    return hashlib.sha256(json.dumps([cell.source for cell in code_cells(nb)]).encode()).hexdigest()
+
+
+def is_fresh(built: NotebookNode, stored: NotebookNode | None) -> bool:
+    """True if the stored outputs came from the code of the built notebook, and nobody edited it since."""
+    if stored is None:
+        return False
+    stamp = stored.metadata.get("dlmap", {}).get("code")
+    return code_hash(built) == code_hash(stored) == stamp
+
+
+def with_outputs(built: NotebookNode, ran: NotebookNode) -> NotebookNode:
+    """The built notebook with the outputs, counts and stamp of another one that has the same code cells."""
+    for cell, other in zip(code_cells(built), code_cells(ran), strict=True):
+        cell.outputs, cell.execution_count = other.outputs, other.execution_count
+    if code := ran.metadata.get("dlmap", {}).get("code"):
+        built.metadata.dlmap = {"code": code}
+    return built
+
+
+def dumps(nb: NotebookNode) -> str:
+    """The one way a notebook is written: sorted keys, indent 1, real letters, a newline at the end."""
+    return nbformat.writes(nb) + "\n"
+
+
+def write(page: Page, nb: NotebookNode) -> bool:
+    """Store a notebook; True if the file changed. Nobody ever reads half of it."""
+    text = dumps(nb)
+    if page.path.exists() and page.path.read_text(encoding="utf-8") == text:
+        return False
+    atomic_write(page.path, text)
+    return True
+
+
+def sync_problem(page: Page) -> str | None:
+    """Why the stored notebook is not what its source makes, byte for byte but for outputs; None if it is."""
+    stored, remedy = page.stored(), f"Run `dlmap build {page.source.stem[:2]}`"
+    if stored is None:
+        return f"{page.name}: not built. {remedy}"
+    built = page.build()
+    try:
+        wanted = with_outputs(built, stored) if page.executed else built
+        same = page.path.read_text(encoding="utf-8") == dumps(wanted)
+    except ValueError:  # not the same number of code cells
+        same = False
+    return None if same else f"{page.name}: differs from its source. {remedy}"
+
+
+def fresh_problem(page: Page) -> str | None:
+    """Why the stored outputs are not those of the source's code; None if they are, or none are wanted."""
+    if not page.executed or is_fresh(page.build(), page.stored()):
+        return None
+    return f"{page.name}: outputs are not from this code. Run `dlmap build {page.source.stem[:2]} --run`"

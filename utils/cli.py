@@ -1,0 +1,240 @@
+"""`dlmap`: the command of the course.
+
+For learners: lab, start, check, progress. For everyone: data, doctor. For authors: build, run, claims.
+"""
+
+# What is heavy is imported inside the command that needs it, so that `dlmap --help` answers at once.
+import os
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import typer.core
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from utils import paths
+from utils.errors import UserError
+
+
+class Commands(typer.core.TyperGroup):
+    """A mistake of the user's is one line on stderr and code 2, not a traceback."""
+
+    def invoke(self, ctx: typer.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except UserError as error:
+            print(f"dlmap: {error}", file=sys.stderr)
+            raise typer.Exit(2) from None
+
+
+app = typer.Typer(
+    cls=Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__
+)
+console = Console(highlight=False)
+
+Number = Annotated[str, typer.Argument(metavar="NN", help="A lecture: 04.")]
+Numbers = Annotated[list[str] | None, typer.Argument(metavar="[NN]...", help="Lectures; all, if none.")]
+Jobs = Annotated[int, typer.Option(min=1, help="Notebooks at a time.")]
+
+
+# --- for learners --------------------------------------------------------------------------------------
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def lab(ctx: typer.Context) -> None:
+    """Open JupyterLab on the first lecture; further arguments go to it (--no-browser --port 9999)."""
+    first = paths.LECTURES / "00_the_map.ipynb"
+    command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={paths.ROOT}"]
+    command += [f"--LabApp.app_settings_dir={Path(__file__).parent / 'authoring' / 'lab'}"]
+    command += ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []  # in a container
+    command += [str(first)] if first.exists() else []
+    sys.stdout.flush()
+    os.execv(sys.executable, [*command, *ctx.args])  # JupyterLab takes this process over, Ctrl-C included
+
+
+@app.command()
+def start(number: Number) -> None:
+    """Copy the exercise of a lecture to your own folder; never overwrites."""
+    from utils.authoring import learner
+
+    console.print(learner.start(paths.EXERCISES, paths.work(), number), soft_wrap=True)
+
+
+@app.command()
+def check(number: Number) -> None:
+    """Run your copy of an exercise and say which tasks are done; the file stays as it is."""
+    from utils.authoring import learner
+
+    results, stopped = learner.check(paths.EXERCISES, paths.work(), number)
+    show("", ["", "task", ""], ((learner.MARKS[r.state], r.task, r.message) for r in results))
+    for line in stopped:
+        console.print(f"✗ {line}", soft_wrap=True, markup=False)
+    console.print(f"{sum(r.state == 'done' for r in results)} of {len(results)} done")
+
+
+@app.command()
+def progress(
+    map: Annotated[bool, typer.Option("--map", help="Draw the map with your progress too.")] = False,
+) -> None:
+    """Show what you have done so far."""
+    from utils import checks
+    from utils import progress as state
+
+    done, tries = state.done(), state.tries()
+    rows = []
+    for number, name in paths.units().items():
+        names = [task.name for task in checks.tasks(number)]
+        count = sum(task in done for task in names)
+        tried = sum(task in tries for task in names)
+        rows.append((name, "●" * count + "○" * (len(names) - count), f"{count} of {len(names)}", str(tried)))
+    show("Your progress", ["lecture", "", "done", "tried"], rows)
+    if map:
+        from utils import concept_map
+
+        picture = paths.BUILD / "map.svg"
+        paths.atomic_write(picture, concept_map.svg(progress=state.fractions()))
+        console.print(f"the map: {picture}", soft_wrap=True)
+
+
+# --- for everyone --------------------------------------------------------------------------------------
+
+
+@app.command()
+def data(
+    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Get these ready.")] = None,
+) -> None:
+    """Say which datasets are here; with names, make or download them."""
+    from utils import data as datasets
+
+    for name in names or []:
+        datasets.prepare(name)
+    rows = [
+        (
+            "✔" if row.ready else "○",
+            row.name,
+            row.kind,
+            f"{row.size / 1e6:.1f} MB" if row.size else "",
+            row.place,
+        )
+        for row in datasets.status()
+        if not names or row.name in names
+    ]
+    show("", ["", "dataset", "", "on disk", "where"], rows)
+
+
+@app.command()
+def doctor() -> None:
+    """Examine this machine and say what to do; ends with 1 where something is wrong."""
+    from utils.authoring.doctor import examine
+
+    findings = examine(paths.ROOT)
+    marks = ((("✗" if f.remedy else "✔"), f.what, f.found, f.remedy) for f in findings)
+    show("", ["", "", "found", "what to do"], marks)
+    if any(finding.remedy for finding in findings):
+        raise typer.Exit(1)
+
+
+# --- for authors ---------------------------------------------------------------------------------------
+
+
+@app.command()
+def build(
+    numbers: Numbers = None,
+    run: Annotated[bool, typer.Option("--run", help="Execute what changed and store its outputs.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="With --run: execute all of them.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; say what is out of step.")] = False,
+    jobs: Jobs = 2,
+) -> None:
+    """Build the notebooks from their sources."""
+    from utils.authoring import build as workshop
+
+    if check and (run or force):
+        raise UserError("--check writes nothing; leave out --run and --force")
+    if force and not run:
+        raise UserError("--force says what to execute; give it together with --run")
+    if check:
+        finish(workshop.check(paths.ROOT, numbers or []))
+    else:
+        finish(workshop.build(paths.ROOT, numbers or [], run=run, force=force, jobs=jobs, console=console))
+
+
+@app.command()
+def run(
+    numbers: Numbers = None,
+    profile: Annotated[str | None, typer.Option(help="lecture or full.")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.")] = None,
+    seed: Annotated[int | None, typer.Option(help="A whole number from 0.")] = None,
+    parameter: Annotated[
+        list[str] | None, typer.Option("-p", metavar="NAME=VALUE", help="Any other parameter.")
+    ] = None,
+    jobs: Jobs = 1,
+    out: Annotated[Path, typer.Option(help="Where the executed notebooks go.")] = paths.BUILD / "run",
+) -> None:
+    """Execute lectures with other parameters; the executed notebooks are kept, those that failed too."""
+    from utils.authoring import batch
+    from utils.authoring.execute import NotebookFailed
+
+    given = {"PROFILE": profile, "DEVICE": device, "SEED": seed if seed is None else str(seed)}
+    given = {name: value for name, value in given.items() if value is not None}
+    for text in parameter or []:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise UserError(f"-p takes NAME=VALUE, got {text!r}")
+        given[name] = value
+    results = batch.run(paths.ROOT, numbers or [], given, jobs, out.resolve())
+    rows = []
+    for name, result in results.items():
+        if isinstance(result, batch.Run):
+            slowest = max(range(len(result.seconds)), key=result.seconds.__getitem__)
+            cell = f"[{slowest + 1}] {result.seconds[slowest]:.1f} s"
+            rows.append((name, f"{sum(result.seconds):.1f} s", cell, str(result.path)))
+    show("", ["lecture", "cells took", "slowest", "executed notebook"], rows)
+    finish(f"{name}: {result}" for name, result in results.items() if isinstance(result, NotebookFailed))
+
+
+@app.command()
+def claims(
+    numbers: Numbers = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Seeds 0 to N-1.")] = 5,
+    jobs: Jobs = 1,
+    out: Annotated[Path, typer.Option(help="Where the table goes.")] = paths.BUILD / "claims",
+) -> None:
+    """Measure every claim of the lectures over several seeds."""
+    from utils.authoring import batch
+
+    rows, problems = batch.claims(paths.ROOT, numbers or [], seeds, jobs, out.resolve())
+    columns = ["lecture", "claim", "bound", "least – median – most", "held"]
+    show(
+        f"Claims over {seeds} seeds",
+        columns,
+        ((r.lecture, r.claim, r.bound, r.spread, f"{r.held}/{r.seeds}") for r in rows),
+    )
+    console.print(f"written: {out / 'claims.json'} and claims.md", soft_wrap=True)
+    finish(problems)
+
+
+# --- what the commands share ---------------------------------------------------------------------------
+
+
+def show(title: str, columns: list[str], rows: Iterable[tuple[str, ...]]) -> None:
+    table = Table(*columns, title=title or None, box=None, title_justify="left", pad_edge=False)
+    for row in rows:
+        table.add_row(*map(Text, row))  # as it is: brackets are not markup
+    console.print(table)
+
+
+def finish(problems: Iterable[str]) -> None:
+    """Print what went wrong, a line each, and end with 1 if anything did."""
+    problems = list(problems)
+    for problem in problems:
+        print(f"✗ {problem}", file=sys.stderr)
+    if problems:
+        raise typer.Exit(1)
+
+
+if __name__ == "__main__":
+    app()
