@@ -59,7 +59,6 @@ def test_wrong_answer_is_named(name, wrong, capsys):
     line = capsys.readouterr().out
     assert line.startswith(f"✗ {name}: "), line
     assert message in line, line
-    assert "See hint" in line, line
     assert line.count("\n") == 1, line
 
 
@@ -89,7 +88,7 @@ def change(value, how):
     return how(value)
 
 
-def spoilers(right):
+def spoilers(right, exact=True):
     """Generic wrong answers, made from a right one."""
 
     def overwriting(*args):
@@ -108,7 +107,9 @@ def spoilers(right):
         "input returned": lambda *args: args[0],
         "extra axis": after(lambda r: np.asarray(r)[None]),
         "one row": after(lambda r: np.asarray(r)[:1] if np.ndim(r) else np.asarray([r])),
-        "other dtype": after(lambda r: np.asarray(r).astype(np.float32 if np.ndim(r) else str)),
+        "other dtype": after(
+            lambda r: np.asarray(r).astype(str if not np.ndim(r) else np.float32 if exact else np.int64)
+        ),
         "nan": after(lambda r: r * np.nan),
         "off by 0.001": after(lambda r: r + 0.001),
         "input overwritten": overwriting,
@@ -131,7 +132,7 @@ def test_generic_wrong_answer(task, kind, capsys):
         pytest.skip("many results are right: a small change, or the same one again, can be right too")
     if kind == "input overwritten" and not any(isinstance(a, np.ndarray) for a in cases(task)[0].args):
         pytest.skip("no array goes in")
-    answer = spoilers(right_answer(task))[kind]
+    answer = spoilers(right_answer(task), exact=task.oracle is not None)[kind]
     with np.errstate(all="ignore"):
         assert checks.check(task.name, answer) is False
     assert capsys.readouterr().out.startswith(f"✗ {task.name}: ")
@@ -156,6 +157,7 @@ def test_no_message_shows_an_expected_value(task, capsys):
     checks.check(task.name, lambda *args: change(right(*args), lambda r: r + 0.5))
     message = capsys.readouterr().out
     for case in cases(task):
-        for value in np.ravel(change(right(*copy.deepcopy(case.args)), np.asarray))[:3]:
+        expected = right(*copy.deepcopy(case.args))
+        for value in np.ravel(expected[0] if isinstance(expected, tuple) else expected)[:3]:
             text = f"{float(value):.3g}"
             assert len(text) < 4 or text not in message.replace(case.label, "")

@@ -1,49 +1,111 @@
 """Wrong answers to lecture 01's tasks, each with its message, and right ones written otherwise."""
 
 import numpy as np
+import torch
 from scipy.optimize import minimize
-from scipy.special import expit, log_expit
+from scipy.special import expit, log_softmax, logit, logsumexp
 from scipy.special import softmax as scipy_softmax
 from sklearn.linear_model import LogisticRegression
 
+from utils import data
 
-def gradient_by_loop(X, y, w):
+
+def gradient(X, y, w, rows):
+    return 2 / rows.sum() * X.T @ (rows * (X @ w - y))
+
+
+def gradient_by_loop(X, y, w, rows):
     total = np.zeros(len(w))
-    for row, target in zip(X, y, strict=True):
-        total += 2 * (row @ w - target) * row
+    for row, target, weight in zip(X, y, rows, strict=True):
+        total += 2 * weight * (row @ w - target) * row
+    return total / sum(rows)
+
+
+def gradient_in_place(X, y, w, rows):
+    y -= X @ w
+    return -2 * X.T @ (rows * y) / rows.sum()
+
+
+def naive_cross_entropy(scores, labels):
+    with np.errstate(all="ignore"):
+        shares = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
+        return -np.mean(np.log(shares[np.arange(len(labels)), labels]))
+
+
+def half_naive_cross_entropy(scores, labels):
+    """The maximum is off, but the share of 0 still meets the logarithm."""
+    with np.errstate(all="ignore"):
+        return -np.mean(np.log(scipy_softmax(scores, axis=1)[np.arange(len(labels)), labels]))
+
+
+def clipped_cross_entropy(least):
+    def code(scores, labels):
+        shares = np.clip(scipy_softmax(scores, axis=1)[np.arange(len(labels)), labels], least, 1)
+        return -np.log(shares).mean()
+
+    return code
+
+
+def shifted_by(shift):
+    """Softmax with another number than the row's maximum taken off."""
+
+    def code(scores, labels):
+        with np.errstate(all="ignore"):
+            z = scores - shift(scores)
+            return np.mean(np.log(np.exp(z).sum(axis=1)) - z[np.arange(len(labels)), labels])
+
+    return code
+
+
+def surprise(scores, labels):
+    return logsumexp(scores, axis=1) - scores[np.arange(len(labels)), labels]
+
+
+def interval_by_loop(low, high, y, alpha):
+    total = 0.0
+    for bottom, top, value in zip(low, high, y, strict=True):
+        total += top - bottom
+        if value < bottom:
+            total += 2 / alpha * (bottom - value)
+        elif value > top:
+            total += 2 / alpha * (value - top)
     return total / len(y)
 
 
-def gradient_in_place(X, y, w):
-    y -= X @ w
-    return -2 * X.T @ y / len(y)
+def interval_by_median(low, high, y, alpha):
+    """Distance to an interval: distance to the middle beyond half a width."""
+    outside = np.maximum(np.abs(y - (low + high) / 2) - (high - low) / 2, 0)
+    return float((high - low + 2 / alpha * outside).mean())
 
 
-def naive_cross_entropy(z, y):
-    with np.errstate(all="ignore"):
-        p = 1 / (1 + np.exp(-z))
-        return -np.mean(y * np.log(p) + (1 - y) * np.log(1 - p))
+def scaled(mean, width):
+    def code(train, test):
+        with np.errstate(all="ignore"):
+            return (train - mean(train, test)) / width(train, test), (test - mean(train, test)) / width(
+                train, test
+            )
+
+    return code
 
 
-def clipped_cross_entropy(z, y):
-    with np.errstate(all="ignore"):
-        p = np.clip(1 / (1 + np.exp(-z)), 1e-7, 1 - 1e-7)
-    return -(y * np.log(p) + (1 - y) * np.log(1 - p)).mean()
+def safe(width):
+    return np.where(width > 0, width, 1)
 
 
-def softmax_by_row(z):
-    return np.stack([np.exp(row - row.max()) / np.exp(row - row.max()).sum() for row in z])
+def scaled_by_loop(train, test):
+    columns = []
+    for column, live in zip(train.T, test.T, strict=True):
+        width = column.std() or 1.0
+        columns.append(((column - column.mean()) / width, (live - column.mean()) / width))
+    return tuple(np.stack(half, axis=1) for half in zip(*columns, strict=True))
 
 
-def softmax_overflowing(z):
-    with np.errstate(all="ignore"):
-        return np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)
-
-
-def softmax_one_maximum(z):
-    with np.errstate(all="ignore"):
-        e = np.exp(z - z.max())
-        return e / e.sum(axis=1, keepdims=True)
+def scaled_in_place(train, test):
+    mean, width = train.mean(axis=0), safe(train.std(axis=0))
+    for x in (train, test):
+        x -= mean
+        x /= width
+    return train, test
 
 
 SINGLES = ["user", "age", "gender", "ad", "category", "context", "site", "position", "device", "hour"]
@@ -71,51 +133,113 @@ def clicks_by_descent(past, future):
     return expit(future.one_hot(columns) @ w)
 
 
+def clicks_then_overwritten(past, future):
+    p = clicks(SINGLES + CROSSES)(past, future)
+    past.click[:] = 0
+    return p
+
+
+def clicks_looked_up(past, future):
+    """Find the seed of the log, and read its truth."""
+    for seed in range(60, 90):
+        log = data.load("ads", rows=len(past) + len(future), seed=seed)
+        if np.array_equal(log.features["user"][: len(past)], past.features["user"]):
+            return log.truth[len(past) :]
+    raise LookupError("no such seed")
+
+
 def clicks_as_classes(past, future):
     return LogisticRegression().fit(past.one_hot(SINGLES), past.click).predict(future.one_hot(SINGLES))
 
 
 WRONG = {
     "01.gradient": {
-        "no factor two": (lambda X, y, w: X.T @ (X @ w - y) / len(y), "factor 2"),
-        "sum": (lambda X, y, w: 2 * X.T @ (X @ w - y), "number of rows"),
-        "downhill": (lambda X, y, w: -2 / len(y) * X.T @ (X @ w - y), "sign"),
-        "X not turned": (lambda X, y, w: X @ (X @ w - y), "your code stops"),
-        "the error itself": (lambda X, y, w: X @ w - y, "shape"),
+        "no factor two": (lambda X, y, w, r: gradient(X, y, w, r) / 2, "factor 2"),
+        "sum": (lambda X, y, w, r: gradient(X, y, w, r) * r.sum(), "sum of the row weights"),
+        "number of rows": (lambda X, y, w, r: gradient(X, y, w, r) * r.sum() / len(y), "not by the number"),
+        "row weights forgotten": (
+            lambda X, y, w, r: gradient(X, y, w, np.ones(len(y))),
+            "row weights are missing",
+        ),
+        "row weights squared": (lambda X, y, w, r: 2 / r.sum() * (X.T * r**2) @ (X @ w - y), "squared"),
+        "downhill": (lambda X, y, w, r: -gradient(X, y, w, r), "sign"),
+        "X not turned": (lambda X, y, w, r: X @ (r * (X @ w - y)), "your code stops"),
+        "the error itself": (lambda X, y, w, r: X @ w - y, "shape"),
         "input overwritten": (gradient_in_place, "changes its input"),
-        "divided by the weights": (lambda X, y, w: 2 / len(w) * X.T @ (X @ w - y), "wrong values"),
-        "one column too many": (lambda X, y, w: (2 / len(y) * X.T @ (X @ w - y))[:, None], "shape"),
+        "by the number of weights": (lambda X, y, w, r: 2 / len(w) * X.T @ (r * (X @ w - y)), "wrong values"),
+        "one column too many": (lambda X, y, w, r: gradient(X, y, w, r)[:, None], "shape"),
     },
     "01.cross_entropy": {
-        "probabilities in between": (naive_cross_entropy, "contains"),
-        "clipped": (clipped_cross_entropy, "clipping"),
-        "sum": (lambda z, y: np.sum(np.logaddexp(0, z) - y * z), "sum"),
-        "bits": (lambda z, y: np.mean(np.logaddexp(0, z) - y * z) / np.log(2), "bits"),
-        "only the yes half": (lambda z, y: np.mean(y * np.logaddexp(0, -z)), "wrong values"),
-        "swapped": (lambda z, y: np.mean((1 - y) * np.logaddexp(0, -z) + y * np.logaddexp(0, z)), "swapped"),
-        "likelihood": (lambda z, y: np.mean(y * z - np.logaddexp(0, z)), "sign"),
-        "one per row": (lambda z, y: np.logaddexp(0, z) - y * z, "one number"),
+        "naive": (naive_cross_entropy, "contains"),
+        "half naive": (half_naive_cross_entropy, "contains inf"),
+        "clipped at 1e-7": (clipped_cross_entropy(1e-7), "clipping"),
+        "clipped at 1e-12": (clipped_cross_entropy(1e-12), "clipping"),
+        "clipped at 1e-15": (clipped_cross_entropy(1e-15), "clipping"),
+        "one maximum for all rows": (shifted_by(np.max), "contains"),
+        "the smallest taken off": (shifted_by(lambda z: z.min(axis=1, keepdims=True)), "contains"),
+        "the mean taken off": (shifted_by(lambda z: z.mean(axis=1, keepdims=True)), "contains"),
+        "sum": (lambda z, y: surprise(z, y).sum(), "sum"),
+        "bits": (lambda z, y: surprise(z, y).mean() / np.log(2), "bits"),
+        "likelihood": (lambda z, y: -surprise(z, y).mean(), "sign"),
+        "all classes": (lambda z, y: surprise(z, y).sum() / z.size, "rows and classes"),
+        "class zero": (lambda z, y: surprise(z, np.zeros_like(y)).mean(), "wrong values"),
+        "one per row": (surprise, "one number"),
+        "complex": (lambda z, y: surprise(z, y).mean() + 0j, "one number"),
     },
-    "01.quantile": {
-        "swapped": (lambda p, y, t: np.mean(np.maximum(t * (p - y), (t - 1) * (p - y))), "swapped"),
-        "negative": (lambda p, y, t: np.mean(np.where(p < y, t, 1 - t) * (y - p)), "negative"),
-        "sum": (lambda p, y, t: np.sum(np.maximum(t * (y - p), (t - 1) * (y - p))), "sum"),
-        "absolute": (lambda p, y, t: np.mean(np.abs(y - p)), "wrong values"),
-        "only too low": (lambda p, y, t: np.mean(np.maximum(t * (y - p), 0)), "wrong values"),
-        "squared": (lambda p, y, t: np.mean(np.where(y > p, t, 1 - t) * (y - p) ** 2), "wrong values"),
+    "01.interval": {
+        "no width": (
+            lambda lo, hi, y, a: interval_by_loop(lo, hi, y, a) - np.mean(hi - lo),
+            "width is missing",
+        ),
+        "only above": (
+            lambda lo, hi, y, a: np.mean(hi - lo + 2 / a * np.maximum(y - hi, 0)),
+            "below the interval",
+        ),
+        "only below": (
+            lambda lo, hi, y, a: np.mean(hi - lo + 2 / a * np.maximum(lo - y, 0)),
+            "above the interval",
+        ),
+        "half price": (
+            lambda lo, hi, y, a: np.mean(hi - lo) + (interval_by_loop(lo, hi, y, a) - np.mean(hi - lo)) / 2,
+            "2 / α",
+        ),
+        "every miss the same": (
+            lambda lo, hi, y, a: np.mean(hi - lo + 2 / a * ((y < lo) | (y > hi))),
+            "distance",
+        ),
+        "both sides at once": (
+            lambda lo, hi, y, a: np.mean(hi - lo + 2 / a * (abs(y - lo) + abs(y - hi))),
+            "wrong values",
+        ),
+        "squared": (
+            lambda lo, hi, y, a: np.mean(
+                hi - lo + 2 / a * (np.maximum(lo - y, 0) + np.maximum(y - hi, 0)) ** 2
+            ),
+            "wrong values",
+        ),
+        "sum": (lambda lo, hi, y, a: interval_by_loop(lo, hi, y, a) * len(y), "sum"),
+        "one per row": (lambda lo, hi, y, a: hi - lo, "one number"),
     },
-    "01.softmax": {
-        "columns": (lambda z: np.exp(z - z.max(0)) / np.exp(z - z.max(0)).sum(0), "columns"),
-        "no maximum": (softmax_overflowing, "overflows"),
-        "one maximum": (softmax_one_maximum, "one maximum"),
-        "sigmoid": (expit, "do not add up"),
-        "hard maximum": (lambda z: (z == z.max(1, keepdims=True)).astype(float), "wrong values"),
-        "logarithm": (lambda z: np.log(scipy_softmax(z, axis=1)), "do not add up"),
+    "01.scale": {
+        "constant column": (scaled(lambda a, b: a.mean(0), lambda a, b: a.std(0)), "divided by zero"),
+        "leak": (scaled(lambda a, b: np.r_[a, b].mean(0), lambda a, b: safe(np.r_[a, b].std(0))), "leak"),
+        "one mean": (scaled(lambda a, b: a.mean(), lambda a, b: a.std()), "one mean for all columns"),
+        "variance": (scaled(lambda a, b: a.mean(0), lambda a, b: safe(a.var(0))), "not by the variance"),
+        "n − 1": (scaled(lambda a, b: a.mean(0), lambda a, b: safe(a.std(0, ddof=1))), "wrong values"),
+        "a little more than zero": (
+            scaled(lambda a, b: a.mean(0), lambda a, b: a.std(0) + 1e-3),
+            "wrong values",
+        ),
+        "not centred": (scaled(lambda a, b: 0, lambda a, b: safe(a.std(0))), "wrong values"),
+        "in place": (scaled_in_place, "changes its input"),
+        "only the training rows": (lambda a, b: (a - a.mean(0)) / safe(a.std(0)), "expected 2 results"),
     },
     "01.units": {
         "same learning rate": ("a", "measured just now"),
         "same weight": ("c", "measured just now"),
         "worse": ("d", "measured just now"),
+        "the letter b in words": ("both b and c", "answer with one of"),
+        "an array": (np.array(["b", "b"]), "answer with one of"),
         "no letter": ("e", "answer with one of"),
         "the whole sentence": (["b"], "answer with one of"),
     },
@@ -123,6 +247,10 @@ WRONG = {
         "times kept": (lambda p, kept: p * kept, "odds"),
         "thinned again": (lambda p, kept: p / (p + kept * (1 - p)), "other direction"),
         "divided by kept": (lambda p, kept: p / kept, "left [0, 1]"),
+        "clipped at the ends": (
+            lambda p, k: expit(logit(np.clip(p, 1e-9, 1 - 1e-9)) + np.log(k)),
+            "wrong values",
+        ),
         "unchanged": (lambda p, kept: p.copy(), "wrong values"),
         "logit shifted up": (lambda p, kept: expit(np.log(p / (1 - p)) - np.log(kept)), "other direction"),
     },
@@ -130,6 +258,12 @@ WRONG = {
         "base rate": (lambda past, future: np.full(len(future), past.click.mean()), "half of the gap"),
         "no crosses": (clicks(SINGLES), "half of the gap"),
         "balanced": (clicks(SINGLES + CROSSES, class_weight="balanced"), "mean prediction"),
+        "a tenth too high": (
+            lambda *logs: np.clip(1.15 * clicks(SINGLES + CROSSES)(*logs), 0, 0.99),
+            "mean prediction",
+        ),
+        "overwrites the past": (clicks_then_overwritten, "changes its input"),
+        "looks the truth up": (clicks_looked_up, "looked up"),
         "classes": (clicks_as_classes, "dtype"),
         "reads the answer": (lambda past, future: future.click.astype(float), "left (0, 1)"),
         "reads the truth": (lambda past, future: future.truth, "contains nan"),
@@ -141,18 +275,23 @@ WRONG = {
 RIGHT = {
     "01.gradient": {
         "loop": gradient_by_loop,
-        "einsum": lambda X, y, w: np.einsum("nd,n->d", X, X @ w - y) * 2 / len(y),
+        "einsum": lambda X, y, w, r: np.einsum("nd,n,n->d", X, X @ w - y, r) * 2 / r.sum(),
+        "average": lambda X, y, w, r: np.average(2 * X * (X @ w - y)[:, None], axis=0, weights=r),
     },
     "01.cross_entropy": {
-        "log_expit": lambda z, y: -np.mean(y * log_expit(z) + (1 - y) * log_expit(-z)),
-        "maximum": lambda z, y: float(np.mean(np.maximum(z, 0) - z * y + np.log1p(np.exp(-np.abs(z))))),
+        "logsumexp": lambda z, y: np.mean(logsumexp(z, axis=1) - z[np.arange(len(y)), y]),
+        "log_softmax": lambda z, y: float(-log_softmax(z, axis=1)[range(len(y)), y].mean()),
+        "torch": lambda z, y: torch.nn.functional.cross_entropy(torch.tensor(z), torch.tensor(y)),
     },
-    "01.quantile": {"where": lambda p, y, t: np.where(y >= p, t * (y - p), (1 - t) * (p - y)).mean()},
-    "01.softmax": {"row by row": softmax_by_row, "scipy": lambda z: scipy_softmax(z, axis=1)},
-    "01.units": {"b": "b"},
+    "01.interval": {"loop": interval_by_loop, "middle": interval_by_median},
+    "01.scale": {"loop": scaled_by_loop, "safe": scaled(lambda a, b: a.mean(0), lambda a, b: safe(a.std(0)))},
+    "01.units": {"b": "b", "capital": "B", "bracket": "b)"},
     "01.thinned": {
         "counting": lambda p, kept: 1 - (1 - p) / (1 - p + kept * p),
         "weights": lambda p, kept: p / (p + (1 - p) / kept),
     },
-    "01.ctr": {"by descent": clicks_by_descent},
+    "01.ctr": {
+        "by descent": clicks_by_descent,
+        "single precision": lambda past, future: clicks_by_descent(past, future).astype(np.float32),
+    },
 }

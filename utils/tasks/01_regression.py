@@ -12,34 +12,57 @@ rng = np.random.default_rng(1)
 
 
 # ------------------------------------------------------------------------------------------ 01.gradient
-def _autograd(X, y, w):
+def _autograd(X, y, w, rows):
     import torch
 
-    X, y, weights = (torch.tensor(np.asarray(a, dtype=np.float64)) for a in (X, y, w))
+    X, y, weights, rows = (torch.tensor(np.asarray(a, dtype=np.float64)) for a in (X, y, w, rows))
     weights.requires_grad_()
-    torch.mean((X @ weights - y) ** 2).backward()
+    (torch.sum(rows * (X @ weights - y) ** 2) / torch.sum(rows)).backward()
     return weights.grad.numpy()
+
+
+def _gradient(X, y, w, rows, factor=2.0):
+    return factor * X.T @ (rows * (X @ w - y))
 
 
 gradient = Function(
     "01.gradient",
     cases=[
-        Case("100 rows and 3 weights", (rng.normal(size=(100, 3)), rng.normal(size=100), rng.normal(size=3))),
-        Case("one row", (np.array([[2.0, -1.0]]), np.array([3.0]), np.array([0.5, 0.5]))),
-        Case("one weight", (rng.normal(size=(7, 1)), rng.normal(size=7), np.zeros(1))),
-        Case("a perfect fit", (np.eye(3), np.array([1.0, 2.0, 3.0]), np.array([1.0, 2.0, 3.0]))),
+        Case(
+            "100 rows and 3 weights",
+            (rng.normal(size=(100, 3)), rng.normal(size=100), rng.normal(size=3), rng.uniform(0, 5, 100)),
+        ),
+        Case("one row", (np.array([[2.0, -1.0]]), np.array([3.0]), np.array([0.5, 0.5]), np.array([4.0]))),
+        Case("one weight", (rng.normal(size=(7, 1)), rng.normal(size=7), np.zeros(1), np.arange(1.0, 8.0))),
+        Case("a row that does not count", (np.eye(2), np.ones(2), np.zeros(2), np.array([1.0, 0.0]))),
+        Case("a perfect fit", (np.eye(3), np.arange(3.0), np.arange(3.0), np.ones(3))),
     ],
     oracle=_autograd,
     mistakes=[
-        Mistake("the factor 2 of the square is missing", lambda X, y, w: X.T @ (X @ w - y) / len(y), 2),
         Mistake(
-            "this is the gradient of the sum; divide by the number of rows",
-            lambda X, y, w: 2 * X.T @ (X @ w - y),
+            "the factor 2 of the square is missing",
+            lambda X, y, w, rows: _gradient(X, y, w, rows, 1 / rows.sum()),
+            2,
+        ),
+        Mistake("this is the gradient of the sum; divide by the sum of the row weights", _gradient, 2),
+        Mistake(
+            "divide by the sum of the row weights, not by the number of rows",
+            lambda X, y, w, rows: _gradient(X, y, w, rows, 2 / len(y)),
             2,
         ),
         Mistake(
+            "the row weights are squared here: each error counts once with its weight",
+            lambda X, y, w, rows: _gradient(X, y, w, rows**2, 2 / rows.sum()),
+            3,
+        ),
+        Mistake(
+            "all rows count the same here; the row weights are missing",
+            lambda X, y, w, rows: _gradient(X, y, w, np.ones_like(rows), 2 / len(y)),
+            1,
+        ),
+        Mistake(
             "the sign is wrong: this points downhill, the gradient points uphill",
-            lambda X, y, w: 2 * X.T @ (y - X @ w) / len(y),
+            lambda X, y, w, rows: _gradient(X, y, w, rows, -2 / rows.sum()),
             1,
         ),
     ],
@@ -48,128 +71,187 @@ gradient = Function(
 
 
 # ------------------------------------------------------------------------------------- 01.cross_entropy
-def _torch_cross_entropy(z, y):
+def _torch_cross_entropy(scores, labels):
     import torch
 
-    z, y = (torch.tensor(np.asarray(a, dtype=np.float64)) for a in (z, y))
-    return torch.nn.functional.binary_cross_entropy_with_logits(z, y).item()
+    scores, labels = torch.tensor(scores, dtype=torch.float64), torch.tensor(labels)
+    return torch.nn.functional.cross_entropy(scores, labels).item()
 
 
-def _clipped(z, y):
-    p = np.clip(1 / (1 + np.exp(-z)), 1e-7, 1 - 1e-7)
-    return -np.mean(y * np.log(p) + (1 - y) * np.log(1 - p))
+def _surprises(scores, labels):
+    """-log of each row's share of the true class: (n,)."""
+    top = scores.max(axis=1, keepdims=True)
+    log_shares = scores - top - np.log(np.exp(scores - top).sum(axis=1, keepdims=True))
+    return -log_shares[np.arange(len(labels)), labels]
+
+
+def _clipped(least):
+    def code(scores, labels):
+        return np.minimum(_surprises(scores, labels), -np.log(least)).mean()
+
+    return Mistake("clipping caps the price of a mistake: 1000 below the best costs 1000 nats", code, 2)
 
 
 cross_entropy = Function(
     "01.cross_entropy",
     cases=[
-        Case("logits around zero", (rng.normal(size=50), (rng.random(50) < 0.3).astype(float))),
-        Case("sure and right, logits ±20", (np.array([20.0, -20.0]), np.array([1.0, 0.0]))),
-        Case("sure and wrong, logits ±1000", (np.array([1000.0, -1000.0, 0.0]), np.array([0.0, 1.0, 1.0]))),
-        Case("one row", (np.array([-3.0]), np.array([1.0]))),
+        Case("scores around zero", (rng.normal(size=(50, 10)), rng.integers(0, 10, 50))),
+        Case("sure and right, by 20", (np.array([[20.0, 0.0], [0.0, 20.0]]), np.array([0, 1]))),
+        Case(
+            "sure and wrong, by 1000",
+            (np.array([[1000.0, 0.0, -1000.0], [0.0, 1000.0, 0.0], [0.0, 0.0, 0.0]]), np.array([2, 0, 1])),
+        ),
+        Case("all scores far below zero", (np.array([[-2000.0, -2001.0]]), np.array([1]))),
+        Case("one row", (np.array([[3.0, 1.0, 2.0]]), np.array([2]))),
     ],
     oracle=_torch_cross_entropy,
     mistakes=[
+        *map(_clipped, (1e-5, 1e-6, 1e-7, 1e-8, 1e-9, 1e-10, 1e-12, 1e-15, 1e-16, 1e-300)),
+        Mistake("this is the sum; return the mean over the rows", lambda z, y: _surprises(z, y).sum(), 1),
         Mistake(
-            "clipping caps the price of a mistake: a logit of 1000 that is wrong costs 1000 nats", _clipped, 2
+            "these are bits; use the natural logarithm", lambda z, y: _surprises(z, y).mean() / math.log(2), 1
         ),
-        Mistake("this is the sum; return the mean", lambda z, y: np.sum(np.logaddexp(0, z) - y * z), 1),
-        Mistake(
-            "these are bits; use the natural logarithm",
-            lambda z, y: np.mean(np.logaddexp(0, z) - y * z) / math.log(2),
-            1,
-        ),
-        Mistake("yes and no are swapped", lambda z, y: np.mean(np.logaddexp(0, z) - (1 - y) * z), 2),
         Mistake(
             "the sign is wrong: a loss is smallest when the model is right",
-            lambda z, y: np.mean(y * z - np.logaddexp(0, z)),
-            2,
+            lambda z, y: -_surprises(z, y).mean(),
+            1,
+        ),
+        Mistake(
+            "this averages over all rows and classes; only the true class of each row counts",
+            lambda z, y: _surprises(z, y).sum() / z.size,
+            1,
         ),
     ],
-    rtol=1e-9,
-    atol=1e-15,  # sure and right costs 2e-9 nats: that is not zero
-    concepts=["cross-entropy", "logistic-regression"],
+    atol=1e-12,  # sure and right costs 2e-9 nats: that is not zero
+    concepts=["cross-entropy", "softmax-regression"],
 )
 
 
-# ------------------------------------------------------------------------------------------ 01.quantile
-def _sklearn_pinball(prediction, y, tau):
+# ------------------------------------------------------------------------------------------ 01.interval
+def _by_two_quantiles(low, high, y, alpha):
+    """The interval score as two quantile losses (Gneiting & Raftery 2007, section 6.2)."""
     from sklearn.metrics import mean_pinball_loss
 
-    return mean_pinball_loss(y, prediction, alpha=tau)
+    both = mean_pinball_loss(y, low, alpha=alpha / 2) + mean_pinball_loss(y, high, alpha=1 - alpha / 2)
+    return 2 / alpha * both
 
 
-def _pinball(short, tau):
-    return np.mean(np.maximum(tau * short, (tau - 1) * short))
+def _interval(low, high, y, price):
+    return np.mean(high - low + price * (np.maximum(low - y, 0) + np.maximum(y - high, 0)))
 
 
-quantile = Function(
-    "01.quantile",
+draw = rng.normal(size=(3, 40))
+
+interval = Function(
+    "01.interval",
     cases=[
-        Case("τ = 0.9", (rng.normal(size=40), rng.normal(size=40), 0.9)),
-        Case("τ = 0.2, all too low", (np.zeros(5), np.arange(1.0, 6.0), 0.2)),
-        Case("τ = 0.2, all too high", (np.arange(1.0, 6.0), np.zeros(5), 0.2)),
-        Case("a perfect prediction", (np.ones(3), np.ones(3), 0.7)),
-        Case("τ = 0.5", (rng.normal(size=9), rng.normal(size=9), 0.5)),
+        Case("40 rows, α = 0.1", (draw[0] - 1, draw[0] + 1, draw[1], 0.1)),
+        Case("everything inside", (np.zeros(3), np.full(3, 2.0), np.ones(3), 0.2)),
+        Case("everything below", (np.ones(4), np.full(4, 3.0), np.array([0.0, -1.0, 0.5, 0.9]), 0.2)),
+        Case("everything above", (np.ones(4), np.full(4, 3.0), np.array([4.0, 5.0, 3.5, 3.1]), 0.5)),
+        Case("on the edges", (np.zeros(2), np.ones(2), np.array([0.0, 1.0]), 0.1)),
+        Case("intervals of no width", (np.ones(3), np.ones(3), np.array([1.0, 2.0, 0.0]), 0.5)),
     ],
-    oracle=_sklearn_pinball,
+    oracle=_by_two_quantiles,
     mistakes=[
         Mistake(
-            "τ and 1 − τ are swapped: being too low should cost τ", lambda p, y, tau: _pinball(p - y, tau), 1
+            "the width is missing: an interval from −∞ to ∞ would be free",
+            lambda lo, hi, y, a: _interval(lo, hi, y, 2 / a) - np.mean(hi - lo),
+            1,
         ),
         Mistake(
-            "a price came out negative; both sides cost",
-            lambda p, y, tau: np.mean(np.where(y > p, tau, 1 - tau) * (y - p)),
+            "only one side costs; a value below the interval is outside too",
+            lambda lo, hi, y, a: np.mean(hi - lo + 2 / a * np.maximum(y - hi, 0)),
             2,
         ),
-        Mistake("this is the sum; return the mean", lambda p, y, tau: len(y) * _pinball(y - p, tau), 1),
+        Mistake(
+            "only one side costs; a value above the interval is outside too",
+            lambda lo, hi, y, a: np.mean(hi - lo + 2 / a * np.maximum(lo - y, 0)),
+            2,
+        ),
+        Mistake(
+            "a miss costs 2 / α for each unit of distance, not 1 / α",
+            lambda lo, hi, y, a: _interval(lo, hi, y, 1 / a),
+            1,
+        ),
+        Mistake(
+            "a miss costs 2 / α for each unit of distance, not α / 2",
+            lambda lo, hi, y, a: _interval(lo, hi, y, a / 2),
+            1,
+        ),
+        Mistake(
+            "a miss costs by its distance, not the same for every miss",
+            lambda lo, hi, y, a: np.mean(hi - lo + 2 / a * ((y < lo) | (y > hi))),
+            2,
+        ),
+        Mistake(
+            "this is the sum; return the mean", lambda lo, hi, y, a: len(y) * _interval(lo, hi, y, 2 / a), 1
+        ),
     ],
     concepts=["custom-loss"],
 )
 
 
-# ------------------------------------------------------------------------------------------- 01.softmax
-def _scipy_softmax(z):
-    from scipy.special import softmax
+# --------------------------------------------------------------------------------------------- 01.scale
+def _sklearn_scale(train, test):
+    from sklearn.preprocessing import StandardScaler
 
-    return softmax(z, axis=1)
-
-
-def _whole_batch(z):
-    e = np.exp(z - z.max())
-    return e / e.sum()
+    scaler = StandardScaler().fit(train)
+    return scaler.transform(train), scaler.transform(test)
 
 
-softmax = Function(
-    "01.softmax",
+def _each_by_itself(train, test):
+    return (train - train.mean(axis=0)) / train.std(axis=0), (test - test.mean(axis=0)) / test.std(axis=0)
+
+
+def _scaled_by(mean, std):
+    return lambda train, test: tuple((x - mean(train, test)) / std(train, test) for x in (train, test))
+
+
+def _both(train, test):
+    return np.concatenate([train, test])
+
+
+def _of_train(train, test):
+    return train.mean(axis=0)
+
+
+scale = Function(
+    "01.scale",
     cases=[
-        Case("one row", (np.array([[1.0, 2.0, 3.0]]),)),
-        Case("several rows", (rng.normal(size=(4, 3)),)),
-        Case("as many rows as classes", (rng.normal(size=(3, 3)),)),
-        Case("one row a thousand below the other", (np.array([[1000.0, 1001.0], [0.0, 2.0]]),)),
-        Case("one class", (np.array([[5.0], [-5.0]]),)),
+        Case(
+            "two columns of different size",
+            (rng.normal((0, 1e6), (1, 1e3), (50, 2)), rng.normal((0, 1e6), (1, 1e3), (20, 2))),
+        ),
+        Case("test rows that lie elsewhere", (rng.normal(size=(30, 1)), 5 + rng.normal(size=(10, 1)))),
+        Case("a single test row", (np.array([[1.0], [3.0]]), np.array([[5.0]]))),
+        Case("a column that is constant", (np.array([[7.0, 1.0], [7.0, 2.0]]), np.array([[8.0, 3.0]]))),
     ],
-    oracle=_scipy_softmax,
-    rules=[Rule("the rows do not add up to 1", lambda out, z: np.allclose(out.sum(axis=1), 1), 2)],
+    oracle=_sklearn_scale,
     mistakes=[
         Mistake(
-            "the columns add up to 1 now; it should be the rows",
-            lambda z: np.exp(z - z.max(axis=0)) / np.exp(z - z.max(axis=0)).sum(axis=0),
+            "a constant column is divided by zero: leave its width at 1",
+            _scaled_by(_of_train, lambda train, test: train.std(axis=0)),
+            3,
+        ),
+        Mistake(
+            "the test rows helped to compute mean and width: that is a leak",
+            _scaled_by(lambda *t: _both(*t).mean(axis=0), lambda *t: _both(*t).std(axis=0)),
             2,
         ),
         Mistake(
-            "one maximum for the whole batch: rows far below it vanish",
-            lambda z: np.exp(z - z.max()) / np.exp(z - z.max()).sum(axis=1, keepdims=True),
+            "one mean for all columns; each column needs its own",
+            _scaled_by(lambda train, test: train.mean(), lambda train, test: train.std()),
             2,
         ),
         Mistake(
-            "exp overflows for scores as large as 1000: subtract each row's maximum first",
-            lambda z: np.exp(z) / np.exp(z).sum(axis=1, keepdims=True),
+            "divide by the standard deviation, not by the variance",
+            _scaled_by(_of_train, lambda train, test: np.where(train.var(axis=0) > 0, train.var(axis=0), 1)),
             2,
         ),
     ],
-    bug=_whole_batch,
-    concepts=["softmax-regression"],
+    bug=_each_by_itself,
+    concepts=["linear-regression"],
 )
 
 
@@ -252,6 +334,7 @@ thinned = Function(
             3,
         ),
     ],
+    atol=1e-13,  # 0 stays 0
     concepts=["logistic-regression"],
 )
 
@@ -272,7 +355,7 @@ def _logs():
 
 
 def _mean_is_right(p, past, hidden, future):
-    return 0.85 < p.mean() / future.click.mean() < 1.15
+    return 0.9 < p.mean() / future.click.mean() < 1.1
 
 
 ctr = Function(
@@ -287,8 +370,12 @@ ctr = Function(
             lambda p, past, hidden, future: future.share_of_gap(p) >= 0.5,
             2,
         ),
+        Rule(
+            "this is the truth itself, looked up",
+            lambda p, past, hidden, future: future.share_of_gap(p) < 0.95,
+        ),
     ],
     concepts=["logistic-regression"],
 )
 
-TASKS = [gradient, cross_entropy, quantile, softmax, units, thinned, ctr]
+TASKS = [gradient, cross_entropy, interval, scale, units, thinned, ctr]
