@@ -24,6 +24,27 @@ def split_until_share_of_rows(groups, share, rng):
     return mask
 
 
+def split_with_replacement(groups, share, rng):
+    names = np.unique(groups)
+    return np.isin(groups, rng.choice(names, size=round(share * len(names))))
+
+
+def split_all_but_one_fixed(groups, share, rng):
+    names, size = np.unique(groups), round(share * len(np.unique(groups)))
+    return np.isin(groups, np.append(names[: size - 1], rng.choice(names[size:])))
+
+
+def split_by_first_met(groups, share, rng):
+    """Users with many rows are met first."""
+    met = list(dict.fromkeys(rng.permutation(groups).tolist()))
+    return np.isin(groups, met[: round(share * len(met))])
+
+
+def split_too_few(groups, share, rng):
+    names = rng.permutation(np.unique(groups))
+    return np.isin(groups, names[: int(0.87 * share * len(names))])
+
+
 def split_by_own_seed(groups, share, rng):
     return split_by_set(groups, share, np.random.default_rng(0))
 
@@ -41,32 +62,43 @@ def split_indices(groups, share, rng):
     return np.flatnonzero(split_by_set(groups, share, rng))
 
 
-def rates(user, click, *, own=False, later=True):
-    """The leak in its variants."""
-    result = []
-    for row in range(len(user)):
-        rows = [
-            i
-            for i in range(len(user))
-            if user[i] == user[row] and (i < row or (own and i == row) or (later and i > row))
-        ]
-        result.append((sum(click[i] for i in rows) + 0.4) / (len(rows) + 10))
-    return np.array(result)
+def rates(may_look, clicks=0.4, rows=10):
+    """The rate over the rows of the same user that a row may look at."""
+
+    def code(user, day, click):
+        result = []
+        for row in range(len(user)):
+            seen = [click[i] for i in range(len(user)) if user[i] == user[row] and may_look(i, row, day)]
+            result.append((sum(seen) + clicks) / (len(seen) + rows) if len(seen) + rows else 0.0)
+        return np.array(result)
+
+    return code
 
 
-def rate_by_user(user, click):
-    """Right: each user's rows at once, by a running sum shifted by one."""
+def rate_by_user(user, day, click):
+    """Right: each user by itself, with searchsorted for the start of the row's day."""
     rate = np.empty(len(user))
     for who in np.unique(user):
-        rows = user == who
-        before = np.cumsum(click[rows]) - click[rows]
-        rate[rows] = (before + 0.4) / (np.arange(rows.sum()) + 10)
+        rows = np.flatnonzero(user == who)
+        total = np.concatenate([[0], np.cumsum(click[rows])])
+        before = np.searchsorted(day[rows], day[rows])
+        rate[rows] = (total[before] + 0.4) / (before + 10)
     return rate
 
 
-def rate_of_everybody(user, click):
-    before = np.cumsum(click) - click
-    return (before + 0.4) / (np.arange(len(click)) + 10)
+def rate_of_everybody(user, day, click):
+    return rate_by_user(np.zeros_like(user), day, click)
+
+
+def rate_counted_once_a_day(user, day, click):
+    """`clicks[user] += click` with repeated users adds only once."""
+    clicks, shown, rate = np.zeros(user.max() + 1), np.zeros(user.max() + 1), np.empty(len(user))
+    for today in np.unique(day):
+        rows = day == today
+        rate[rows] = (clicks[user[rows]] + 0.4) / (shown[user[rows]] + 10)
+        clicks[user[rows]] += click[rows]
+        shown[user[rows]] += 1
+    return rate
 
 
 def simple_interval(clicks, shown):
@@ -97,29 +129,40 @@ WRONG = {
         "list": (list(range(10)), "PyTorch tensor"),
         "zeros": (torch.zeros(10), "0 to 9"),
         "nan": (torch.full((10,), float("nan")), "contains nan"),
+        "on no device": (torch.arange(10.0, device="meta"), "on cpu"),
         "nothing": (None, "nothing came back"),
     },
     "00.baseline": {
         "much": ("a", "another amount"),
         "some": ("b", "another amount"),
+        "an array": (np.array(["c", "c"]), "answer with one of"),
         "a number": (0.5, "answer with one of"),
     },
     "00.split": {
         "by row": (split_by_row, "both sides"),
-        "share of rows": (split_until_share_of_rows, "share of groups"),
+        "share of rows": (split_until_share_of_rows, "number of groups"),
+        "with replacement": (split_with_replacement, "number of groups"),
+        "all but one fixed": (split_all_but_one_fixed, "chance"),
+        "first met": (split_by_first_met, "chance"),
+        "too few": (split_too_few, "number of groups"),
         "own seed": (split_by_own_seed, "draw from the argument"),
         "no seed": (split_by_nobody_knows, "draw from the argument only"),
         "in order": (split_in_order, "draw from the argument"),
         "row numbers": (split_indices, "shape"),
         "everything": (lambda groups, share, rng: np.ones(len(groups), bool), "one side is empty"),
-        "training side": (lambda groups, share, rng: ~split_by_set(groups, share, rng), "share of groups"),
+        "training side": (lambda groups, share, rng: ~split_by_set(groups, share, rng), "number of groups"),
         "as numbers": (lambda groups, share, rng: split_by_set(groups, share, rng).astype(float), "dtype"),
     },
     "00.leak": {
-        "without itself": (lambda user, click: rates(user, click), "after it"),
-        "with itself": (lambda user, click: rates(user, click, own=True, later=False), "its own click"),
+        "without itself": (rates(lambda i, row, day: i != row), "after it"),
+        "with itself": (rates(lambda i, row, day: i <= row), "its own click"),
+        "rows before": (rates(lambda i, row, day: i < row), "same day"),
+        "own day": (rates(lambda i, row, day: day[i] <= day[row]), "own day"),
+        "yesterday": (rates(lambda i, row, day: day[i] == day[row] - 1), "only the day before"),
+        "not smoothed": (rates(lambda i, row, day: day[i] < day[row], 0, 0), "smoothing"),
+        "other smoothing": (rates(lambda i, row, day: day[i] < day[row], 1, 25), "wrong values"),
         "everybody": (rate_of_everybody, "wrong values"),
-        "backwards": (lambda user, click: rate_by_user(user[::-1], click[::-1])[::-1], "wrong values"),
+        "once a day": (rate_counted_once_a_day, "wrong values"),
     },
     "00.interval": {
         "simple": (simple_interval, "simple interval"),
@@ -133,8 +176,17 @@ WRONG = {
 
 RIGHT = {
     "00.environment": {"from a list": torch.tensor([float(i) for i in range(10)])},
-    "00.baseline": {"c": "c"},
-    "00.split": {"by set": split_by_set},
+    "00.baseline": {"c": "c", "capital": " C."},
+    "00.split": {
+        "by set": split_by_set,
+        "shuffled": lambda groups, share, rng: np.isin(
+            groups, rng.choice(np.unique(groups), int(share * len(set(groups.tolist()))), replace=False)
+        ),
+    },
     "00.leak": {"by user": rate_by_user},
-    "00.interval": {"quadratic": wilson},
+    "00.interval": {
+        "quadratic": wilson,
+        "array": lambda k, n: np.array(wilson(k, n)),
+        "exact quantile": lambda k, n: wilson(k, n, 1.959964),
+    },
 }

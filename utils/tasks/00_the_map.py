@@ -9,10 +9,12 @@ from utils.checks import Case, Choice, Function, Mistake, Rule, Value
 
 # --------------------------------------------------------------------------------------- 00.environment
 def _ten_numbers(answer):
-    """On the answer's own device: which one this run uses is the learner's choice."""
+    """On the device of this run, as `runtime.setup` chose it."""
     import torch
 
-    return torch.arange(10, dtype=torch.float32, device=getattr(answer, "device", "cpu"))
+    from utils import runtime
+
+    return torch.arange(10, dtype=torch.float32, device=runtime.last.device if runtime.last else "cpu")
 
 
 environment = Value(
@@ -55,8 +57,12 @@ def _groups_stay_together(mask, groups, share, rng):
 
 
 def _share_of_groups(mask, groups, share, rng):
-    number = len(np.unique(groups))
-    return abs(len(np.unique(groups[mask])) - share * number) <= max(1, 0.15 * number)
+    return abs(len(np.unique(groups[mask])) - share * len(np.unique(groups))) <= 1
+
+
+def _each_group_equally_often(masks, groups, share, rng):
+    often = [np.mean([mask[groups == group].any() for mask in masks]) for group in np.unique(groups)]
+    return np.abs(np.array(often) - share).max() < 0.13  # 5 standard deviations of 400 draws
 
 
 def _both_sides(mask, groups, share, rng):
@@ -68,72 +74,96 @@ draw = np.random.default_rng(3)
 split = Function(
     "00.split",
     cases=[
-        Case("2,000 rows of 100 users", (draw.integers(0, 100, 2000), 0.3, np.random.default_rng(1))),
-        Case("user numbers with gaps", (draw.integers(0, 50, 500) * 1000 + 7, 0.2, np.random.default_rng(2))),
         Case(
             "one user with half of the rows",
             (np.r_[np.zeros(500, int), draw.integers(1, 40, 500)], 0.5, np.random.default_rng(3)),
         ),
+        Case("2,000 rows of 100 users", (draw.integers(0, 100, 2000), 0.3, np.random.default_rng(1))),
+        Case("user numbers with gaps", (draw.integers(0, 50, 500) * 1000 + 7, 0.2, np.random.default_rng(2))),
         Case("users in blocks", (np.repeat(np.arange(30), 10), 0.5, np.random.default_rng(4))),
     ],
     like=lambda groups, share, rng: np.zeros(len(groups), dtype=bool),
     rules=[
         Rule("some group has rows on both sides", _groups_stay_together, 1),
         Rule("one side is empty", _both_sides, 2),
-        Rule("the share of groups that are tested is not about the share asked for", _share_of_groups, 2),
+        Rule("the number of groups that are tested is not the share asked for", _share_of_groups, 2),
     ],
     draws=True,
+    trials=Rule(
+        "some groups are tested more often than others; each should have the same chance",
+        _each_group_equally_often,
+        2,
+    ),
     concepts=["data-practice"],
 )
 
 
 # ---------------------------------------------------------------------------------------------- 00.leak
-def _by_looking_back(user, click):
-    """The definition, row by row: look at all earlier rows of the same user."""
-    rates = []
+def _rates(user, day, click, counts, clicks=0.4, rows=10):
+    """The definition, row by row: look at the rows of the same user for which `counts(row, other)` holds."""
+    result = []
     for row in range(len(user)):
-        earlier = [click[i] for i in range(row) if user[i] == user[row]]
-        rates.append((sum(earlier) + 0.4) / (len(earlier) + 10))
-    return np.array(rates)
+        others = [click[i] for i in range(len(user)) if user[i] == user[row] and counts(row, i, day)]
+        result.append((sum(others) + clicks) / (len(others) + rows) if len(others) + rows else 0.0)
+    return np.array(result)
 
 
-def _whole_log(user, click):
+def _earlier_days(user, day, click):
+    return _rates(user, day, click, lambda row, i, day: day[i] < day[row])
+
+
+def _whole_log(user, day, click):
     return ((np.bincount(user, click) + 0.4) / (np.bincount(user) + 10))[user]
-
-
-def _without_itself(user, click):
-    return (np.bincount(user, click)[user] - click + 0.4) / (np.bincount(user)[user] - 1 + 10)
-
-
-def _with_itself(user, click):
-    rates = []
-    for row in range(len(user)):
-        seen = click[: row + 1][user[: row + 1] == user[row]]
-        rates.append((seen.sum() + 0.4) / (len(seen) + 10))
-    return np.array(rates)
-
-
-def _without_smoothing(user, click):
-    rates = []
-    for row in range(len(user)):
-        earlier = click[:row][user[:row] == user[row]]
-        rates.append(earlier.mean() if len(earlier) else 0.0)
-    return np.array(rates)
 
 
 leak = Function(
     "00.leak",
     cases=[
-        Case("one user: no click, then a click", (np.array([0, 0]), np.array([0, 1]))),
-        Case("two users in turn", (np.array([0, 1, 0, 1, 0]), np.array([1, 0, 1, 0, 0]))),
-        Case("300 rows of 20 users", (draw.integers(0, 20, 300), draw.integers(0, 2, 300))),
-        Case("one row", (np.array([3]), np.array([1]))),
+        Case(
+            "one user: no click, and a click on the next day",
+            (np.array([0, 0]), np.array([0, 1]), np.array([0, 1])),
+        ),
+        Case("two rows of one day", (np.array([4, 4]), np.array([2, 2]), np.array([1, 0]))),
+        Case(
+            "two users in turn",
+            (np.array([0, 1, 0, 1, 0]), np.array([0, 0, 1, 2, 2]), np.array([1, 0, 1, 0, 0])),
+        ),
+        Case(
+            "300 rows of 20 users",
+            (draw.integers(0, 20, 300), np.sort(draw.integers(0, 9, 300)), draw.integers(0, 2, 300)),
+        ),
+        Case("one row", (np.array([3]), np.array([5]), np.array([1]))),
     ],
-    oracle=_by_looking_back,
+    oracle=_earlier_days,
     mistakes=[
-        Mistake("the row's own click is gone, but the clicks after it are still counted", _without_itself, 2),
-        Mistake("the row still counts its own click: look up first, then count", _with_itself, 3),
-        Mistake("the smoothing is missing: add 0.4 clicks and 10 rows", _without_smoothing, 1),
+        Mistake(
+            "the row's own click is gone, but the clicks after it are still counted",
+            lambda *log: _rates(*log, lambda row, i, day: i != row),
+            2,
+        ),
+        Mistake(
+            "the row still counts its own click", lambda *log: _rates(*log, lambda row, i, day: i <= row), 2
+        ),
+        Mistake(
+            "earlier rows of the same day are counted; they are not known before the night",
+            lambda *log: _rates(*log, lambda row, i, day: i < row),
+            3,
+        ),
+        Mistake(
+            "the row's own day is counted",
+            lambda *log: _rates(*log, lambda row, i, day: day[i] <= day[row]),
+            3,
+        ),
+        Mistake(
+            "only the day before is counted; all earlier days are wanted",
+            lambda *log: _rates(*log, lambda row, i, day: day[i] == day[row] - 1),
+            2,
+        ),
+        Mistake(
+            "the smoothing is missing: add 0.4 clicks and 10 rows",
+            lambda *log: _rates(*log, lambda row, i, day: day[i] < day[row], 0, 0),
+            1,
+        ),
     ],
     bug=_whole_log,
     concepts=["data-practice"],
@@ -178,6 +208,7 @@ interval = Function(
         Case("300,000 clicks in a million", (300_000, 1_000_000)),
     ],
     oracle=_scipy_wilson,
+    rtol=2e-4,  # 1.96 or 1.95996: both are right
     mistakes=[
         Mistake("this is the simple interval, which knows too much where nobody clicked", _simple, 1),
         Mistake("under the root, n has to be squared: z² / (4 n²)", _n_not_squared, 2),
