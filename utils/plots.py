@@ -123,7 +123,7 @@ def bars(
 def _title(fig, title: str) -> None:
     """The message, from the left edge, as large as the width allows."""
     text = fig.suptitle(title, x=0.008, ha="left", fontsize=14, fontweight="bold", color=INK)
-    room = 0.965 * fig.get_figwidth() * fig.dpi
+    room = 0.94 * fig.get_figwidth() * fig.dpi
     width = text.get_window_extent(fig.canvas.get_renderer()).width
     text.set_fontsize(14 * min(1, room / width))
 

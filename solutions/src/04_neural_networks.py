@@ -1,0 +1,285 @@
+# %% [markdown]
+# # 04 · Neural networks: exercises
+#
+# Seven tasks, about 120 minutes, after lecture 04.
+# Write your code where a cell says `# your code here`, run the cell, then run the check below it.
+# ○ is not written yet, ✗ says what is wrong and which hint helps, ✔ is right, and saved.
+# Nothing here can break: change what you like.
+
+# %% tags=["parameters"]
+PROFILE = "lecture"
+SEED = 0
+DEVICE = "auto"
+
+# %%
+import numpy as np
+import torch
+from threadpoolctl import threadpool_limits
+from torch import nn
+
+from utils import data, plots, progress, runtime
+from utils.checks import check
+from utils.training import fit
+
+run = runtime.setup(PROFILE, SEED, DEVICE)
+torch.set_num_threads(1)  # tiny networks: two threads would wait for each other
+threadpool_limits(1)
+# solution
+progress.off()  # a solution that was read is not an exercise that was done
+# exercise
+# end solution
+
+# %% [markdown]
+# ## 1 · The forward pass
+#
+# **build** · level ●○○ · 10 minutes · `mlp` `relu`
+#
+# *Because every network that you will ever meet contains these five lines.*
+#
+# `layers` is a list of pairs: weights `W` of shape (ins, outs) and biases `b` of shape (outs,).
+# Between the layers stands a ReLU. The last layer gives logits, so nothing follows it.
+#
+# <details><summary>Hint 1</summary>One layer is <code>x @ W + b</code>. Write the loop over the layers first, without any activation.</details>
+# <details><summary>Hint 2</summary>The ReLU goes <em>between</em> layers: after all but the last. A logit may be negative.</details>
+# <details><summary>Hint 3</summary><code>for W, b in layers[:-1]:</code> with <code>np.maximum</code>, then the last pair on its own.</details>
+
+# %%
+def forward(x, layers):
+    """Logits of a ReLU network. x: (n, d), layers: [(W, b), ...] -> (n, k)."""
+    # solution
+    for W, b in layers[:-1]:
+        x = np.maximum(x @ W + b, 0)
+    W, b = layers[-1]
+    return x @ W + b
+    # end solution
+
+
+# %%
+check("04.forward", forward)
+
+# %% [markdown] tags=["solution-only"]
+# With one layer the loop does not run at all, and what is left is linear regression: the network contains the regression.
+# A ReLU after the last layer is a common slip. It cuts every negative logit to zero, and half of the gradients with it.
+
+# %% [markdown]
+# ## 2 · ELU and Swish for large and tiny scores
+#
+# **build** · level ●●○ · 15 minutes · `elu` `swish` `activation`
+#
+# *Because an infinity in one unit is a nan in every weight, one step later.*
+#
+# Return both: ELU is $z$ for $z > 0$ and $e^z - 1$ otherwise; Swish is $z \cdot \sigma(z)$.
+# Both must be right for $z = \pm 1000$, and ELU for $z = -10^{-13}$ as well, where $e^z$ rounds.
+#
+# <details><summary>Hint 1</summary>Print your ELU at −1e-13. Nearly all digits of exp(z) − 1 cancel; NumPy has a function for exactly this difference.</details>
+# <details><summary>Hint 2</summary>A product with a mask, <code>expm1(z) * (z <= 0)</code>, computes infinity times zero at z = 1000. Clip z before the exponential.</details>
+# <details><summary>Hint 3</summary>A sigmoid as exp(z) / (1 + exp(z)) is infinity over infinity at z = 1000. Lecture 04's sigmoid uses tanh.</details>
+
+# %%
+def elu_and_swish(z):
+    """Two activations of the same scores. z: any shape, float -> (elu, swish), each of z's shape."""
+    # solution
+    elu = np.where(z > 0, z, np.expm1(np.minimum(z, 0)))
+    swish = z * 0.5 * (1 + np.tanh(0.5 * z))
+    return elu, swish
+    # end solution
+
+
+# %%
+check("04.smooth", elu_and_swish)
+
+# %% [markdown] tags=["solution-only"]
+# `np.where` picks from two finished arrays: the side that is not picked is computed all the same, overflow included.
+# In NumPy that is a warning. In an autograd engine the gradient of the side not picked is infinity times zero, a nan: clip first, choose after.
+
+# %% [markdown]
+# ## 3 · XOR without a step
+#
+# **build** · level ●●○ · 20 minutes · `relu` `mlp`
+#
+# *So that you have set a network's weights with your own hands, once.*
+#
+# The lecture solved XOR with steps. Do it with **two ReLUs** and a linear output, no step at all:
+# $\text{ReLU}(xW + b) \cdot v + c$ must be 0, 1, 1, 0 on the corners (0, 0), (0, 1), (1, 0), (1, 1), exactly.
+# Give `W` (2, 2), `b` (2,), `v` (2,) and `c`, a number. A column of `W` belongs to a unit.
+#
+# <details><summary>Hint 1</summary>Look at the sum s = x₁ + x₂. It is 0, 1, 1 or 2 on the corners. Draw the wanted output over s: up, then down.</details>
+# <details><summary>Hint 2</summary>The first unit may be s itself: ReLU(s) is 0, 1, 1, 2. Only the last corner is wrong then: by how much?</details>
+# <details><summary>Hint 3</summary>The second unit has to be zero except at s = 2: ReLU(s − 1). How many times must it be taken off?</details>
+
+# %%
+# solution
+W = np.array([[1.0, 1.0], [1.0, 1.0]])
+b = np.array([0.0, -1.0])
+v = np.array([1.0, -2.0])
+c = 0.0
+xor = (W, b, v, c)
+# end solution
+
+# %%
+check("04.xor", xor)
+
+# %% [markdown] tags=["solution-only"]
+# The network is piecewise linear in s: slope 1, then slope 1 − 2 = −1. That is the tent of section 7.
+# There are many solutions. A second one takes |x₁ − x₂|, as ReLU(x₁ − x₂) + ReLU(x₂ − x₁).
+
+# %% [markdown]
+# ## 4 · A network that is only a line
+#
+# **debug** · level ●●○ · 15 minutes · `activation` `ann`
+#
+# *Because this network trains, its loss falls, and nobody notices what it is.*
+#
+# The function trains a network with 16 hidden units on two moons, and returns probabilities for new points.
+# It scores like a logistic regression. Find out why, and mend it.
+#
+# <details><summary>Hint 1</summary>Write the two layers as formulas, and multiply them out. What is left of the hidden layer?</details>
+# <details><summary>Hint 2</summary>More layers or more units do not help. What has to stand between two linear maps?</details>
+
+# %%
+def moons_network(x, y, x_new, rng):
+    """x: (n, 2), y: (n,) of 0 and 1, x_new: (m, 2), rng: NumPy generator -> (m,) probabilities of class 1."""
+    torch.manual_seed(int(rng.integers(2**31)))
+    # solution
+    net = nn.Sequential(nn.Linear(2, 16), nn.Tanh(), nn.Linear(16, 1))
+    # exercise
+    # net = nn.Sequential(nn.Linear(2, 16), nn.Linear(16, 1))
+    # end solution
+    inputs, target = torch.tensor(x, dtype=torch.float32), torch.tensor(y, dtype=torch.float32)
+    descent = torch.optim.Adam(net.parameters(), lr=0.03)
+    for _ in range(300):
+        descent.zero_grad()
+        nn.functional.binary_cross_entropy_with_logits(net(inputs)[:, 0], target).backward()
+        descent.step()
+    with torch.no_grad():
+        return torch.sigmoid(net(torch.tensor(x_new, dtype=torch.float32))[:, 0]).double().numpy()
+
+
+# %%
+check("04.line", moons_network)
+
+# %% [markdown] tags=["solution-only"]
+# $(xW + b)V + c = x(WV) + (bV + c)$: whatever the hidden layer does, a single regression can do.
+# The same happens inside larger networks, when an activation is lost in a refactoring: the loss still falls, only less.
+
+# %% [markdown]
+# ## 5 · How many pieces?
+#
+# **predict** · level ●○○ · 5 minutes · `relu`
+#
+# *So that you know what "piecewise linear" buys, before you count.*
+#
+# One input, one hidden layer of 10 ReLUs, a linear output.
+# The function that comes out is a zigzag. How many straight pieces can it have, at most? Commit to one letter, then check.
+#
+# - **a** – 10
+# - **b** – 11
+# - **c** – 20
+# - **d** – 1,024
+#
+# <details><summary>Hint 1</summary>Where does a ReLU of one input switch? At how many places can ten of them switch?</details>
+# <details><summary>Hint 2</summary>Ten cuts divide a line into how many parts? There are 1,024 on-off patterns; which of them can you meet when you walk along the line?</details>
+
+# %%
+# solution
+answer = "b"
+# end solution
+
+# %%
+check("04.pieces", answer)
+
+# %% [markdown] tags=["solution-only"]
+# Each ReLU switches once, so n of them make n + 1 pieces in one dimension, and most of the $2^n$ patterns never occur.
+# With more inputs there are more pieces, and with more layers many more: the tents of lecture 04 double them layer by layer.
+
+# %% [markdown]
+# ## 6 · Read the regression off
+#
+# **build** · level ●●● · 25 minutes · `relu` `mlp`
+#
+# *So that a ReLU network is never a black box at a point: it has coefficients.*
+#
+# Around `x` the network is exactly $A x + c$. Return `A` (k, d) and `c` (k,).
+# `layers` is as in the first task, with any number of hidden ReLU layers, also none.
+# Use no finite differences: read it off the weights.
+#
+# <details><summary>Hint 1</summary>Carry two things through the layers: the matrix A and the vector c of what has been computed so far. They start as the identity and zero.</details>
+# <details><summary>Hint 2</summary>A linear layer turns (A, c) into (Wᵀ A, Wᵀ c + b).</details>
+# <details><summary>Hint 3</summary>A ReLU keeps the rows of A and c whose score A x + c is positive, and sets the others to zero. Both, not only A.</details>
+
+# %%
+def local_regression(x, layers):
+    """The linear regression that a ReLU network is around one point. x: (d,) -> A (k, d), c (k,)."""
+    # solution
+    A, c = np.eye(len(x)), np.zeros(len(x))
+    for i, (W, b) in enumerate(layers):
+        A, c = W.T @ A, W.T @ c + b
+        if i < len(layers) - 1:
+            on = A @ x + c > 0
+            A, c = A * on[:, None], c * on
+    return A, c
+    # end solution
+
+
+# %%
+check("04.local", local_regression)
+
+# %% [markdown] tags=["solution-only"]
+# `A` is the gradient, which autograd gives too. `c` is what autograd does not give: the intercept of the local regression.
+# If every ReLU of a layer is off, `A` is zero and the network is a constant around `x`: dead for that input.
+
+# %% [markdown]
+# ## 7 · Clicks, with a hidden layer
+#
+# **apply** · level ●●● · 30 minutes · `mlp` `ann`
+#
+# *So that the hidden layer finds the crosses that lecture 01 had to list.*
+#
+# Train a small network on `past` and return click probabilities for the rows of `future`.
+# Use single columns only, no hand-made crosses.
+# The check wants three points more of the gap than a logistic regression on the same columns gets; `future.click` is hidden there.
+# The first layer needs no matrix: one-hot times $W$ *picks rows* of $W$, so it is `nn.EmbeddingBag(..., mode="sum")`: the rows of the values present, added up.
+#
+# <details><summary>Hint 1</summary>Number the values of all columns in one table: column j starts where the ones before it end. <code>np.cumsum</code> of <code>past.sizes[...]</code> gives the starts.</details>
+# <details><summary>Hint 2</summary>Start the output's bias near the logit of 4 %, about −3.2, and the table small: <code>nn.init.normal_(table.weight, std=0.1)</code>.</details>
+# <details><summary>Hint 3</summary>The network overfits soon: 32 units, batches of 500, three epochs at lr 0.005 and one at 0.001. A falling rate is worth several points.</details>
+
+# %%
+columns = ["user", "age", "gender", "ad", "category", "context", "site", "position", "device", "hour"]
+
+
+def predict_clicks(past, future):
+    """past, future: ad logs -> (len(future),) click probabilities."""
+    # solution
+    torch.manual_seed(0)
+    sizes = [past.sizes[name] for name in columns]
+    starts = np.cumsum([0, *sizes[:-1]])
+
+    def values(log):
+        return torch.tensor(np.stack([log.features[name] for name in columns], axis=1) + starts)
+
+    table = nn.EmbeddingBag(sum(sizes), 32, mode="sum")
+    net = nn.Sequential(table, nn.ReLU(), nn.Linear(32, 1), nn.Flatten(0))
+    nn.init.normal_(table.weight, std=0.1)
+    nn.init.constant_(net[2].bias, -3.2)
+    pair = values(past), torch.tensor(past.click, dtype=torch.float32)
+    for lr, epochs in ((0.005, 3), (0.001, 1)):
+        fit(net, pair, epochs=epochs, lr=lr, batch_size=500,
+            loss=nn.functional.binary_cross_entropy_with_logits)
+    with torch.no_grad():
+        return torch.sigmoid(net(values(future))).double().numpy()
+    # end solution
+
+
+# %%
+if check("04.clicks", predict_clicks):
+    log = data.load("ads", rows=100_000, seed=SEED)
+    past, future = log[log.features["day"] < 10], log[log.features["day"] >= 10]
+    share = 100 * future.share_of_gap(predict_clicks(past, future))
+    plots.bars("Your network on the ad log", {"base rate": 0, "yours": share, "truth": 100},
+               xlabel="share of the gap (%)", unit=" %", colors={"truth": plots.COLOR["truth"]})
+    plots.show("Bars of the share of the gap: base rate, your network, truth.")
+
+# %% [markdown] tags=["solution-only"]
+# The hidden layer beats the plain regression without a single cross. But lecture 01's exercise, with three crosses chosen by hand, does better still:
+# knowledge of the problem is worth more than 32 units here. Lecture 08 gives the network a form that suits ids.
