@@ -355,11 +355,11 @@ claim("on digits a single regression beats the greedy stack", one[2] - apart[2],
 claim("on digits the joint network is level with one regression", abs(joint[2] - one[2]), at_most=0.02)
 
 # %%
-steep = {16: [], 64: []}  # could a larger ensemble replace the joint training? Steep random units, and a stack
+steep = {16: [], 64: []}  # could a larger ensemble replace joint training? Steep random units, a stack
 for (x, y, x_test, y_test), units in product(zip(*splits["spirals"], strict=True), steep):
     W, b = rng.uniform(-3.5, 3.5, (2, units)), rng.uniform(-3.5, 3.5, units)
     steep[units].append(fit(sigmoid(x @ W + b), y, C=100).score(sigmoid(x_test @ W + b), y_test))
-claim("64 random regressions, never trained, and a stack solve the spirals", np.mean(steep[64]), at_least=0.97)
+claim("64 random regressions, never trained, and a stack solve spirals", np.mean(steep[64]), at_least=0.97)
 claim("16 of the same kind do not", np.mean(steep[16]), at_most=0.96)
 
 # %% [markdown]

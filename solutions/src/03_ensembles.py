@@ -23,25 +23,26 @@ progress.off()  # a solution that was read is not an exercise that was done
 # end solution
 
 # %% [markdown]
-# ## 1 · Draw a bootstrap sample
+# ## 1 · Draw bootstrap samples
 #
 # **build** · level ●○○ · 10 minutes · `bootstrap` `bagging`
 #
-# *So that bagging has something to differ by, and an honest score for nothing.*
+# *So that the machines of a bag have something to differ by, and an honest score for nothing.*
 #
-# Return two arrays: the `n` row numbers of a bootstrap sample, and a mask that is `True` for each row it misses.
+# Return two arrays of shape `(samples, n)`: the row numbers of that many bootstrap samples of `n` rows, and a mask.
+# `mask[s, i]` is `True` where sample `s` misses row `i`.
 # Draw from the generator `rng` and from nothing else.
 #
-# <details><summary>Hint 1</summary>A bootstrap sample is drawn with replacement: a row may come twice. Every row has the same chance in every draw.</details>
-# <details><summary>Hint 2</summary><code>rng.integers(n, size=n)</code> draws. For the mask start from <code>np.ones(n, dtype=bool)</code> and set the drawn rows to False.</details>
+# <details><summary>Hint 1</summary>A bootstrap sample is drawn with replacement: a row may come twice. Every row has the same chance in every draw, the first and the last one too.</details>
+# <details><summary>Hint 2</summary><code>rng.integers(n, size=...)</code> draws from 0 to n − 1. For the mask start from ones of type bool, and set the drawn rows to False, sample by sample.</details>
 
 # %%
-def bootstrap(n, rng):
-    """n: number of rows, rng: a NumPy generator -> drawn rows (n,) int, out-of-bag mask (n,) bool."""
+def bootstrap(n, samples, rng):
+    """n rows, a NumPy generator -> drawn rows (samples, n) int, missed rows (samples, n) bool."""
     # solution
-    drawn = rng.integers(n, size=n)
-    missed = np.ones(n, dtype=bool)
-    missed[drawn] = False
+    drawn = rng.integers(n, size=(samples, n))
+    missed = np.ones((samples, n), dtype=bool)
+    np.put_along_axis(missed, drawn, False, axis=1)
     return drawn, missed
     # end solution
 

@@ -12,33 +12,33 @@ from sklearn.tree import DecisionTreeRegressor
 
 # ------------------------------------------------------------------------------------------- bootstrap
 def with_mask(drawn, n):
-    missed = np.ones(n, dtype=bool)
-    missed[drawn] = False
+    return drawn, np.array([np.bincount(rows, minlength=n) == 0 for rows in drawn])
+
+
+def row_numbers(n, samples, rng):
+    drawn = rng.integers(n, size=(samples, n))
+    return drawn, [np.setdiff1d(np.arange(n), rows) for rows in drawn]
+
+
+def mask_of_drawn(n, samples, rng):
+    drawn, missed = with_mask(rng.integers(n, size=(samples, n)), n)
+    return drawn, ~missed
+
+
+def one_sample_again(n, samples, rng):
+    return with_mask(np.tile(rng.integers(n, size=n), (samples, 1)), n)
+
+
+def sample_by_sample(n, samples, rng):
+    drawn = np.floor(rng.random((samples, n)) * n).astype(np.int64)
+    missed = np.ones((samples, n), dtype=bool)
+    for s in range(samples):
+        missed[s, drawn[s]] = False
     return drawn, missed
 
 
-def row_numbers(n, rng):
-    drawn = rng.integers(n, size=n)
-    return drawn, np.setdiff1d(np.arange(n), drawn)
-
-
-def mask_of_drawn(n, rng):
-    drawn = rng.integers(n, size=n)
-    return drawn, ~with_mask(drawn, n)[1]
-
-
-def too_many(n, rng):
-    drawn = rng.integers(n, size=2 * n)
-    return with_mask(drawn, n)
-
-
-def bell(n, rng):
-    return with_mask(np.clip(rng.normal(n / 2, n / 6, n), 0, n - 1).astype(int), n)
-
-
-def by_floor(n, rng):
-    drawn = np.floor(rng.random(n) * n).astype(np.int64)
-    return drawn, np.bincount(drawn, minlength=n) == 0
+def permutations(n, samples, rng):
+    return with_mask(np.array([rng.permutation(n) for _ in range(samples)]), n)
 
 
 # ----------------------------------------------------------------------------------------------- split
@@ -225,20 +225,24 @@ def rates_by_hand(past, future):
 
 WRONG = {
     "03.bootstrap": {
-        "permutation": (lambda n, rng: with_mask(rng.permutation(n), n), "replacement"),
-        "half of the rows": (
-            lambda n, rng: with_mask(rng.integers(max(n // 2, 1), size=n), n),
-            "replacement",
+        "permutation": (permutations, "replacement"),
+        "never the last": (
+            lambda n, m, rng: with_mask(rng.integers(max(n - 1, 1), size=(m, n)), n),
+            "never drawn",
         ),
-        "bell": (bell, "this is not what"),
-        "ladder": (lambda n, rng: with_mask((rng.random(n) ** 1.3 * n).astype(int), n), "more often"),
-        "sorted": (lambda n, rng: with_mask(np.sort(rng.integers(n, size=n)), n), "depends on"),
-        "below zero": (lambda n, rng: with_mask(rng.integers(-n, n, size=n), n), "0 to n - 1"),
-        "row numbers": (row_numbers, "shape"),
+        "ladder": (lambda n, m, rng: with_mask((rng.random((m, n)) ** 1.2 * n).astype(int), n), "more often"),
+        "rounded": (
+            lambda n, m, rng: with_mask(np.rint(rng.random((m, n)) * (n - 1)).astype(int), n),
+            "more often",
+        ),
+        "sorted": (lambda n, m, rng: with_mask(np.sort(rng.integers(n, size=(m, n))), n), "the one before"),
+        "one sample again": (one_sample_again, "again and again"),
+        "from one": (lambda n, m, rng: (rng.integers(1, n + 1, (m, n)), np.ones((m, n), bool)), "0 to n - 1"),
+        "row numbers": (row_numbers, "should be a NumPy array"),
         "mask of the drawn": (mask_of_drawn, "not drawn"),
-        "too many": (too_many, "shape"),
-        "own generator": (lambda n, rng: by_floor(n, np.random.default_rng()), "another result each time"),
-        "fixed generator": (lambda n, rng: by_floor(n, np.random.default_rng(0)), "whatever the generator"),
+        "other way round": (lambda n, m, rng: with_mask(rng.integers(n, size=(n, m)), n), "shape"),
+        "own generator": (lambda n, m, rng: sample_by_sample(n, m, np.random.default_rng()), "each time"),
+        "fixed generator": (lambda n, m, rng: sample_by_sample(n, m, np.random.default_rng(0)), "whatever"),
     },
     "03.split": {
         "on a value": (split_with(squares, lambda low, high: low), "halfway"),
@@ -291,8 +295,8 @@ WRONG = {
 
 RIGHT = {
     "03.bootstrap": {
-        "floor": by_floor,
-        "choice": lambda n, rng: with_mask(rng.choice(n, size=n, replace=True), n),
+        "floor": sample_by_sample,
+        "choice": lambda n, m, rng: with_mask(rng.choice(n, size=(m, n)), n),
     },
     "03.split": {"by the library": by_library, "loop": split_with(squares)},
     "03.correlation": {"c": "c"},

@@ -12,46 +12,57 @@ rng = np.random.default_rng(3)
 
 
 # ----------------------------------------------------------------------------------------- 03.bootstrap
-def _like_bootstrap(n, generator):
-    return np.zeros(n, dtype=np.int64), np.zeros(n, dtype=bool)
+def _like_bootstrap(n, samples, generator):
+    return np.zeros((samples, n), dtype=np.int64), np.zeros((samples, n), dtype=bool)
 
 
-def _missed(out, n, generator):
+def _missed(out, n, samples, _):
     """Exactly the rows that were not drawn, by a plain loop."""
-    drawn = set(out[0].tolist())
-    return out[1].tolist() == [row not in drawn for row in range(n)]
+    return out[1].tolist() == [[row not in set(drawn) for row in range(n)] for drawn in out[0].tolist()]
 
 
-def _with_replacement(out, n, generator):
-    """Of many rows 63.2 % come at least once."""
-    return n < 1000 or abs(len(np.unique(out[0])) / n - (1 - np.exp(-1))) < 0.05
+def _with_replacement(out, n, samples, _):
+    """A sample holds 1 - (1 - 1/n)^n of the rows on average."""
+    distinct = np.mean([len(set(drawn)) / n for drawn in out[0].tolist()])
+    return samples < 100 or abs(distinct - (1 - (1 - 1 / n) ** n)) < 0.03
 
 
-def _even(out, n, generator):
-    """The first half, the first tenth and the last tenth of the rows get their share of the draws."""
-    parts = [(out[0] < n / 2, 0.5), (out[0] < n / 10, 0.1), (out[0] >= 0.9 * n, 0.1)]
-    return n < 1000 or all(abs(part.mean() - share) < 0.06 for part, share in parts)
+def _even(out, n, samples, _):
+    """Each row is drawn `samples` times, give or take six standard deviations."""
+    drawn = np.bincount(out[0].ravel(), minlength=n)
+    return samples < 100 or np.abs(drawn - samples).max() < 6 * np.sqrt(samples)
 
 
-def _unordered(out, n, generator):
+def _all_come(out, n, samples, _):
+    return samples < 100 or len(np.unique(out[0])) == n
+
+
+def _new_each_time(out, n, samples, _):
+    return samples < 100 or len(np.unique(out[0], axis=0)) == samples
+
+
+def _unrelated(out, n, samples, _):
     """A draw says nothing about the next one: sorted draws do."""
-    return n < 1000 or abs(np.corrcoef(out[0][:-1], out[0][1:])[0, 1]) < 0.15
+    flat = out[0].ravel()
+    return samples < 100 or abs(np.corrcoef(flat[:-1], flat[1:])[0, 1]) < 0.1
 
 
 bootstrap = Function(
     "03.bootstrap",
     cases=[
-        Case("2,000 rows", (2000, np.random.default_rng(1))),
-        Case("3,000 rows", (3000, np.random.default_rng(2))),
-        Case("ten rows", (10, np.random.default_rng(3))),
-        Case("one row", (1, np.random.default_rng(4))),
+        Case("500 samples of 12 rows", (12, 500, np.random.default_rng(1))),
+        Case("100 samples of 100 rows", (100, 100, np.random.default_rng(2))),
+        Case("one sample", (12, 1, np.random.default_rng(3))),
+        Case("a single row", (1, 3, np.random.default_rng(4))),
     ],
     like=_like_bootstrap,
     rules=[
-        Rule("a row number is not from 0 to n - 1", lambda out, n, _: set(out[0]) <= set(range(n)), 1),
+        Rule("a row number is not from 0 to n - 1", lambda out, n, *_: set(out[0].flat) <= set(range(n)), 2),
+        Rule("some row is never drawn, not even in hundreds of samples", _all_come, 2),
+        Rule("the same sample comes again and again", _new_each_time, 1),
         Rule("this is not what draws with replacement look like", _with_replacement, 1),
         Rule("some rows are drawn more often than others", _even, 1),
-        Rule("each draw depends on the one before", _unordered, 2),
+        Rule("each draw depends on the one before", _unrelated, 2),
         Rule("the mask should be True for exactly the rows that were not drawn", _missed, 2),
     ],
     draws=True,
