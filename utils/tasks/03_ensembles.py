@@ -58,8 +58,8 @@ bootstrap = Function(
     like=_like_bootstrap,
     rules=[
         Rule("a row number is not from 0 to n - 1", lambda out, n, *_: set(out[0].flat) <= set(range(n)), 2),
-        Rule("some row is never drawn, not even in hundreds of samples", _all_come, 2),
         Rule("the same sample comes again and again", _new_each_time, 1),
+        Rule("some row is never drawn, not even in hundreds of samples", _all_come, 2),
         Rule("this is not what draws with replacement look like", _with_replacement, 1),
         Rule("some rows are drawn more often than others", _even, 1),
         Rule("each draw depends on the one before", _unrelated, 2),
