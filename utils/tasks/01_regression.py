@@ -1,12 +1,12 @@
 """The tasks of lecture 01."""
 
 import math
-from dataclasses import replace
 from functools import cache
 
 import numpy as np
 
 from utils.checks import Case, Choice, Function, Mistake, Rule
+from utils.tasks import hidden_ad_logs
 
 rng = np.random.default_rng(1)
 
@@ -340,27 +340,13 @@ thinned = Function(
 
 
 # ----------------------------------------------------------------------------------------------- 01.ctr
-@cache
-def _logs():
-    """Two ad logs, split in time. The future as the answer sees it has no clicks and no truth."""
-    from utils import data
-
-    cases = []
-    for seed in (71, 72):
-        log = data.load("ads", rows=120_000, seed=seed)
-        past, future = log[log.features["day"] < 10], log[log.features["day"] >= 10]
-        hidden = replace(future, click=np.zeros_like(future.click), truth=np.full(len(future), np.nan))
-        cases.append(Case(f"ad log {seed}", (past, hidden), known=(future,)))
-    return cases
-
-
 def _mean_is_right(p, past, hidden, future):
     return 0.9 < p.mean() / future.click.mean() < 1.1
 
 
 ctr = Function(
     "01.ctr",
-    cases=_logs,
+    cases=hidden_ad_logs,
     like=lambda past, hidden: np.zeros(len(hidden)),
     rules=[
         Rule("a probability left (0, 1)", lambda p, *_: (p > 0).all() and (p < 1).all(), 1),
