@@ -8,6 +8,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from utils import plots, runtime
 from utils.claims import ClaimFailed, claim
@@ -32,6 +33,19 @@ def test_banner_and_pick(capsys):
     assert run.pick(lecture=1, full=2) == 2
     assert runtime.setup().pick(lecture=1, full=2) == 1
     assert run.device == torch.device("cpu")
+
+
+def test_the_threads_asked_for_never_exceed_those_of_the_worker(monkeypatch):
+    before = torch.get_num_threads()
+    try:
+        for worker, asked, used in (("2", 1, 1), ("1", 2, 1), ("2", None, 2)):
+            monkeypatch.setenv("DLMAP_THREADS", worker)
+            runtime.setup(device="cpu", threads=asked)
+            assert torch.get_num_threads() == used
+            assert {pool["num_threads"] for pool in threadpool_info()} <= {1, used}
+    finally:
+        torch.set_num_threads(before)
+        threadpool_limits(before)
 
 
 def test_same_seed_same_numbers():

@@ -33,13 +33,18 @@ class Run:
 last: Run | None = None  # what `setup` returned last: a check asks where the answer should be
 
 
-def setup(profile: str = "lecture", seed: int = 0, device: str = "auto") -> Run:
+def setup(
+    profile: str = "lecture", seed: int = 0, device: str = "auto", *, threads: int | None = None
+) -> Run:
     """Seed everything, choose the device, print one line that says what runs where.
 
-    Parameters: `profile` is "lecture" or "full"; `device` is "auto", "cpu", "cuda", "cuda:1" or "mps".
+    Parameters: `profile` is "lecture" or "full"; `device` is "auto", "cpu", "cuda", "cuda:1" or "mps";
+    `threads` is how many threads NumPy and PyTorch may use at most: 1 where the matrices are so small that
+    a second thread would only wait. By default as many as they choose.
     Raises: UserError for an unknown profile or seed, or a device that this machine does not have.
     """
     import torch
+    from threadpoolctl import threadpool_limits
 
     check_profile_and_seed(profile, seed)
     chosen = find_device(device)
@@ -49,8 +54,10 @@ def setup(profile: str = "lecture", seed: int = 0, device: str = "auto") -> Run:
     torch.manual_seed(seed)
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it a GPU may add up in any order
     torch.use_deterministic_algorithms(True, warn_only=True)
-    if threads := os.environ.get("DLMAP_THREADS"):
-        torch.set_num_threads(int(threads))
+    limits = [limit for limit in (threads, int(os.environ.get("DLMAP_THREADS", 0))) if limit]
+    if limits:
+        torch.set_num_threads(min(limits))
+        threadpool_limits(min(limits))  # NumPy's
     torchvision_ready()
     np.set_printoptions(precision=4, suppress=True)
 
