@@ -1,9 +1,17 @@
-"""What tests and notebooks under test run with: nobody watching, offline, one thread, own folders."""
+"""What tests and notebooks under test run with: nobody watching, offline, one thread, own folders.
 
+Beside the result, a run of notebooks leaves `build/notebooks.md`: the seconds and the memory each one took.
+"""
+
+import json
 import os
 import tempfile
+from pathlib import Path
 
+import psutil
 import pytest
+
+from utils.paths import BUILD, ROOT, atomic_write
 
 HOME = pytest.StashKey[tempfile.TemporaryDirectory]()
 
@@ -24,3 +32,48 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     config.stash[HOME].cleanup()
+
+
+# --- seconds and memory of each notebook ---------------------------------------------------------------
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo):
+    """Note with a notebook's cell how much memory its kernel has held so far; runs in the worker."""
+    kernel = getattr(item.parent, "kernel", None)  # nbval's
+    if kernel is not None and call.when == "call" and kernel.is_alive():
+        item.user_properties.append(("megabytes", memory(kernel.km.provisioner.process.pid)))
+    yield
+
+
+def memory(pid: int) -> float:
+    """The most that a process has held in memory, in MB; where the system does not say, what it holds now."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+        return int(status.partition("VmHWM:")[2].split()[0]) / 1024
+    except (OSError, IndexError):
+        return psutil.Process(pid).memory_info().rss / 2**20
+
+
+def pytest_terminal_summary(terminalreporter) -> None:
+    """Add the notebooks of this run to the table; runs where all results arrive."""
+    taken: dict[str, dict[str, float]] = {}
+    for report in terminalreporter.getreports("passed") + terminalreporter.getreports("failed"):
+        path = report.nodeid.partition("::")[0]
+        if path.endswith(".ipynb") and report.when == "call" and (ROOT / path).parent.parent == ROOT:
+            row = taken.setdefault(path, {"seconds": 0.0, "slowest": 0.0, "megabytes": 0.0})
+            row["seconds"] += report.duration
+            row["slowest"] = max(row["slowest"], report.duration)
+            row["megabytes"] = max(row["megabytes"], *dict(report.user_properties).values(), 0.0)
+    if not taken:
+        return
+    store = BUILD / "notebooks.json"
+    known = json.loads(store.read_text()) if store.exists() else {}
+    rows = {path: row for path, row in sorted((known | taken).items()) if (ROOT / path).exists()}
+    atomic_write(store, json.dumps(rows, indent=1) + "\n")
+    lines = ["| notebook | seconds | slowest cell | MB |", "|---|---|---|---|"]
+    for path, row in rows.items():
+        lines.append(f"| {path} | {row['seconds']:.1f} | {row['slowest']:.1f} | {row['megabytes']:.0f} |")
+    atomic_write(BUILD / "notebooks.md", "\n".join(lines) + "\n")
+    total = sum(row["seconds"] for row in taken.values())
+    terminalreporter.write_line(f"{len(taken)} notebooks took {total:.0f} s of cells: build/notebooks.md")
