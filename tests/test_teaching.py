@@ -33,11 +33,27 @@ def test_links_to_other_files_lead_somewhere(page):
         assert number in units()
 
 
-def test_the_readme_lists_the_lectures_and_its_links_lead_somewhere():
-    text = (ROOT / "README.md").read_text()
-    assert index.readme(ROOT) == text
-    for target in re.findall(r"\]\((?!https?:|#)([^)#\s]+)", text):
-        assert (ROOT / target).exists(), target
+@pytest.mark.parametrize("page", ["README.md", "lectures/README.md"])
+def test_a_page_lists_the_lectures_and_its_links_lead_somewhere(page):
+    assert ROOT / page not in index.stale(ROOT)
+    for target in re.findall(r"\]\((?!https?:|#)([^)#\s]+)", (ROOT / page).read_text(encoding="utf-8")):
+        assert ((ROOT / page).parent / target).exists(), target
+
+
+def test_a_page_is_stale_when_a_header_changed_and_right_once_written(tmp_path):
+    source = tmp_path / "lectures/src/01_name.py"
+    source.parent.mkdir(parents=True)
+    header = (ROOT / "lectures/src/01_regression.py").read_text(encoding="utf-8").partition("# %%\n")[0]
+    source.write_text(header, encoding="utf-8")
+    pages = [tmp_path / "README.md", tmp_path / "lectures/README.md"]
+    for page in pages:
+        page.write_text(f"before\n{index.BEGIN}\n{index.END}\nafter\n", encoding="utf-8")
+    assert index.write(tmp_path) == pages and index.write(tmp_path) == []
+    source.write_text(header.replace("Regression", "Progression"), encoding="utf-8")
+    assert list(index.stale(tmp_path)) == pages
+    pages[0].write_text("no marks", encoding="utf-8")
+    with pytest.raises(index.UserError, match=r"README\.md lacks the marks"):
+        index.stale(tmp_path)
 
 
 GOOD = """# %% [markdown]

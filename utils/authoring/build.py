@@ -41,8 +41,8 @@ def build(
                 console.print(
                     f"          {page.name} has no outputs now: its code changed, add --run", highlight=False
                 )
-    if (root / "README.md").exists() and index.write(root):
-        console.print("written   README.md, its table of lectures", highlight=False)
+    for page in index.write(root):
+        console.print(f"written   {page.relative_to(root)}, its list of lectures", highlight=False)
     return execute(stale, jobs, console) if stale else []
 
 
@@ -73,8 +73,8 @@ def report(console: Console, page: Page, changed: bool) -> None:
 def check(root: Path, numbers: list[str]) -> list[str]:
     """What is out of step, a line each with what to do; writes nothing."""
     problems = [sync_problem(page) or fresh_problem(page) for page in pages(root, numbers)]
-    if (root / "README.md").exists() and index.readme(root) != (root / "README.md").read_text(
-        encoding="utf-8"
-    ):
-        problems.append("README.md: its table of lectures is not that of the headers. Run `dlmap build`")
+    problems += [
+        f"{page.relative_to(root)}: its list of lectures is not that of the headers. Run `dlmap build`"
+        for page in index.stale(root)
+    ]
     return [problem for problem in problems if problem]
