@@ -512,7 +512,7 @@ def draw(tilt=45.0, steps=80.0):
             path, loss = race(name, angle, steps)
             ax.plot(*path.T, color=color, linewidth=1.8, label=f"{name} {loss[-1]:.0e}")
         ax.set(xlim=(-2.5, 2.2), ylim=(-2.4, 0.9))
-        ax.legend(fontsize=10, loc="lower right", title="loss at the end")
+        ax.legend(fontsize=10, loc="lower right", title="loss at the end", frameon=True, framealpha=0.9)
     plots.show("Six paths in a straight ravine and in a tilted one, with the last loss of each.")
 
 

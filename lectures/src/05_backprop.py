@@ -27,8 +27,7 @@ from utils import concept_map, data, plots, runtime
 from utils.claims import claim
 from utils.scratch import autograd
 
-run = runtime.setup(PROFILE, SEED, DEVICE)
-torch.set_num_threads(1)  # matrices this small: a second thread only waits
+run = runtime.setup(PROFILE, SEED, DEVICE, threads=1)  # matrices this small: a second thread only waits
 rng = np.random.default_rng(SEED)
 
 # %%
@@ -132,7 +131,7 @@ claim("by hand and by nudging, the neuron's gradients agree",
 # <details><summary>For the presenter (15 minutes)</summary>
 #
 # This is the part to type live: the class, `backward`, and one rule. The rest can be run.
-# Wrong answer to expect: "the later use wins". That is exactly the bug of `=` in place of `+=`, see the exercises.
+# Wrong answer to expect: "the later use wins". That is exactly the bug of `=` in place of `+=`; exercise 7 has a cousin of it.
 # </details>
 
 # %%
@@ -732,7 +731,7 @@ claim("but clipping does not rescue tanh started at N(0, 1)", wild, at_most=0.4)
 # %% [markdown]
 # ## Exercises and further reading
 #
-# `dlmap start 05`, then open `exercises/work/05_backprop.ipynb`: seven tasks, about 120 minutes.
+# `dlmap start 05`, then open `exercises/work/05_backprop.ipynb`: seven tasks, about 125 minutes.
 #
 # - D. E. Rumelhart, G. E. Hinton, R. J. Williams (1986), *Learning representations by back-propagating errors*, Nature 323.
 # - W. Baur, V. Strassen (1983), *The complexity of partial derivatives*, Theoretical Computer Science 22.

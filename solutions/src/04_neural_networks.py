@@ -14,88 +14,91 @@ DEVICE = "auto"
 # %%
 import numpy as np
 import torch
-from threadpoolctl import threadpool_limits
 from torch import nn
 
 from utils import data, plots, progress, runtime
 from utils.checks import check
 from utils.training import fit
 
-run = runtime.setup(PROFILE, SEED, DEVICE)
-torch.set_num_threads(1)  # tiny networks: two threads would wait for each other
-threadpool_limits(1)
+run = runtime.setup(PROFILE, SEED, DEVICE, threads=1)  # matrices this small: a second thread only waits
 # solution
 progress.off()  # a solution that was read is not an exercise that was done
 # exercise
 # end solution
 
 # %% [markdown]
-# ## 1 · The forward pass
+# ## 1 · Several networks are one network
 #
-# **build** · level ●○○ · 10 minutes · `mlp` `relu`
+# **build** · level ●●○ · 15 minutes · `mlp` `ann`
 #
-# *Because every network that you will ever meet contains these five lines.*
+# *Because a layer is a bag of regressions, and then a bag of networks is a network.*
 #
-# `layers` is a list of pairs: weights `W` of shape (ins, outs) and biases `b` of shape (outs,).
-# Between the layers stands a ReLU. The last layer gives logits, so nothing follows it.
+# Somebody averages the logits of several networks, in place of one answer. Put them together into *one* network with the same logits.
+# A network is four arrays: $\text{ReLU}(xW + b)\,V + c$, with `W` (d, units), `b` (units,), `V` (units, k) and `c` (k,).
+# All have the same inputs and outputs, but each has its own number of units. Return `W`, `b`, `V`, `c` of the one, with all the units and no more.
 #
-# <details><summary>Hint 1</summary>One layer is <code>x @ W + b</code>. Write the loop over the layers first, without any activation.</details>
-# <details><summary>Hint 2</summary>The ReLU goes <em>between</em> layers: after all but the last. A logit may be negative.</details>
-# <details><summary>Hint 3</summary><code>for W, b in layers[:-1]:</code> with <code>np.maximum</code>, then the last pair on its own.</details>
+# <details><summary>Hint 1</summary>Nothing in a hidden unit changes because another unit stands beside it. Set all units side by side: what is W then, and b?</details>
+# <details><summary>Hint 2</summary>The output adds up what the units say. A mean over M networks is a sum divided by M: where can this M go? And the biases c: are they added or averaged?</details>
+# <details><summary>Hint 3</summary>A column of W belongs to a unit, and so does a row of V: <code>np.hstack</code> for the one, <code>np.concatenate</code> for the others.</details>
 
 # %%
-def forward(x, layers):
-    """Logits of a ReLU network. x: (n, d), layers: [(W, b), ...] -> (n, k)."""
+def merge(networks):
+    """networks: [(W, b, V, c), ...] -> (W, b, V, c) of one network, whose logits are the mean of theirs."""
     # solution
-    for W, b in layers[:-1]:
-        x = np.maximum(x @ W + b, 0)
-    W, b = layers[-1]
-    return x @ W + b
+    W, b, V, c = zip(*networks, strict=True)
+    return np.hstack(W), np.concatenate(b), np.concatenate(V) / len(V), np.mean(c, axis=0)
     # end solution
 
 
 # %%
-check("04.forward", forward)
+check("04.merge", merge)
 
 # %% [markdown] tags=["solution-only"]
-# With one layer the loop does not run at all, and what is left is linear regression: the network contains the regression.
-# A ReLU after the last layer is a common slip. It cuts every negative logit to zero, and half of the gradients with it.
+# In form an ensemble of small networks is a wide one. In training it is not: trained apart, none of its units knows of the units of the others.
+# Averaging the *weights* is another thing, and no mean of the networks: the ReLU stands between.
 
 # %% [markdown]
-# ## 2 · ELU and Swish for large and tiny scores
+# ## 2 · Two knobs between a line and a ReLU
 #
 # **build** · level ●●○ · 15 minutes · `elu` `swish` `activation`
 #
 # *Because an infinity in one unit is a nan in every weight, one step later.*
 #
-# Return both: ELU is $z$ for $z > 0$ and $e^z - 1$ otherwise; Swish is $z \cdot \sigma(z)$.
-# Both must be right for $z = \pm 1000$, and ELU for $z = -10^{-13}$ as well, where $e^z$ rounds.
+# Both activations of the lecture have relatives with a knob. Return both:
 #
-# <details><summary>Hint 1</summary>Print your ELU at −1e-13. Nearly all digits of exp(z) − 1 cancel; NumPy has a function for exactly this difference.</details>
-# <details><summary>Hint 2</summary>A product with a mask, <code>expm1(z) * (z <= 0)</code>, computes infinity times zero at z = 1000. Clip z before the exponential.</details>
-# <details><summary>Hint 3</summary>A sigmoid as exp(z) / (1 + exp(z)) is infinity over infinity at z = 1000. Lecture 04's sigmoid uses tanh.</details>
+# $$\text{CELU}(z) = \begin{cases} z & z > 0 \\ \alpha\,(e^{z/\alpha} - 1) & \text{otherwise} \end{cases} \qquad \text{Swish}(z) = z \cdot \sigma(\beta z)$$
+#
+# with $\alpha > 0$ and $\beta \ge 0$; at 1 they are the lecture's ELU and Swish.
+# Both must be right for $z = \pm 1000$, and CELU for $z = -10^{-13}$ as well, where $e^{z/\alpha}$ rounds.
+#
+# <details><summary>Hint 1</summary>Read the formulas: α stands twice, in front and below z; β once, inside the sigmoid. Then print your CELU at −1e-13. Nearly all digits of exp(z / α) − 1 cancel; NumPy has a function for exactly this difference.</details>
+# <details><summary>Hint 2</summary>A product with a mask, <code>expm1(z / alpha) * (z <= 0)</code>, computes infinity times zero at z = 1000. Clip z before the exponential.</details>
+# <details><summary>Hint 3</summary>A sigmoid as exp(s) / (1 + exp(s)) is infinity over infinity at s = 1000. Lecture 04's sigmoid uses tanh.</details>
 
 # %%
-def elu_and_swish(z):
-    """Two activations of the same scores. z: any shape, float -> (elu, swish), each of z's shape."""
+def celu_and_swish(z, alpha, beta):
+    """Two activations of the same scores. z: any shape, float -> (celu, swish), each of z's shape."""
     # solution
-    elu = np.where(z > 0, z, np.expm1(np.minimum(z, 0)))
-    swish = z * 0.5 * (1 + np.tanh(0.5 * z))
-    return elu, swish
+    celu = np.where(z > 0, z, alpha * np.expm1(np.minimum(z, 0) / alpha))
+    swish = z * 0.5 * (1 + np.tanh(0.5 * beta * z))
+    return celu, swish
     # end solution
 
 
 # %%
-check("04.smooth", elu_and_swish)
+check("04.smooth", celu_and_swish)
 
 # %% [markdown] tags=["solution-only"]
+# Turn the knobs: CELU goes from a ReLU (α near 0) to a line (α large), Swish from a line, z / 2 (β = 0), to a ReLU (β large).
+# The slope of CELU at zero is 1 from both sides, whatever α is. PyTorch's `elu(z, alpha)` divides by nothing: its slope jumps there from α to 1.
+#
 # `np.where` picks from two finished arrays: the side that is not picked is computed all the same, overflow included.
 # In NumPy that is a warning. In an autograd engine the gradient of the side not picked is infinity times zero, a nan: clip first, choose after.
 
 # %% [markdown]
 # ## 3 · XOR without a step
 #
-# **build** · level ●●○ · 20 minutes · `relu` `mlp`
+# **build** · level ●●○ · 15 minutes · `relu` `mlp`
 #
 # *So that you have set a network's weights with your own hands, once.*
 #
@@ -193,40 +196,42 @@ check("04.pieces", answer)
 # With more inputs there are more pieces, and with more layers many more: the tents of lecture 04 double them layer by layer.
 
 # %% [markdown]
-# ## 6 · Read the regression off
+# ## 6 · How far is the regression true?
 #
 # **build** · level ●●● · 25 minutes · `relu` `mlp`
 #
-# *So that a ReLU network is never a black box at a point: it has coefficients.*
+# *Because the bank's coefficients are exact only up to the next hinge, and it should say how far that is.*
 #
-# Around `x` the network is exactly $A x + c$. Return `A` (k, d) and `c` (k,).
-# `layers` is as in the first task, with any number of hidden ReLU layers, also none.
-# Use no finite differences: read it off the weights.
+# Around `x` a ReLU network is one linear regression, until the first ReLU switches, on or off.
+# Return the distance from `x` to the nearest point where one does.
+# `layers` is a list of pairs `W` (ins, outs), `b` (outs,), with at least one hidden layer; after the last pair stands no ReLU.
+# Use no search and no finite differences: read it off the weights.
 #
-# <details><summary>Hint 1</summary>Carry two things through the layers: the matrix A and the vector c of what has been computed so far. They start as the identity and zero.</details>
-# <details><summary>Hint 2</summary>A linear layer turns (A, c) into (Wᵀ A, Wᵀ c + b).</details>
-# <details><summary>Hint 3</summary>A ReLU keeps the rows of A and c whose score A x + c is positive, and sets the others to zero. Both, not only A.</details>
+# <details><summary>Hint 1</summary>As long as no unit switches, the <em>score</em> of every hidden unit is a linear regression on x too: a x + c. Carry the matrix A of all the a, and the vector c, through the layers, as the lecture does. A unit with a = 0 never switches: leave it out.</details>
+# <details><summary>Hint 2</summary>A unit switches where its score is zero. How far from x is the plane a x + c = 0? The score says how much is missing, the length of a how fast it changes.</details>
+# <details><summary>Hint 3</summary>Look at the scores <em>before</em> the units that are off are set to zero, in every hidden layer, on or off.</details>
 
 # %%
-def local_regression(x, layers):
-    """The linear regression that a ReLU network is around one point. x: (d,) -> A (k, d), c (k,)."""
+def radius(x, layers):
+    """The distance to the nearest point where a ReLU switches. x: (d,) -> a number."""
     # solution
-    A, c = np.eye(len(x)), np.zeros(len(x))
-    for i, (W, b) in enumerate(layers):
-        A, c = W.T @ A, W.T @ c + b
-        if i < len(layers) - 1:
-            on = A @ x + c > 0
-            A, c = A * on[:, None], c * on
-    return A, c
+    A, c, nearest = np.eye(len(x)), np.zeros(len(x)), np.inf
+    for W, b in layers[:-1]:
+        A, c = W.T @ A, W.T @ c + b                     # the scores of this layer: A x + c
+        score, steep = A @ x + c, np.linalg.norm(A, axis=1)
+        moves = steep > 0
+        nearest = min(nearest, np.min(np.abs(score[moves]) / steep[moves], initial=np.inf))
+        A, c = A * (score > 0)[:, None], c * (score > 0)
+    return nearest
     # end solution
 
 
 # %%
-check("04.local", local_regression)
+check("04.radius", radius)
 
 # %% [markdown] tags=["solution-only"]
-# `A` is the gradient, which autograd gives too. `c` is what autograd does not give: the intercept of the local regression.
-# If every ReLU of a layer is off, `A` is zero and the network is a constant around `x`: dead for that input.
+# The planes of the deeper units hold only while no earlier unit has switched. But the *nearest* of all planes comes first, so nothing before it has switched, and the minimum is right.
+# Try it on the lecture's digits: the distance is a small part of the distance between two images. An explanation by coefficients is exact that far, and makes no promise beyond.
 
 # %% [markdown]
 # ## 7 · Clicks, with a hidden layer

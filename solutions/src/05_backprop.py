@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 05 · Back-propagation: exercises
 #
-# Seven tasks, about 120 minutes, after lecture 05.
+# Seven tasks, about 125 minutes, after lecture 05.
 # Write your code where a cell says `# your code here`, run the cell, then run the check below it.
 # ○ is not written yet, ✗ says what is wrong and which hint helps, ✔ is right, and saved.
 # Nothing here can break: change what you like.
@@ -25,61 +25,71 @@ progress.off()  # a solution that was read is not an exercise that was done
 # end solution
 
 # %% [markdown]
-# ## 1 · Nudge it
+# ## 1 · Nudge it, and watch every output
 #
-# **build** · level ●○○ · 10 minutes · `backprop`
+# **build** · level ●●○ · 15 minutes · `backprop`
 #
-# *So that you can referee every gradient that you will ever write.*
+# *So that you can referee any derivative that you will ever write, also that of a layer.*
 #
-# `f` takes an array and returns one number. Return its gradient by **central differences**:
-# nudge one entry up by `h`, then down by `h`, and divide the change by `2h`. Arrays of any shape; leave `x` as it was.
+# The lecture's referee takes a loss, one number. A layer has many outputs, so its derivative is a table: each output by each input, the **Jacobian**.
+# `f` takes an array and returns an array, each of any shape, a single number included. Return the Jacobian by **central differences**:
+# nudge one entry of `x` up by `h`, then down by `h`, and divide the change of the outputs by `2h`.
+# Its shape is that of `f(x)` followed by that of `x`, so `J[i, j]` says how output `i` changes with input `j`. Leave `x` as it was.
 #
-# <details><summary>Hint 1</summary>Which entry has been nudged when you call f? Exactly one. Start each time from a fresh copy of x.</details>
-# <details><summary>Hint 2</summary><code>for i in np.ndindex(x.shape)</code> visits every entry of an array of any shape, one number without axes included.</details>
+# <details><summary>Hint 1</summary>Which entry has been nudged when you call f? Exactly one. Start each time from a fresh copy of x. Add nothing up: a number for each output.</details>
+# <details><summary>Hint 2</summary><code>for i in np.ndindex(x.shape)</code> visits every entry of an array of any shape. <code>J[..., *i] = change</code> fills in all outputs for one input, if J has the outputs' axes first.</details>
 # <details><summary>Hint 3</summary>(f(up) − f(down)) / (2h), not (f(up) − f(x)) / h: the one-sided difference is right to h only, the central one to h².</details>
 
 # %%
-def nudge(f, x, h=1e-5):
-    """Gradient of f at x by central differences. f: array -> number, x: array of any shape -> x's shape."""
+def jacobian(f, x, h=1e-5):
+    """Central differences. f: array -> array, x: array of any shape -> (*shape of f(x), *shape of x)."""
     # solution
-    gradient = np.zeros_like(x)
+    J = np.zeros((*np.shape(f(x)), *x.shape))
     for i in np.ndindex(x.shape):
         step = np.zeros_like(x)
         step[i] = h
-        gradient[i] = (f(x + step) - f(x - step)) / (2 * h)
-    return gradient
+        J[..., *i] = (f(x + step) - f(x - step)) / (2 * h)
+    return J
     # end solution
 
 
 # %%
-check("05.nudge", nudge)
+check("05.jacobian", jacobian)
 
 # %% [markdown] tags=["solution-only"]
-# It costs two calls of f for every entry, so nobody trains with it.
+# It costs two calls of f for every input, so nobody trains with it.
 # But it knows nothing of your derivation, and that is what a referee is for.
+# Back-propagation never builds this table: it takes a gradient of the outputs, and gives back that gradient *times* the table.
 
 # %% [markdown]
-# ## 2 · Softmax and cross-entropy, backward
+# ## 2 · Cross-entropy with holes in the labels, backward
 #
 # **build** · level ●●○ · 20 minutes · `backprop`
 #
-# *Because this is the first gradient of every classifier's backward pass.*
+# *Because this is the first gradient of every classifier's backward pass, and real labels have holes.*
 #
-# Scores $z$ of shape $(n, k)$, labels of shape $(n,)$. The loss is the mean cross-entropy of softmax.
-# Return its gradient with respect to $z$. It must be right for scores of 1000 as well.
+# Scores $z$ of shape $(n, k)$, labels of shape $(n,)$. A label of −1 says that nobody knows: such a row takes no part.
+# The others ask for **smoothed** answers, so that no score has to be infinite:
 #
-# <details><summary>Hint 1</summary>For one row, −log p[label] = log Σ exp(z) − z[label]. Differentiate both terms with respect to each z. The first gives the shares.</details>
-# <details><summary>Hint 2</summary>Shares minus answers: the answer is 1 at the label and 0 elsewhere. And the loss is a mean over n rows.</details>
-# <details><summary>Hint 3</summary>exp(1000) overflows. Take each row's largest score off before exp: the shares do not change.</details>
+# $$q = (1 - s) \cdot \text{one-hot} + s / k \qquad L = -\frac1m \sum_{\text{known rows}} \sum_j q_j \log p_j$$
+#
+# $s$ is `smooth`, from 0 to 1, $p$ the softmax of the row, and $m$ the number of known rows, at least one.
+# Return the gradient of $L$ with respect to $z$. It must be right for scores of 1000 as well.
+#
+# <details><summary>Hint 1</summary>For one row, −log p[j] = log Σ exp(z) − z[j], and the q sum to one. Differentiate with respect to each z: the first term gives the shares p.</details>
+# <details><summary>Hint 2</summary>Shares minus answers, and the answers are q. Unknown rows get zeros, and the mean is over the known ones.</details>
+# <details><summary>Hint 3</summary>exp(1000) overflows: take each row's largest score off before exp. And an index of −1 is the last class: NumPy does not complain.</details>
 
 # %%
-def cross_entropy_gradient(z, labels):
-    """Gradient of the mean cross-entropy. z: (n, k) scores, labels: (n,) of 0 … k − 1 -> (n, k)."""
+def cross_entropy_gradient(z, labels, smooth):
+    """z: (n, k) scores, labels: (n,) of −1 … k − 1, smooth: number -> (n, k), zeros in unknown rows."""
     # solution
+    known = labels >= 0
+    answers = np.full(z.shape, smooth / z.shape[1])
+    answers[known, labels[known]] += 1 - smooth
     e = np.exp(z - z.max(axis=1, keepdims=True))
-    gradient = e / e.sum(axis=1, keepdims=True)
-    gradient[np.arange(len(labels)), labels] -= 1
-    return gradient / len(labels)
+    gradient = e / e.sum(axis=1, keepdims=True) - answers
+    return np.where(known[:, None], gradient, 0) / known.sum()
     # end solution
 
 
@@ -89,6 +99,7 @@ check("05.cross_entropy", cross_entropy_gradient)
 # %% [markdown] tags=["solution-only"]
 # The softmax alone has a full k × k Jacobian, and the logarithm divides by shares that may be zero.
 # Taken together nearly everything cancels, which is why libraries fuse the two: `cross_entropy` takes scores, not shares.
+# Its options `ignore_index` and `label_smoothing` are this task.
 
 # %% [markdown]
 # ## 3 · The bias that grew
@@ -97,33 +108,36 @@ check("05.cross_entropy", cross_entropy_gradient)
 #
 # *Because this bug does not crash: NumPy broadcasts the wrong gradient without a word.*
 #
-# An operation has broadcast an array of `shape`. On the way back its gradient `g` has the large shape, and must be folded back.
-# The function below is right for a bias `(10,)` beside `(100, 10)`. Find a shape where it is not, and mend it.
+# A linear layer computes `y = x @ w + b` with `w` (d, k) and `b` (k,). Its backward was written for `x` of shape (n, d).
+# Then somebody passed sentences, (batch, words, d), and took care to turn the last two axes only. Nothing stops.
+# Mend it for any number of axes, from two on. `g` is the gradient with respect to `y`; return those of `x`, `w` and `b`.
 #
-# <details><summary>Hint 1</summary>Broadcasting does two things: it adds axes on the left, and it stretches axes of size 1. Which one is undone here?</details>
-# <details><summary>Hint 2</summary>Try g of shape (4, 3) and shape (4, 1): a number for each row, used three times. What should come out?</details>
-# <details><summary>Hint 3</summary>Sum over every axis where shape has 1, with <code>keepdims=True</code>, so that the axis stays.</details>
+# <details><summary>Hint 1</summary>Print the three shapes for x (2, 4, 3) and w (3, 5). A gradient has the shape of what it belongs to.</details>
+# <details><summary>Hint 2</summary>Every word of every sentence used the same w and the same b. What is used many times gets all its gradients, added up.</details>
+# <details><summary>Hint 3</summary>Words are rows, whichever sentence they stand in: <code>x.reshape(-1, x.shape[-1])</code> is (all words, d), and then the old rules hold.</details>
 
 # %%
-def fold(g, shape):
-    """Sum the gradient g back to `shape`, from which it was broadcast. -> array of `shape`."""
+def linear_backward(x, w, g):
+    """Backward of x @ w + b. x: (..., d), w: (d, k), g: (..., k) -> dx like x, dw like w, db (k,)."""
     # solution
-    g = g.sum(axis=tuple(range(g.ndim - len(shape))))
-    stretched = tuple(i for i, size in enumerate(shape) if size == 1)
-    return g.sum(axis=stretched, keepdims=True)
+    rows, gradients = x.reshape(-1, x.shape[-1]), g.reshape(-1, g.shape[-1])
+    return g @ w.T, rows.T @ gradients, gradients.sum(axis=0)
     # exercise
-    # while g.ndim > len(shape):
-    #     g = g.sum(axis=0)
-    # return g
+    # dx = g @ w.swapaxes(-1, -2)
+    # dw = x.swapaxes(-1, -2) @ g
+    # db = g.sum(axis=0)
+    # return dx, dw, db
     # end solution
 
 
 # %%
-check("05.fold", fold)
+check("05.linear", linear_backward)
 
 # %% [markdown] tags=["solution-only"]
-# With the bug, a weight of shape (4, 1) gets a gradient of shape (4, 3). The update `w - lr * grad` broadcasts, and from
-# then on there are three weights where there was one. The loss still falls. Compare shapes after the first step, always.
+# With the bug, `w - lr * dw` is a stack of matrices after the first step, one for each sentence of the batch, and `b` has a row for each word.
+# The next forward and backward pass broadcast them without a word: (batch, words, d) @ (batch, d, k) is a legal product.
+# So each sentence of the batch trains a matrix of its own, and the loss still falls. It stops with an error at the first batch of another size, if there is one.
+# Compare shapes after the first step, always.
 
 # %% [markdown]
 # ## 4 · Layer norm, backward

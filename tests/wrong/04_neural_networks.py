@@ -11,50 +11,70 @@ from torch.nn import functional as F
 from utils.training import fit
 
 
-def forward_recursive(x, layers):
-    (W, b), *rest = layers
-    z = x @ W + b
-    return forward_recursive(z * (z > 0), rest) if rest else z
+# -- 04.merge
+def merged(networks, order=1, hidden=1.0, out=1.0, bias=1.0):
+    W, b, V, c = zip(*networks, strict=True)
+    return np.hstack(W) * hidden, np.concatenate(b) * hidden, np.concatenate(V[::order]) * out, sum(c) * bias
 
 
-def forward_in_place(x, layers):
-    for W, b in layers[:-1]:
-        np.maximum(x, -1e9, out=x)
-        x = np.maximum(x @ W + b, 0)
-        x += 0
-    W, b = layers[-1]
-    return x @ W + b
+def merged_with(**factors):
+    """Each factor is a power of the number of networks: -1 divides by it."""
+
+    def merge(networks):
+        return merged(networks, **{name: float(len(networks)) ** power for name, power in factors.items()})
+
+    return merge
 
 
-def forward_overwriting(x, layers):
-    x -= 1
-    return forward_recursive(x + 1, layers) * 1.0
+def merge_averaging_weights(networks):
+    return tuple(np.mean(part, axis=0) for part in zip(*networks, strict=True))
 
 
-def forward_tanh(x, layers):
-    for W, b in layers[:-1]:
-        x = np.tanh(x @ W + b)
-    return x @ layers[-1][0] + layers[-1][1]
+def merge_padded(networks):
+    """Averaged weights again, narrow networks filled up with zeros."""
+    widest = max(len(b) for _, b, *_ in networks)
+
+    def wide(part, axis):
+        missing = [(0, widest - part.shape[i] if i == axis else 0) for i in range(part.ndim)]
+        return np.pad(part, missing)
+
+    padded = [(wide(W, 1), wide(b, 0), wide(V, 0), c) for W, b, V, c in networks]
+    return merge_averaging_weights(padded)
 
 
-def forward_bias_after(x, layers):
-    for W, b in layers[:-1]:
-        x = np.maximum(x @ W, 0) + b
-    return x @ layers[-1][0] + layers[-1][1]
+def merge_interleaved(networks):
+    """The right units, but the biases dealt out in another order."""
+    W, b, V, c = merged(networks, out=1 / len(networks), bias=1 / len(networks))
+    return W, b[::-1], V, c
 
 
-def forward_all_relu(x, layers):
-    for W, b in layers:
-        x = np.maximum(x @ W + b, 0)
-    return x
+def merge_one_by_one(networks):
+    """A running mean of networks: the k-th enters with the share 1 / k."""
+    W, b, V, c = networks[0]
+    for k, (W2, b2, V2, c2) in enumerate(networks[1:], start=2):
+        V, c = np.vstack([V * (k - 1), V2]) / k, (c * (k - 1) + c2) / k
+        W, b = np.hstack([W, W2]), np.append(b, b2)
+    return W, b, V, c
 
 
-def forward_linear(x, layers):
-    for W, b in layers:
-        x = x @ W + b
-    return x
+def merge_scaled_inside(networks):
+    """ReLU(a / M) = ReLU(a) / M, so the hidden layer may be divided in place of V."""
+    many = len(networks)
+    return merged(networks, hidden=1 / many, bias=1 / many)
 
 
+def merge_in_place(networks):
+    for network in networks:
+        network[2][:] /= len(networks)
+    return merged(networks, bias=1 / len(networks))
+
+
+def merge_with_a_spare_unit(networks):
+    W, b, V, c = merged(networks, out=1 / len(networks), bias=1 / len(networks))
+    return np.pad(W, ((0, 0), (0, 1))), np.append(b, 0), np.pad(V, ((0, 1), (0, 0))), c
+
+
+# -- 04.smooth
 def quiet(function):
     """Without NumPy's warnings: what is wrong with the answer is the subject, not how loud it is."""
 
@@ -65,21 +85,22 @@ def quiet(function):
     return wrapped
 
 
-def elu(z):
-    return np.where(z > 0, z, np.expm1(np.minimum(z, 0)))
+def celu(z, alpha=1.0):
+    return np.where(z > 0, z, alpha * np.expm1(np.minimum(z, 0) / alpha))
 
 
-def swish(z):
-    return z * expit(z)
+def swish(z, beta=1.0):
+    return z * expit(beta * z)
 
 
-def elu_by_loop(z):
+def smooth_by_loop(z, alpha, beta):
     out = np.empty_like(z)
     for i, value in np.ndenumerate(z):
-        out[i] = value if value > 0 else np.expm1(value)
-    return out, np.array([value * expit(value) for value in z.ravel()]).reshape(z.shape)
+        out[i] = value if value > 0 else alpha * np.expm1(value / alpha)
+    return out, np.array([value * expit(beta * value) for value in z.ravel()]).reshape(z.shape)
 
 
+# -- 04.line
 def moons(make_net, steps=300, lr=0.03):
     def answer(x, y, x_new, rng):
         torch.manual_seed(int(rng.integers(2**31)))
@@ -119,42 +140,130 @@ def moons_hard(x, y, x_new, rng):
     return (moons(net(nn.Tanh))(x, y, x_new, rng) > 0.5).astype(float) * 3 - 1
 
 
-def local_by_masks(x, layers):
-    """Two passes: first the patterns, then the product from the output back to the input."""
-    masks, h = [], x
+# -- 04.radius
+def planes(x, layers, relu=True, c_off=True):
+    """The score and the slope of every hidden unit at x, as lists."""
+    A, c, scores, slopes = np.eye(len(x)), np.zeros(len(x)), [], []
     for W, b in layers[:-1]:
-        masks.append((h @ W + b > 0).astype(float))
-        h = np.maximum(h @ W + b, 0)
-    W, b = layers[-1]
-    out, A = h @ W + b, W
-    for (W, _), mask in zip(layers[-2::-1], masks[::-1], strict=True):
-        A = W @ (mask[:, None] * A)
-    return A.T, out - x @ A
+        A, c = W.T @ A, W.T @ c + b
+        on = A @ x + c > 0
+        scores, slopes = scores + list(A @ x + c), slopes + list(A)
+        if relu:
+            A, c = A * on[:, None], c * on if c_off else c
+    return np.array(scores), np.array(slopes)
 
 
-def local_with(*, c_kept=False, relu=True, at=None):
+def radius_with(pick=np.min, size=np.abs, length=lambda slopes: np.linalg.norm(slopes, axis=1), **options):
     def answer(x, layers):
-        A, c = np.eye(len(x)), np.zeros(len(x))
-        for i, (W, b) in enumerate(layers):
-            A, c = W.T @ A, W.T @ c + b
-            if relu and i < len(layers) - 1:
-                on = A @ (x if at is None else at * x) + c > 0
-                A, c = on[:, None] * A, c if c_kept else c * on
-        return A, c
+        scores, slopes = planes(x, layers, **options)
+        moves = slopes.any(axis=1)
+        return pick(size(scores[moves]) / length(slopes[moves]))
 
     return answer
 
 
-def local_output_as_c(x, layers):
-    A, c = local_by_masks(x, layers)
-    return A, A @ x + c
+def local_regression(x, layers):
+    """The lecture's, with its arguments in this order."""
+    A, c = np.eye(len(x)), np.zeros(len(x))
+    for i, (W, b) in enumerate(layers):
+        A, c = W.T @ A, W.T @ c + b
+        if i < len(layers) - 1:
+            on = A @ x + c > 0
+            A, c = A * on[:, None], c * on
+    return A, c
 
 
-def local_on_its_side(x, layers):
-    A, c = local_by_masks(x, layers)
-    return A.T, c
+def radius_of_first_layer(x, layers):
+    W, b = layers[0]
+    with np.errstate(all="ignore"):
+        return np.nanmin(np.abs(x @ W + b) / np.linalg.norm(W, axis=0))
 
 
+def radius_of_last_layer(x, layers):
+    """The planes of the last hidden layer only; of the first one if the last never moves."""
+    here = layers[-2][0].shape[1]
+    scores, slopes = planes(x, layers)
+    if slopes[-here:].any():
+        scores, slopes = scores[-here:], slopes[-here:]
+    moves = slopes.any(axis=1)
+    return np.min(np.abs(scores[moves]) / np.linalg.norm(slopes[moves], axis=1))
+
+
+def radius_with_output(x, layers):
+    (V, _), constant = layers[-1], np.zeros(layers[-1][0].shape[1])
+    return radius_with()(x, [*layers, (np.eye(V.shape[1]), constant)])
+
+
+def radius_by_columns(x, layers):
+    """As if a unit's weights were its slope, in every layer."""
+    distances, h = [], x
+    for W, b in layers[:-1]:
+        score = h @ W + b
+        distances += [abs(s) / np.linalg.norm(w) for s, w in zip(score, W.T, strict=True) if w.any()]
+        h = np.maximum(score, 0)
+    return min(distances)
+
+
+def radius_divided_by_zero(x, layers):
+    scores, slopes = planes(x, layers)
+    with np.errstate(all="ignore"):
+        return np.min(np.abs(scores) / np.linalg.norm(slopes, axis=1))
+
+
+def radius_by_search(x, layers):
+    """Walk in a thousand random directions until a ReLU switches: never less, mostly more."""
+    directions = np.random.default_rng(0).normal(size=(1000, len(x)))
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+
+    def pattern(points):
+        on = []
+        for W, b in layers[:-1]:
+            on.append(points @ W + b > 0)
+            points = np.maximum(points @ W + b, 0)
+        return np.hstack(on)
+
+    low, high, here = np.zeros(1000), np.full(1000, 100.0), pattern(x[None])
+    for _ in range(60):
+        middle = (low + high) / 2
+        same = (pattern(x + middle[:, None] * directions) == here).all(axis=1)
+        low, high = np.where(same, middle, low), np.where(same, high, middle)
+    return float(low.min())
+
+
+def radius_by_masks(x, layers):
+    """From the weights alone, backward: the slope of a unit is its column of W, through the open units."""
+    nearest, h, chain = np.inf, x, np.eye(len(x))
+    for W, b in layers[:-1]:
+        score, slopes = h @ W + b, chain @ W  # (outs,), (d, outs)
+        for s, slope in zip(score, slopes.T, strict=True):
+            if np.dot(slope, slope) > 0:
+                nearest = min(nearest, float(abs(s)) / np.sqrt(np.dot(slope, slope)))
+        chain, h = slopes * (score > 0), np.maximum(score, 0)
+    return nearest
+
+
+def radius_by_nudging_scores(x, layers):
+    """The slopes by central differences of the frozen network: exact, since it is linear."""
+    masks, h = [], x
+    for W, b in layers[:-1]:
+        masks.append(h @ W + b > 0)
+        h = np.maximum(h @ W + b, 0)
+
+    def scores(point):
+        out = []
+        for (W, b), mask in zip(layers[:-1], masks, strict=True):
+            out.append(point @ W + b)
+            point = out[-1] * mask
+        return np.concatenate(out)
+
+    steps = np.eye(len(x))
+    slopes = np.array([(scores(x + e) - scores(x - e)) / 2 for e in steps])  # (d, units)
+    length = np.sqrt((slopes**2).sum(axis=0))
+    moves = length > 1e-9
+    return np.min(np.abs(scores(x))[moves] / length[moves])
+
+
+# -- 04.clicks
 SINGLES = ["user", "age", "gender", "ad", "category", "context", "site", "position", "device", "hour"]
 
 
@@ -219,26 +328,75 @@ GOOD_PLAN = ((0.005, 3), (0.001, 1))
 ONES = np.ones((2, 2))
 
 WRONG = {
-    "04.forward": {
-        "ReLU at the end": (forward_all_relu, "after the last layer"),
-        "no ReLU": (forward_linear, "no ReLU between"),
-        "no bias": (lambda x, layers: forward_recursive(x, [(W, 0 * b) for W, b in layers]), "biases"),
-        "bias after the ReLU": (forward_bias_after, "wrong values"),
-        "tanh": (forward_tanh, "wrong values"),
-        "first layer only": (lambda x, layers: x @ layers[0][0] + layers[0][1], "shape"),
-        "input overwritten": (forward_overwriting, "changes its input"),
-        "weights on their side": (lambda x, layers: x @ layers[0][0].T, "your code stops"),
+    "04.merge": {
+        "sum": (merged, "the sum of the networks"),
+        "biases added": (merged_with(out=-1), "biases c are added"),
+        "outputs added": (merged_with(bias=-1), "V still adds"),
+        "divided twice": (merged_with(hidden=-1, out=-1, bias=-1), "once is enough"),
+        "averaged weights": (merge_averaging_weights, "your code stops"),
+        "averaged weights, filled up": (merge_padded, "side by side"),
+        "V backward": (
+            lambda networks: merged(networks, order=-1, out=1 / len(networks), bias=1 / len(networks)),
+            "another order",
+        ),
+        "b backward": (merge_interleaved, "not the mean"),
+        "divided by the root": (merged_with(out=-0.5, bias=-1), "not the mean"),
+        "the first of them": (lambda networks: networks[0], "shape"),
+        "a list of layers": (lambda networks: [(W, b) for W, b, _, _ in networks], "4 results"),
+        "a spare unit": (merge_with_a_spare_unit, "shape"),
+        "in place": (merge_in_place, "changes its input"),
     },
     "04.smooth": {
-        "exp minus one": (lambda z: (np.where(z > 0, z, np.exp(np.minimum(z, 0)) - 1), swish(z)), "cancel"),
-        "mask": (quiet(lambda z: (z * (z > 0) + np.expm1(z) * (z <= 0), swish(z))), "too late"),
-        "overflow": (quiet(lambda z: (elu(z), z * np.exp(z) / (1 + np.exp(z)))), "overflows"),
-        "swapped": (lambda z: (swish(z), elu(z)), "swapped"),
-        "sigmoid": (lambda z: (elu(z), expit(z)), "factor z"),
-        "ReLU": (lambda z: (np.maximum(z, 0), swish(z)), "first is a ReLU"),
-        "one of two": (lambda z: elu(z), "expected 2 results"),
-        "tanh on the left": (lambda z: (np.where(z > 0, z, np.tanh(z)), swish(z)), "wrong values"),
-        "clipped at −20": (lambda z: (elu(z), np.clip(z, -20, 20) * expit(z)), "wrong values"),
+        "the lecture's": (lambda z, alpha, beta: (celu(z), swish(z)), "the lecture's ELU and Swish"),
+        "α forgotten": (lambda z, alpha, beta: (celu(z), swish(z, beta)), "α does nothing"),
+        "β forgotten": (lambda z, alpha, beta: (celu(z, alpha), swish(z)), "β does nothing"),
+        "α in front only": (
+            lambda z, alpha, beta: (
+                np.where(z > 0, z, alpha * np.expm1(np.minimum(z, 0))),
+                swish(z, beta),
+            ),
+            "not divided by it",
+        ),
+        "α below only": (
+            lambda z, alpha, beta: (
+                np.where(z > 0, z, np.expm1(np.minimum(z, 0) / alpha)),
+                swish(z, beta),
+            ),
+            "does not stand in front",
+        ),
+        "one over α": (lambda z, alpha, beta: (celu(z, 1 / alpha), swish(z, beta)), "the other way round"),
+        "exp minus one": (
+            lambda z, alpha, beta: (
+                np.where(z > 0, z, alpha * (np.exp(np.minimum(z, 0) / alpha) - 1)),
+                swish(z, beta),
+            ),
+            "cancel",
+        ),
+        "mask": (
+            quiet(
+                lambda z, alpha, beta: (
+                    z * (z > 0) + alpha * np.expm1(z / alpha) * (z <= 0),
+                    swish(z, beta),
+                )
+            ),
+            "too late",
+        ),
+        "overflow": (
+            quiet(
+                lambda z, alpha, beta: (celu(z, alpha), z * np.exp(beta * z) / (1 + np.exp(beta * z))),
+            ),
+            "overflows",
+        ),
+        "swapped": (lambda z, alpha, beta: (swish(z, beta), celu(z, alpha)), "swapped"),
+        "knobs swapped": (lambda z, alpha, beta: (celu(z, beta or 1.0), swish(z, alpha)), "wrong values"),
+        "sigmoid": (lambda z, alpha, beta: (celu(z, alpha), expit(beta * z)), "factor z"),
+        "β in front too": (lambda z, alpha, beta: (celu(z, alpha), beta * swish(z, beta)), "inside the"),
+        "ReLU": (lambda z, alpha, beta: (np.maximum(z, 0), swish(z, beta)), "first is a ReLU"),
+        "one of two": (lambda z, alpha, beta: celu(z, alpha), "expected 2 results"),
+        "clipped at −20": (
+            lambda z, alpha, beta: (celu(z, alpha), np.clip(z, -20, 20) * expit(beta * z)),
+            "wrong values",
+        ),
     },
     "04.xor": {
         "the lecture's steps": ((ONES, np.array([-0.5, -1.5]), np.array([1.0, -1.0]), -0.5), "(0, 0)"),
@@ -254,7 +412,12 @@ WRONG = {
     "04.line": {
         "wider": (moons(net(units=64), steps=60), "straight line"),
         "deeper": (moons(net(between)), "straight line"),
-        "too short": (moons(net(nn.Tanh), steps=15), "96 %"),
+        "bent at the end": (moons(lambda: nn.Sequential(*net()(), nn.Tanh())), "stand between"),
+        "bent at the end, twice": (moons(lambda: nn.Sequential(*net()(), nn.Sigmoid())), "stand between"),
+        "one unit": (moons(net(nn.Tanh, units=1)), "stand between"),
+        "noise at the input": (moons(lambda: nn.Sequential(nn.Dropout(0.2), *net(nn.Tanh)())), "96 %"),
+        "the other class": (lambda *a: 1 - moons(net(nn.Tanh))(*a), "96 %"),
+        "too short": (moons(net(nn.Tanh), steps=15), "be trained"),
         "own seed": (moons_own_seed, "whatever the generator"),
         "not a probability": (moons_hard, "left [0, 1]"),
         "logistic regression": (
@@ -269,18 +432,27 @@ WRONG = {
         "every pattern": ("d", "counted just now"),
         "the number": (11, "answer with one of"),
     },
-    "04.local": {
-        "c kept": (local_with(c_kept=True), "still add their bias"),
-        "no ReLU": (local_with(relu=False), "without its ReLUs"),
-        "around zero": (local_with(at=0), "around zero"),
-        "output as c": (local_output_as_c, "take A x off"),
-        "on its side": (local_on_its_side, "lies on its side"),
-        "A only": (lambda x, layers: local_by_masks(x, layers)[0], "expected 2 results"),
-        "twice x": (local_with(at=2), "wrong values"),
-        "intercept forgotten": (
-            lambda x, layers: (local_by_masks(x, layers)[0], 0 * layers[-1][1]),
-            "result 2",
+    "04.radius": {
+        "the lecture's": (local_regression, "one number"),
+        "first layer": (radius_of_first_layer, "only the first hidden layer"),
+        "last hidden layer": (radius_of_last_layer, "only the last hidden layer"),
+        "with the output": (radius_with_output, "no ReLU follows"),
+        "scores": (radius_with(length=lambda slopes: 1.0), "smallest score"),
+        "squared": (radius_with(length=lambda slopes: (slopes**2).sum(axis=1)), "not by its square"),
+        "summed sizes": (radius_with(length=lambda slopes: np.abs(slopes).sum(axis=1)), "root of its"),
+        "weights for slopes": (radius_by_columns, "not a column of W"),
+        "no ReLU": (radius_with(relu=False), "pass nothing on"),
+        "c kept": (radius_with(c_off=False), "still add their bias"),
+        "farthest": (radius_with(pick=np.max), "farthest"),
+        "on units only": (
+            radius_with(size=lambda scores: np.where(scores > 0, scores, np.inf)),
+            "off can switch on",
         ),
+        "signed": (radius_with(size=lambda scores: scores), "not negative"),
+        "mean": (radius_with(pick=np.mean), "wrong values"),
+        "divided by zero": (radius_divided_by_zero, "contains nan"),
+        "searched": (radius_by_search, "wrong values"),
+        "all of them": (radius_with(pick=lambda distances: distances), "one number"),
     },
     "04.clicks": {
         "logistic regression": (clicks_logistic, "three points"),
@@ -295,13 +467,21 @@ WRONG = {
 }
 
 RIGHT = {
-    "04.forward": {"recursive": forward_recursive},
-    "04.smooth": {
-        "loop": elu_by_loop,
-        "maximum": lambda z: (
-            np.maximum(z, 0) + np.expm1(np.minimum(z, 0)),
-            z / (1 + np.exp(-np.maximum(z, -700))),
+    "04.merge": {
+        "one by one": merge_one_by_one,
+        "divided inside": merge_scaled_inside,
+        "single precision": lambda networks: tuple(
+            np.float32(part)
+            for part in merged(networks, order=1, out=1 / len(networks), bias=1 / len(networks))
         ),
+    },
+    "04.smooth": {
+        "loop": smooth_by_loop,
+        "maximum": lambda z, alpha, beta: (
+            np.maximum(z, 0) + alpha * np.expm1(np.minimum(z, 0) / alpha),
+            z / (1 + np.exp(-np.maximum(beta * z, -700))),
+        ),
+        "by the library": lambda z, alpha, beta: (F.celu(torch.tensor(z), alpha).numpy(), swish(z, beta)),
     },
     "04.xor": {
         "tent": (ONES, np.array([0.0, -1.0]), np.array([1.0, -2.0]), 0.0),
@@ -315,7 +495,7 @@ RIGHT = {
         "scikit-learn": moons_by_sklearn,
     },
     "04.pieces": {"b": "b"},
-    "04.local": {"masks": local_by_masks},
+    "04.radius": {"masks": radius_by_masks, "frozen network": radius_by_nudging_scores},
     "04.clicks": {
         "by hand": clicks_by_sparse_matrix,
         "64 units": clicks_by_net(hidden_net(64), GOOD_PLAN),

@@ -5,35 +5,63 @@ from scipy.special import expit
 from scipy.special import softmax as scipy_softmax
 
 
-def nudged(f, x, h=1e-5, quotient=lambda f, x, step, h: (f(x + step) - f(x - step)) / (2 * h)):
-    out = np.zeros_like(x)
+# -- 05.jacobian
+def table(f, x, h=1e-5, quotient=lambda f, x, step, h: (f(x + step) - f(x - step)) / (2 * h)):
+    J = np.zeros(np.shape(f(x)) + x.shape)
     for i in np.ndindex(x.shape):
         step = np.zeros_like(x)
         step[i] = h
-        out[i] = quotient(f, x, step, h)
-    return out
+        J[(..., *i)] = quotient(f, x, step, h)
+    return J
 
 
-def nudge_in_place(f, x):
-    out = np.zeros_like(x)
+def table_in_place(f, x):
+    J = np.zeros(np.shape(f(x)) + x.shape)
     for i in np.ndindex(x.shape):
         x[i] += 1e-5
-        up = f(x)
+        up = np.copy(f(x))
         x[i] -= 2e-5
-        out[i] = (up - f(x)) / 2e-5
+        J[(..., *i)] = (up - f(x)) / 2e-5
+    return J
+
+
+def table_flat(f, x):
+    steps = 1e-5 * np.eye(x.size).reshape(x.size, *x.shape)
+    return np.array([np.ravel(f(x + step) - f(x - step)) / 2e-5 for step in steps]).T  # (outputs, inputs)
+
+
+def table_stacked(f, x):
+    return table_flat(f, x).reshape(np.shape(f(x)) + x.shape)
+
+
+def table_inputs_first(f, x):
+    return table_flat(f, x).T.reshape(x.shape + np.shape(f(x)))
+
+
+def the_lectures_referee(f, x):
+    """Adds the outputs up, as a loss does."""
+    out = np.zeros_like(x)
+    for i in np.ndindex(x.shape):
+        step = np.zeros_like(x)
+        step[i] = 1e-5
+        out[i] = np.sum(f(x + step) - f(x - step)) / 2e-5
     return out
 
 
-def nudge_flat(f, x):
-    out = []
-    for step in 1e-5 * np.eye(x.size):
-        step = step.reshape(x.shape)
-        out.append((f(x + step) - f(x - step)) / 2e-5)
-    return np.array(out)
+def table_at_once(f, x):
+    J = np.zeros(np.shape(f(x)) + x.shape)
+    for i in np.ndindex(x.shape):
+        J[(..., *i)] = (f(x + 1e-5) - f(x - 1e-5)) / 2e-5
+    return J
 
 
-def nudge_at_once(f, x):
-    return np.full_like(x, (f(x + 1e-5) - f(x - 1e-5)) / 2e-5)
+def table_never_reset(f, x):
+    """The nudge of each entry is still there when the next one comes."""
+    J, step = np.zeros(np.shape(f(x)) + x.shape), np.zeros_like(x)
+    for i in np.ndindex(x.shape):
+        step[i] = 1e-5
+        J[(..., *i)] = (f(x + step) - f(x - step)) / 2e-5
+    return J
 
 
 def one_sided(f, x, step, h):
@@ -44,77 +72,144 @@ def five_points(f, x, step, h):
     return (8 * (f(x + step) - f(x - step)) - (f(x + 2 * step) - f(x - 2 * step))) / (12 * h)
 
 
-def answers(z, labels):
-    return (np.arange(z.shape[1]) == labels[:, None]).astype(float)
+# -- 05.cross_entropy
+def targets(z, labels, smooth=0.0):
+    one_hot = (np.arange(z.shape[1]) == labels[:, None]).astype(float)
+    return (1 - smooth) * one_hot + smooth / z.shape[1]
 
 
-def overflowing(z, labels):
+def rule(z, labels, smooth, shares=scipy_softmax, answers=targets, leave_out=True, count="known"):
+    """Shares minus answers; each argument spoils one part of it."""
+    known = labels >= 0
+    gradient = shares(z, axis=1) - answers(z, labels, smooth)
+    gradient = gradient * known[:, None] if leave_out else gradient
+    return gradient / {"known": known.sum(), "rows": len(z), "entries": z.size, "one": 1}[count]
+
+
+def last_class(z, labels, smooth):
+    return targets(z, labels % z.shape[1], smooth)
+
+
+def shared_by_others(z, labels, smooth):
+    k = z.shape[1]
+    return targets(z, labels) * (1 - smooth) + (1 - targets(z, labels)) * smooth / (k - 1)
+
+
+def one_and_more(z, labels, smooth):
+    return targets(z, labels) + smooth / z.shape[1]
+
+
+def overflowing(z, axis):
     with np.errstate(all="ignore"):
         e = np.exp(z)
-        return (e / e.sum(axis=1, keepdims=True) - answers(z, labels)) / len(z)
+        return e / e.sum(axis=axis, keepdims=True)
 
 
-def one_hot(z, labels):
-    return (scipy_softmax(z, axis=1) - answers(z, labels)) / len(labels)
-
-
-def by_row(z, labels):
-    rows = []
-    for row, label in zip(z, labels, strict=True):
-        share = scipy_softmax(row)
-        share[label] -= 1
-        rows.append(share / len(z))
-    return np.array(rows)
-
-
-def through_jacobian(z, labels):
-    p = scipy_softmax(z, axis=1)
-    jacobian = p[:, :, None] * (np.eye(z.shape[1]) - p[:, None, :])  # (n, k, k)
-    dp = np.zeros_like(z)
-    rows = np.arange(len(z))
+def off_the_largest_of_all(z, axis):
     with np.errstate(all="ignore"):
-        dp[rows, labels] = -1 / p[rows, labels] / len(z)
-        return np.einsum("nk,nkj->nj", dp, jacobian)
+        return overflowing(z - z.max(), axis)
 
 
-def fold_stretched_only(g, shape):
-    return g.sum(axis=tuple(i for i, size in enumerate(shape) if size == 1), keepdims=True)
+def the_engines(z, labels, smooth):
+    """What utils/scratch/autograd.py does for plain labels."""
+    rows = np.arange(len(z))
+    gradient = scipy_softmax(z, axis=1) / len(z)
+    gradient[rows, labels] -= 1 / len(z)
+    return gradient
 
 
-def fold_dropping(g, shape):
-    while g.ndim > len(shape):
-        g = g.sum(axis=0)
-    for i in reversed(range(len(shape))):
-        g = g.sum(axis=i) if shape[i] == 1 else g
-    return g
+def cross_entropy_in_place(z, labels, smooth):
+    z -= z.max(axis=1, keepdims=True)
+    return rule(z, labels, smooth)
 
 
-def fold_first(g, shape):
-    while g.ndim > len(shape):
-        g = g[0]
-    for i, size in enumerate(shape):
-        g = g.take([0], axis=i) if size == 1 else g
-    return g
+def row_by_row(z, labels, smooth):
+    out = np.zeros_like(z)
+    known = [i for i, label in enumerate(labels) if label >= 0]
+    for i in known:
+        for j in range(z.shape[1]):
+            answer = smooth / z.shape[1] + (1 - smooth if j == labels[i] else 0)
+            out[i, j] = (1 / np.sum(np.exp(np.clip(z[i] - z[i, j], None, 700))) - answer) / len(known)
+    return out
 
 
-def fold_stepwise(g, shape):
-    while g.ndim > len(shape):
-        g = g.sum(axis=0)
-    for i, size in enumerate(shape):
-        if size == 1:
-            g = g.sum(axis=i, keepdims=True)
-    return g
+def known_rows_only(z, labels, smooth):
+    """Drop the unknown rows, do the usual thing, and put the zeros back."""
+    known, out = np.flatnonzero(labels != -1), np.zeros(z.shape)
+    out[known] = (scipy_softmax(z[known], axis=1) - targets(z[known], labels[known], smooth)) / known.size
+    return out
 
 
-def fold_by_mean(g, shape):
-    while g.ndim > len(shape):
-        g = g.mean(axis=0)
-    for i, size in enumerate(shape):
-        if size == 1:
-            g = g.mean(axis=i, keepdims=True)
-    return g
+def through_jacobian(z, labels, smooth):
+    p, q = scipy_softmax(z, axis=1), targets(z, labels, smooth)
+    slopes = p[:, :, None] * (np.eye(z.shape[1]) - p[:, None, :])  # (n, k, k)
+    with np.errstate(all="ignore"):
+        return np.einsum("nk,nkj->nj", -q / p * (labels >= 0)[:, None], slopes) / (labels >= 0).sum()
 
 
+# -- 05.linear
+def summed(part, keep):
+    return part.sum(axis=tuple(range(part.ndim - keep)))
+
+
+def linear_with(dw=None, db=None, dx=None):
+    def backward(x, w, g):
+        right = (
+            np.einsum("...k,dk->...d", g, w),
+            np.tensordot(x, g, (range(x.ndim - 1), range(x.ndim - 1))),
+            summed(g, 1),
+        )
+        spoiled = [f(x, w, g) if f else part for f, part in zip((dx, dw, db), right, strict=True)]
+        return tuple(spoiled)
+
+    return backward
+
+
+def linear_as_in_lecture(x, w, g):
+    """matmul's rules, as they stand: g @ b.T and a.T @ g."""
+    return g @ w.T, x.T @ g, g.sum(axis=0)
+
+
+def linear_turned(x, w, g):
+    return g @ w.T, summed(x.T @ g, 2), summed(g, 1)
+
+
+def linear_by_mean(x, w, g):
+    rows = x.reshape(-1, x.shape[-1])
+    return g @ w.T, rows.T @ g.reshape(len(rows), -1) / len(rows), g.reshape(len(rows), -1).mean(axis=0)
+
+
+def linear_mean_of_sentences(x, w, g):
+    stack = (x.swapaxes(-1, -2) @ g).reshape(-1, *w.shape)
+    return g @ w.T, stack.mean(axis=0), g.reshape(-1, *g.shape[-2:]).sum(axis=1).mean(axis=0)
+
+
+def linear_first_sentence(x, w, g):
+    x0, g0 = x.reshape(-1, *x.shape[-2:])[0], g.reshape(-1, *g.shape[-2:])[0]
+    return g @ w.T, x0.T @ g0, g0.sum(axis=0)
+
+
+def linear_three_axes(x, w, g):
+    """One more axis, and no more."""
+    dw, db = x.swapaxes(-1, -2) @ g, g.sum(axis=0)
+    return g @ w.T, dw.sum(axis=0) if dw.ndim > 2 else dw, db.sum(axis=0) if db.ndim > 1 else db
+
+
+def linear_wrong_order(x, w, g):
+    rows = x.reshape(x.shape[-1], -1)  # reshaped where it should be turned
+    return g @ w.T, rows @ g.reshape(-1, g.shape[-1]), summed(g, 1)
+
+
+def linear_by_loop(x, w, g):
+    dx, dw, db = np.zeros(x.shape), np.zeros(w.shape), np.zeros(w.shape[1])
+    for place in np.ndindex(x.shape[:-1]):
+        dx[place] = w @ g[place]
+        dw += np.outer(x[place], g[place])
+        db += g[place]
+    return dx, dw, db
+
+
+# -- 05.layer_norm
 def mean(x):
     return x.mean(axis=1, keepdims=True)
 
@@ -234,42 +329,70 @@ def tables_gradient_of_squares(U, A, b, user, ad, click):
 
 
 WRONG = {
-    "05.nudge": {
-        "one-sided": (
-            lambda f, x: nudged(f, x, quotient=lambda f, x, s, h: (f(x + s) - f(x)) / h),
-            "one-sided",
-        ),
-        "divided by h": (lambda f, x: 2 * nudged(f, x), "2h"),
-        "at once": (nudge_at_once, "one at a time"),
-        "sign": (lambda f, x: -nudged(f, x), "sign"),
-        "in place": (nudge_in_place, "changes its input"),
-        "flat": (nudge_flat, "shape"),
-        "too small a step": (lambda f, x: nudged(f, x, h=1e-12), "wrong values"),
-        "too large a step": (lambda f, x: nudged(f, x, h=1e-2), "wrong values"),
+    "05.jacobian": {
+        "the lecture's": (the_lectures_referee, "outputs are added up"),
+        "inputs first": (table_inputs_first, "outputs' axes come first"),
+        "one-sided": (lambda f, x: table(f, x, quotient=one_sided), "one-sided"),
+        "divided by h": (lambda f, x: 2 * table(f, x), "2h"),
+        "at once": (table_at_once, "one at a time"),
+        "never reset": (table_never_reset, "wrong values"),
+        "sign": (lambda f, x: -table(f, x), "sign"),
+        "in place": (table_in_place, "changes its input"),
+        "flat": (table_flat, "shape"),
+        "too small a step": (lambda f, x: table(f, x, h=1e-12), "wrong values"),
+        "too large a step": (lambda f, x: table(f, x, h=1e-2), "wrong values"),
+        "the outputs": (lambda f, x: f(x), "shape"),
     },
     "05.cross_entropy": {
-        "sum": (lambda z, y: scipy_softmax(z, axis=1) - answers(z, y), "mean over rows"),
-        "sign": (lambda z, y: (answers(z, y) - scipy_softmax(z, axis=1)) / len(z), "sign"),
-        "overflow": (overflowing, "overflows"),
-        "shares only": (lambda z, y: scipy_softmax(z, axis=1) / len(z), "answers are still missing"),
-        "over columns": (lambda z, y: (scipy_softmax(z, axis=0) - answers(z, y)) / len(z), "wrong values"),
-        "all entries": (
-            lambda z, y: (scipy_softmax(z, axis=1) - answers(z, y)) / z.size,
-            "not of all entries",
+        "the engine's": (the_engines, "smooth is not used yet, nor"),
+        "no smoothing": (lambda z, y, s: rule(z, y, 0.0), "smooth is not used"),
+        "last class": (
+            lambda *a: rule(*a, answers=last_class, leave_out=False, count="rows"),
+            "last class",
         ),
-        "through the Jacobian": (through_jacobian, "contains nan"),
+        "last class, known counted": (
+            lambda *a: rule(*a, answers=last_class, leave_out=False),
+            "last class",
+        ),
+        "unknown rows without answer": (lambda *a: rule(*a, leave_out=False), "wrong values"),
+        "all rows counted": (lambda *a: rule(*a, count="rows"), "still count"),
+        "sum": (lambda *a: rule(*a, count="one"), "mean over the known rows"),
+        "all entries": (lambda *a: rule(*a, count="entries"), "not of all entries"),
+        "shared by the others": (lambda *a: rule(*a, answers=shared_by_others), "s / (k − 1)"),
+        "more than one": (lambda *a: rule(*a, answers=one_and_more), "sum to 1 + s"),
+        "sign": (lambda *a: -rule(*a), "sign"),
+        "overflow": (lambda *a: rule(*a, shares=overflowing), "overflows"),
+        "cut off": (lambda z, y, s: rule(np.clip(z, -700, 700), y, s), "cut off here"),
+        "cut off early": (lambda z, y, s: rule(np.clip(z, -30, 30), y, s), "cut off here"),
+        "largest of all": (lambda *a: rule(*a, shares=off_the_largest_of_all), "underflows"),
+        "shares only": (
+            lambda *a: rule(*a, answers=lambda z, y, s: 0),
+            "answers are still missing",
+        ),
+        "over columns": (
+            lambda *a: rule(*a, shares=lambda z, axis: scipy_softmax(z, axis=0)),
+            "wrong values",
+        ),
+        "through the Jacobian": (through_jacobian, "contains"),
+        "in place": (cross_entropy_in_place, "changes its input"),
         "the loss": (
-            lambda z, y: float(np.mean(z.max(axis=1) - z[np.arange(len(z)), y])),
+            lambda z, y, s: float(np.mean(z.max(axis=1) - z[np.arange(len(z)), y])),
             "NumPy array",
         ),
     },
-    "05.fold": {
-        "stretched only": (fold_stretched_only, "shape"),
-        "axis dropped": (fold_dropping, "shape"),
-        "mean": (fold_by_mean, "not their mean"),
-        "first copy": (fold_first, "first copy"),
-        "reshaped": (lambda g, shape: np.resize(g, shape), "wrong values"),
-        "everything": (lambda g, shape: np.full(shape, g.sum()), "wrong values"),
+    "05.linear": {
+        "the lecture's rules": (linear_as_in_lecture, "your code stops"),
+        "db mended only": (linear_with(dw=lambda x, w, g: x.swapaxes(-1, -2) @ g), "dw is still a stack"),
+        "dw mended only": (linear_with(db=lambda x, w, g: g.sum(axis=0)), "row for each word"),
+        "turned": (linear_turned, "your code stops"),
+        "mean": (linear_by_mean, "means over the rows"),
+        "mean of sentences": (linear_mean_of_sentences, "means over the sentences"),
+        "first sentence": (linear_first_sentence, "first sentence"),
+        "three axes at most": (linear_three_axes, "shape"),
+        "reshaped, not turned": (linear_wrong_order, "wrong values"),
+        "dx by w": (linear_with(dx=lambda x, w, g: g @ w.reshape(w.shape[::-1])), "its transpose"),
+        "db as a column": (linear_with(db=lambda x, w, g: summed(g, 1)[:, None]), "shape"),
+        "two results": (lambda x, w, g: linear_by_loop(x, w, g)[:2], "expected 3 results"),
     },
     "05.layer_norm": {
         "constants": (lambda x, g: g / normal(x)[1], "both as constants"),
@@ -279,6 +402,15 @@ WRONG = {
             "term of the mean",
         ),
         "batch norm": (layer_norm_by_column, "batch norm"),
+        "plus": (
+            lambda x, g: (g - mean(g) + normal(x)[0] * mean(g * normal(x)[0])) / normal(x)[1],
+            "taken away",
+        ),
+        "sum for mean": (
+            lambda x, g: (g - mean(g) - normal(x)[0] * x.shape[1] * mean(g * normal(x)[0])) / normal(x)[1],
+            "not its sum",
+        ),
+        "x for y": (lambda x, g: (g - mean(g) - x * mean(g * x)) / normal(x)[1], "not x"),
         "not divided": (lambda x, g: layer_norm(x, g) * normal(x)[1], "once too seldom"),
         "no eps": (without_eps, "wrong values"),
         "variance by d - 1": (lambda x, g: layer_norm(x, g, ddof=1), "wrong values"),
@@ -321,12 +453,12 @@ WRONG = {
 }
 
 RIGHT = {
-    "05.nudge": {"five points": lambda f, x: nudged(f, x, h=1e-3, quotient=five_points)},
-    "05.cross_entropy": {
-        "row by row": by_row,
-        "one-hot": lambda z, y: (scipy_softmax(z, axis=1) - answers(z, y)) / len(y),
+    "05.jacobian": {
+        "five points": lambda f, x: table(f, x, h=1e-3, quotient=five_points),
+        "stacked": table_stacked,
     },
-    "05.fold": {"stepwise": fold_stepwise},
+    "05.cross_entropy": {"row by row": row_by_row, "known rows only": known_rows_only, "softmax": rule},
+    "05.linear": {"by loop": linear_by_loop, "tensordot": linear_with()},
     "05.layer_norm": {"by the Jacobian": layer_norm_by_jacobian},
     "05.clip": {"as one vector": clip_flat, "a tuple": lambda gs, c: tuple(clip_flat(gs, c))},
     "05.learns": {"c": "c"},

@@ -205,12 +205,8 @@ def _ratio(top, bottom):
 # ------------------------------------------------------------------------------------------ estimators
 
 
-class DecisionTreeClassifier:
-    """A tree whose leaves answer with the shares of the classes in them; splits by the Gini index.
-
-    Without `max_depth` it grows until every leaf is pure. `max_features` columns compete for each split.
-    Learned: `classes_` (k,), `edges_` a list of (bins - 1,) arrays, `tree_`.
-    """
+class _DecisionTree:
+    """What both trees share: their options, and how they learn `edges_` and `tree_`."""
 
     def __init__(
         self,
@@ -227,14 +223,34 @@ class DecisionTreeClassifier:
         self.max_bins = max_bins
         self.random_state = random_state
 
+    def _grow(self, X, pull, weight):
+        options = {name: getattr(self, name) for name in ("max_depth", "min_samples_leaf", "max_features")}
+        for name, value in options.items():
+            if value is not None and (int(value) != value or value < 1):
+                raise ValueError(f"{name} is {value!r}; expected a whole number from 1")
+        if self.max_features is not None and self.max_features > X.shape[1]:
+            raise ValueError(f"max_features is {self.max_features}, but X has {X.shape[1]} columns")
+        self.edges_ = bin_edges(X, self.max_bins)
+        bins = to_bins(X, self.edges_)
+        self.tree_, _ = grow(bins, pull, weight, rng=np.random.default_rng(self.random_state), **options)
+        self.n_features_in_ = X.shape[1]
+        return self
+
+
+class DecisionTreeClassifier(_DecisionTree):
+    """A tree whose leaves answer with the shares of the classes in them; splits by the Gini index.
+
+    Without `max_depth` it grows until every leaf is pure. `max_features` columns compete for each split.
+    Learned: `classes_` (k,), `edges_` a list of (bins - 1,) arrays, `tree_`.
+    """
+
     def fit(self, X, y, sample_weight=None):
         """X: (n, d), y: (n,) class labels, sample_weight: (n,) or None. Raises ValueError on bad input."""
         X, y = checked(X, y)
         weight = checked_weight(sample_weight, len(y))
         self.classes_, index = np.unique(y, return_inverse=True)
         pull = weight[:, None] * np.eye(len(self.classes_))[index]
-        _grow(self, X, pull, weight)
-        return self
+        return self._grow(X, pull, weight)
 
     def predict_proba(self, X) -> np.ndarray:
         """X: (n, d) -> (n, k) shares, in the order of `classes_`."""
@@ -251,26 +267,11 @@ class DecisionTreeClassifier:
         return accuracy(self, X, y)
 
 
-class DecisionTreeRegressor:
+class DecisionTreeRegressor(_DecisionTree):
     """A tree whose leaves answer with the mean of the targets in them; splits by squared error.
 
     The options are those of `DecisionTreeClassifier`. Learned: `edges_`, `tree_`.
     """
-
-    def __init__(
-        self,
-        *,
-        max_depth: int | None = None,
-        min_samples_leaf: int = 1,
-        max_features: int | None = None,
-        max_bins: int = 255,
-        random_state: int = 0,
-    ):
-        self.max_depth = max_depth
-        self.min_samples_leaf = min_samples_leaf
-        self.max_features = max_features
-        self.max_bins = max_bins
-        self.random_state = random_state
 
     def fit(self, X, y, sample_weight=None):
         """X: (n, d), y: (n,), sample_weight: (n,) or None. Raises ValueError on bad input."""
@@ -278,7 +279,7 @@ class DecisionTreeRegressor:
         weight = checked_weight(sample_weight, len(y))
         # Least squares does not mind a shift, and rounding is kinder around zero.
         shift = np.average(y, weights=weight)
-        _grow(self, X, (weight * (y - shift))[:, None], weight)
+        self._grow(X, (weight * (y - shift))[:, None], weight)
         self.tree_.value[:] += shift
         return self
 
@@ -291,22 +292,6 @@ class DecisionTreeRegressor:
         """The share of the variance of y that is explained (R²)."""
         X, y = checked(X, y)
         return float(1 - np.mean((y - self.predict(X)) ** 2) / np.var(y))
-
-
-def _grow(model, X, pull, weight):
-    """Learn `edges_` and `tree_` of an estimator from its options."""
-    d = X.shape[1]
-    for option, least in (("max_depth", 1), ("min_samples_leaf", 1), ("max_features", 1)):
-        value = getattr(model, option)
-        if value is not None and (int(value) != value or value < least):
-            raise ValueError(f"{option} is {value!r}; expected a whole number from {least}")
-    if model.max_features is not None and model.max_features > d:
-        raise ValueError(f"max_features is {model.max_features}, but X has {d} columns")
-    model.edges_ = bin_edges(X, model.max_bins)
-    options = {name: getattr(model, name) for name in ("max_depth", "min_samples_leaf", "max_features")}
-    bins = to_bins(X, model.edges_)
-    model.tree_, _ = grow(bins, pull, weight, rng=np.random.default_rng(model.random_state), **options)
-    model.n_features_in_ = d
 
 
 def checked(X, y) -> tuple[np.ndarray, np.ndarray]:

@@ -2,6 +2,7 @@
 
 from functools import cache
 from itertools import pairwise
+from statistics import fmean, median
 
 import numpy as np
 
@@ -71,17 +72,23 @@ bootstrap = Function(
 
 
 # --------------------------------------------------------------------------------------------- 03.split
-def _sides(left, right):
-    """The summed squared error of two sides, each around its own mean."""
-    return sum(sum((v - sum(side) / len(side)) ** 2 for v in side) for side in (left, right))
+def _around(middle, size):
+    """The cost of both sides of a cut: the summed size(v - middle) of each side around its own middle."""
+
+    def cost(left, right):
+        return sum(sum(size(v - middle(side)) for v in side) for side in (left, right) if side)
+
+    return cost
 
 
-def _search(X, y, cost=_sides, halfway=True, ties="first"):
-    """Every cut of every column, one by one, in plain Python."""
+_sides = _around(median, abs)
+
+
+def _search(X, y, cost=_sides, halfway=True, ties="first", columns=None, start=None):
+    """Every cut of every column, one by one, in plain Python; `start` is the error to beat."""
     rows = [(*map(float, row), float(target)) for row, target in zip(X, y, strict=True)]
-    targets = [row[-1] for row in rows]
-    best = -1, 0.0, _sides(targets, targets[:0] or [0.0])
-    for j in range(X.shape[1]):
+    best = -1, 0.0, cost([row[-1] for row in rows], []) if start is None else start
+    for j in range(X.shape[1])[:columns]:
         values = sorted({row[j] for row in rows})
         for low, high in pairwise(values):
             left = [row[-1] for row in rows if row[j] <= low]
@@ -92,8 +99,13 @@ def _search(X, y, cost=_sides, halfway=True, ties="first"):
     return best
 
 
+def _at_the_upper(X, y):
+    j, t, error = _search(X, y)
+    return j, X[X[:, j] > t, j].min() if j >= 0 else t, error
+
+
 def _mean_of_means(left, right):
-    return sum(sum((v - sum(side) / len(side)) ** 2 for v in side) / len(side) for side in (left, right))
+    return sum(_sides(side, []) / len(side) for side in (left, right) if side)
 
 
 _step = np.linspace(0, 1, 12)
@@ -105,16 +117,44 @@ split = Function(
         Case("one odd row beside many", (np.arange(9.0)[:, None], np.array([5.0, *[0.0] * 4, *[2.0] * 4]))),
         Case("repeated values", (np.array([[1.0], [1.0], [2.0], [2.0], [4.0]]), np.array([0.0, 1, 1, 1, 5]))),
         Case("two equal columns", (np.c_[np.arange(6.0), np.arange(6.0)], np.array([0.0, 0, 0, 1, 1, 1]))),
-        Case("two equal cuts", (np.array([[1.0], [2.0], [3.0]]), np.array([0.0, 1.0, 0.0]))),
+        Case("two equal cuts", (np.arange(1.0, 5.0)[:, None], np.array([0.0, 1.0, 1.0, 0.0]))),
+        Case("no cut that helps", (np.array([[1.0], [2.0], [3.0]]), np.array([0.0, 1.0, 0.0]))),
+        Case("an outlier of 1,000", (np.arange(8.0)[:, None], np.array([0, 0, 0, 5, 5, 5, 5, 1000.0]))),
         Case("a constant column", (np.ones((4, 1)), np.array([0.0, 1.0, 2.0, 3.0]))),
         Case("one row", (np.array([[1.0, 2.0]]), np.array([3.0]))),
     ],
     oracle=_search,
     mistakes=[
         Mistake(
+            "these are the lecture's squares around the mean; take absolute errors around the median",
+            lambda X, y: _search(X, y, _around(fmean, lambda v: v * v)),
+            2,
+        ),
+        Mistake(
+            "these are absolute errors around the mean; each side answers with its median",
+            lambda X, y: _search(X, y, _around(fmean, abs)),
+            2,
+        ),
+        Mistake(
+            "these are squared errors; take absolute ones",
+            lambda X, y: _search(X, y, _around(median, lambda v: v * v)),
+            2,
+        ),
+        Mistake("only the first column is tried", lambda X, y: _search(X, y, columns=1), 1),
+        Mistake(
             "the cut stands on a value; it should lie halfway between two",
             lambda X, y: _search(X, y, halfway=False),
             1,
+        ),
+        Mistake(
+            "the cut stands on a value; it should lie halfway between two",
+            _at_the_upper,
+            1,
+        ),
+        Mistake(
+            "where no cut makes the error smaller there is no question: return -1, 0.0 and the error",
+            lambda X, y: _search(X, y, start=float("inf")),
+            3,
         ),
         Mistake(
             "each side's mean error was added; a side with one row then weighs as much as the rest. Use sums",
@@ -155,44 +195,108 @@ correlation = Choice(
 
 
 # ------------------------------------------------------------------------------------------- 03.reweigh
-def _closed_form(w, y, said):
-    """After the round the mistakes hold half of the weight and the rest the other half, in proportion."""
+def _closed_form(w, y, said, k):
+    """After the round the mistakes hold 1 - 1/k of the weight, the rest 1/k, each in proportion."""
+    from scipy.special import logit
+
     wrong = [a != b for a, b in zip(y, said, strict=True)]
     error = sum(weight for weight, bad in zip(w, wrong, strict=True) if bad)
-    halves = [weight / (2 * (error if bad else 1 - error)) for weight, bad in zip(w, wrong, strict=True)]
-    return np.arctanh(1 - 2 * error), np.array(halves)
+    new = [
+        weight * ((k - 1) / error if bad else 1 / (1 - error)) / k
+        for weight, bad in zip(w, wrong, strict=True)
+    ]
+    return logit(1 - error) - logit(1 / k), np.array(new)
 
 
-def _round(w, y, said, error=None, factor=0.5, sign=-1, norm=True):
+def _round(w, y, said, k, *, error=None, chance=lambda k: k - 1, factor=1, right=0, wrong=1, norm=True):
+    """A round with a switch for each usual mistake; right and wrong rows are multiplied by exp(α × that)."""
     error = w[said != y].sum() if error is None else error
-    alpha = factor * np.log((1 - error) / error)
-    new = w * np.exp(sign * alpha * y * said)
+    alpha = factor * (np.log((1 - error) / error) + np.log(chance(k)))
+    new = w * np.exp(alpha * np.where(said != y, wrong, right))
     return alpha, new / new.sum() if norm else new
 
 
-def _signs(n):
-    return rng.choice([-1.0, 1.0], n)
+def _labels_multiplied(w, y, said, k):
+    alpha = _round(w, y, said, k)[0]
+    new = w * np.exp(-alpha * y * said)
+    return alpha, new / new.sum()
+
+
+def _upside_down(w, y, said, k):
+    error = w[said != y].sum()
+    return _round(w, y, said, k, error=1 - error)
+
+
+def _never_negative(w, y, said, k):
+    alpha, new = _round(w, y, said, k)
+    return (alpha, new) if alpha > 0 else (0.0, w)
+
+
+def _classes(n, k):
+    return rng.integers(k, size=n)
 
 
 _uneven = rng.random(50) ** 3
 reweigh = Function(
     "03.reweigh",
     cases=[
-        Case("50 rows of uneven weight", (_uneven / _uneven.sum(), _signs(50), _signs(50))),
-        Case("one mistake in ten", (np.full(10, 0.1), np.ones(10), np.array([-1.0] + [1.0] * 9))),
-        Case("one light mistake", (np.array([0.01, 0.29, 0.7]), np.ones(3), np.array([-1.0, 1.0, 1.0]))),
-        Case("worse than a coin", (np.array([0.6, 0.4]), np.array([1.0, -1.0]), np.array([-1.0, -1.0]))),
+        Case(
+            "50 rows of uneven weight, 5 classes",
+            (_uneven / _uneven.sum(), _classes(50, 5), _classes(50, 5), 5),
+        ),
+        Case(
+            "one mistake in ten, 10 classes",
+            (np.full(10, 0.1), np.arange(10), np.array([5, *range(1, 10)]), 10),
+        ),
+        Case("two classes", (np.array([0.2, 0.3, 0.5]), np.array([0, 1, 1]), np.array([1, 1, 1]), 2)),
+        Case("one light mistake", (np.array([0.01, 0.29, 0.7]), np.array([2, 1, 0]), np.array([0, 1, 0]), 3)),
+        Case("worse than chance", (np.array([0.8, 0.2]), np.array([0, 1]), np.array([2, 1]), 3)),
     ],
     oracle=_closed_form,
     rules=[Rule("the new weights do not sum to one", lambda out, *_: np.isclose(out[1].sum(), 1), 3)],
     mistakes=[
         Mistake(
+            "this is the lecture's form, for two classes: here α has no half, and log(k − 1) is added",
+            lambda *a: _round(*a, factor=0.5, chance=lambda k: 1, right=-1),
+            2,
+        ),
+        Mistake(
+            "y · said tells right from wrong for labels of −1 and 1 only; compare the two",
+            _labels_multiplied,
+            2,
+        ),
+        Mistake(
             "ε is the share of mistakes here; it should be their weight",
-            lambda w, y, said: _round(w, y, said, error=np.mean(said != y)),
+            lambda w, y, said, k: _round(w, y, said, k, error=np.mean(said != y)),
             1,
         ),
-        Mistake("the half before the logarithm is missing", lambda w, y, s: _round(w, y, s, factor=1), 2),
-        Mistake("the rows that are right grow heavier: a sign is wrong", lambda *a: _round(*a, sign=1), 2),
+        Mistake(
+            "α is upside down: a machine with few mistakes has much to say",
+            _upside_down,
+            2,
+        ),
+        Mistake(
+            "a machine worse than a guess has a negative say; do not cut α off at zero",
+            _never_negative,
+            2,
+        ),
+        Mistake(
+            "log(k − 1) is missing: with k classes a guess is right once in k times",
+            lambda *a: _round(*a, chance=lambda k: 1),
+            2,
+        ),
+        Mistake("chance enters as k − 1, not as k", lambda *a: _round(*a, chance=lambda k: k), 2),
+        Mistake("α has a half too many: that is the lecture's form", lambda *a: _round(*a, factor=0.5), 2),
+        Mistake(
+            "α is right, but the right rows are made lighter as well: that is the lecture's form",
+            lambda *a: _round(*a, right=-1),
+            2,
+        ),
+        Mistake(
+            "the right rows gain on the mistakes: a sign is wrong, or the two are swapped",
+            lambda *a: _round(*a, wrong=-1),
+            2,
+        ),
         Mistake("the new weights are right but for their sum", lambda *a: _round(*a, norm=False), 3),
     ],
     concepts=["boosting"],
@@ -212,20 +316,32 @@ def _line():
     return LinearRegression()
 
 
-def _row_by_row(make, X, y, fold):
-    """Each row on its own: fit on all rows of other folds, and answer it."""
+def _row_by_row(make, X, y, day, start):
+    """Each row on its own: fit on all rows of earlier days, and answer it."""
     answers = []
     for row in range(len(y)):
-        others = [i for i in range(len(y)) if fold[i] != fold[row]]
-        answers.append(float(make().fit(X[others], y[others]).predict(X[[row]])[0]))
+        before = [i for i in range(len(y)) if day[i] < day[row]]
+        machine = make().fit(X[before], y[before]) if before else None
+        answers.append(float(machine.predict(X[[row]])[0]) if machine else float(start))
     return np.array(answers)
 
 
-def _folds(make, X, y, fold, rows=lambda fold, f: fold == fold, numbers=np.unique):
-    answers = np.zeros(len(y))
-    for f in numbers(fold):
-        fitted = rows(fold, f)
-        answers[fold == f] = make().fit(X[fitted], y[fitted]).predict(X[fold == f])
+def _days(make, X, y, day, start, rows=lambda day, d: day != d, numbers=np.unique):
+    """A machine a day, fitted on rows(day, d); days without such rows get `start`."""
+    answers = np.full(len(y), float(start))
+    for d in numbers(day):
+        fitted = rows(day, d)
+        if fitted.any():
+            answers[day == d] = make().fit(X[fitted], y[fitted]).predict(X[day == d])
+    return answers
+
+
+def _rows_above(make, X, y, day, start):
+    answers = np.full(len(y), float(start))
+    for d in np.unique(day)[1:]:
+        first = np.flatnonzero(day == d)[0]
+        if first:
+            answers[day == d] = make().fit(X[:first], y[:first]).predict(X[day == d])
     return answers
 
 
@@ -233,42 +349,77 @@ leak = Function(
     "03.leak",
     cases=[
         Case(
-            "a machine that learns by heart, 5 folds",
-            (_by_heart, rng.normal(size=(40, 2)), rng.normal(size=40), rng.permutation(40) % 5),
+            "a machine that learns by heart, 5 days",
+            (_by_heart, rng.normal(size=(40, 2)), rng.normal(size=40), rng.permutation(40) % 5, 0.0),
         ),
         Case(
-            "a line, folds 3, 7 and 9",
-            (_line, rng.normal(size=(21, 2)), rng.normal(size=21), np.array([3, 7, 9] * 7)),
+            "a line, days 3, 7 and 9",
+            (_line, rng.normal(size=(21, 2)), rng.normal(size=21), np.array([9, 3, 7] * 7), 0.5),
         ),
-        Case("a fold for each row", (_by_heart, rng.normal(size=(6, 1)), rng.normal(size=6), np.arange(6))),
         Case(
-            "two uneven folds",
-            (_line, rng.normal(size=(12, 1)), rng.normal(size=12), np.array([1] * 9 + [0] * 3)),
+            "a day for each row", (_by_heart, rng.normal(size=(6, 1)), rng.normal(size=6), np.arange(6), -1.0)
         ),
+        Case(
+            "two uneven days",
+            (_line, rng.normal(size=(12, 1)), rng.normal(size=12), np.array([1] * 9 + [0] * 3), 0.1),
+        ),
+        Case("a single day", (_line, rng.normal(size=(4, 1)), rng.normal(size=4), np.full(4, 5), 0.25)),
     ],
     oracle=_row_by_row,
     mistakes=[
         Mistake(
-            "each machine is fitted on the very fold that it answers; the other way round",
-            lambda *a: _folds(*a, rows=lambda fold, f: fold == f),
+            "each machine has seen the very day that it answers; only the days before are known by then",
+            lambda *a: _days(*a, rows=lambda day, d: day <= d),
             2,
         ),
         Mistake(
-            "some fold is never answered: the numbers of the folds can be any",
-            lambda *a: _folds(
-                *a,
-                rows=lambda fold, f: fold != f,
-                numbers=lambda fold: [f for f in range(fold.max()) if f in fold],
+            "each machine is fitted on the very day that it answers",
+            lambda *a: _days(*a, rows=lambda day, d: day == d),
+            2,
+        ),
+        Mistake(
+            "these machines know the later days, and only those",
+            lambda *a: _days(*a, rows=lambda day, d: day > d),
+            2,
+        ),
+        Mistake(
+            "only the day before is used; use all earlier days",
+            lambda *a: _days(
+                *a, rows=lambda day, d: day == day[day < d].max() if (day < d).any() else day < d
             ),
             2,
         ),
         Mistake(
-            "only the folds before are used, as if they were in order of time; use all other folds",
-            lambda *a: _folds(*a, rows=lambda fold, f: fold < f if (fold < f).any() else fold != f),
+            "only the day before is used; use all earlier days",
+            lambda *a: _days(*a, rows=lambda day, d: day == d - 1),
+            2,
+        ),
+        Mistake(
+            "some day is never answered: the numbers of the days can be any",
+            lambda *a: _days(
+                *a,
+                rows=lambda day, d: day < d,
+                numbers=lambda day: [d for d in range(len(np.unique(day))) if d in day],
+            ),
+            2,
+        ),
+        Mistake(
+            "the rows need not stand in the order of time: choose them by day, not by place",
+            _rows_above,
+            2,
+        ),
+        Mistake(
+            "the first day is answered by a machine that knows it; its rows get `start`",
+            lambda *a: _days(*a, rows=lambda day, d: day < d if (day < d).any() else day == d),
+            2,
+        ),
+        Mistake(
+            "the first day is answered by machines from the future; its rows get `start`",
+            lambda *a: _days(*a, rows=lambda day, d: day < d if (day < d).any() else day != d),
             2,
         ),
     ],
-    bug=_folds,
+    bug=_days,
     concepts=["stacking"],
 )
 
@@ -288,7 +439,7 @@ ctr = Function(
         Rule(
             "this is less than a third of the gap", lambda p, a, b, future: future.share_of_gap(p) > 1 / 3, 1
         ),
-        Rule("this is less than 40 % of the gap", lambda p, a, b, future: future.share_of_gap(p) >= 0.4, 3),
+        Rule("this is less than 43 % of the gap", lambda p, a, b, future: future.share_of_gap(p) >= 0.43, 3),
     ],
     concepts=["boosting"],
 )

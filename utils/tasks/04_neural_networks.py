@@ -11,118 +11,178 @@ from utils.checks import Case, Choice, Function, Mistake, Rule, Value
 rng = np.random.default_rng(4)
 
 
-def _layers(*sizes, scale=1.0):
-    """Random weights and biases: pairs (W, b)."""
-    return [(rng.normal(0, scale, (ins, outs)), rng.normal(0, scale, outs)) for ins, outs in pairwise(sizes)]
+# --------------------------------------------------------------------------------------------- 04.merge
+def _members(d, k, *units):
+    """Random networks with one hidden layer: (W, b, V, c) each."""
+    sizes = [((d, h), h, (h, k), k) for h in units]
+    return [tuple(rng.normal(size=size) for size in four) for four in sizes]
 
 
-def _torch_net(layers):
-    """The same network, built from PyTorch's own modules, in double precision."""
-    import torch
-    from torch import nn
-
-    modules = []
-    for W, b in layers:
-        linear = nn.Linear(*W.shape).double()
-        linear.load_state_dict({"weight": torch.tensor(W.T.copy()), "bias": torch.tensor(b)})
-        modules += [linear, nn.ReLU()]
-    return nn.Sequential(*modules[:-1])
-
-
-# ------------------------------------------------------------------------------------------- 04.forward
-def _forward(x, layers):
+def _logits(x, W, b, V, c):
+    """PyTorch's layers with these weights, in double precision: (n, k)."""
     import torch
 
-    return _torch_net(layers)(torch.tensor(x)).detach().numpy()
+    W, b, V, c, x = (torch.tensor(np.asarray(part, dtype=np.float64)) for part in (W, b, V, c, x))
+    return torch.nn.functional.linear(torch.relu(torch.nn.functional.linear(x, W.T, b)), V.T, c).numpy()
 
 
-def _loop(x, layers, *, last=False, between=True, bias=True):
-    """The forward pass with a switch for each usual mistake."""
-    for i, (W, b) in enumerate(layers):
-        x = x @ W + b * bias
-        if (between and i < len(layers) - 1) or (last and i == len(layers) - 1):
-            x = np.maximum(x, 0)
-    return x
+def _is_their_mean(merged, networks):
+    """Whether the one network answers as the mean of the others, on 200 points."""
+    x = 2 * np.random.default_rng(8).normal(size=(200, len(networks[0][0])))
+    wanted = sum(_logits(x, *network) for network in networks) / len(networks)
+    return np.allclose(_logits(x, *merged), wanted, rtol=1e-5, atol=1e-5)  # single precision will do
 
 
-forward = Function(
-    "04.forward",
+def _zeros_like_all(networks):
+    (d, _), k = networks[0][0].shape, len(networks[0][3])
+    units = sum(len(b) for _, b, *_ in networks)
+    return np.zeros((d, units)), np.zeros(units), np.zeros((units, k)), np.zeros(k)
+
+
+def _side_by_side(hidden=1, out=1, bias=1, order=1):
+    """All units in one layer, with a switch for each usual mistake; a factor each."""
+
+    def code(networks):
+        W, b, V, c = zip(*networks, strict=True)
+        by = [f(len(networks)) if callable(f) else f for f in (hidden, out, bias)]
+        W, b, V = np.hstack(W), np.concatenate(b), np.concatenate(V[::order])
+        return W * by[0], b * by[0], V * by[1], sum(c) * by[2]
+
+    return code
+
+
+def _over(many):
+    return 1 / many
+
+
+merge = Function(
+    "04.merge",
     cases=[
-        Case("two hidden layers", (rng.normal(size=(20, 5)), _layers(5, 8, 6, 3))),
-        Case("one hidden layer and one row", (rng.normal(size=(1, 4)), _layers(4, 7, 2))),
-        Case("no hidden layer", (rng.normal(size=(9, 3)), _layers(3, 2))),
-        Case("as many outputs as inputs", (rng.normal(size=(4, 4)), _layers(4, 4, 4))),
-        Case("three hidden layers, one output", (rng.normal(size=(6, 2)), _layers(2, 5, 5, 5, 1))),
+        Case("three networks of 5, 2 and 8 units", (_members(4, 3, 5, 2, 8),)),
+        Case("two networks of equal size", (_members(3, 2, 6, 6),)),
+        Case("one network alone", (_members(2, 2, 3),)),
+        Case("four single units, one output", (_members(1, 1, 1, 1, 1, 1),)),
+        Case("a network and its opposite", ((lambda n: [n, (n[0], n[1], -n[2], n[3])])(*_members(5, 2, 4)),)),
     ],
-    oracle=_forward,
+    like=_zeros_like_all,
+    rules=[
+        Rule("the logits of the one network are not the mean of theirs", _is_their_mean, 2),
+    ],
     mistakes=[
+        Mistake("this is the sum of the networks; the mean divides V, and averages c", _side_by_side(), 2),
         Mistake(
-            "there is a ReLU after the last layer too: a logit may be negative",
-            lambda x, layers: _loop(x, layers, last=True),
+            "the biases c are added up here; like the rest of the logits they are averaged",
+            _side_by_side(out=_over),
+            2,
+        ),
+        Mistake("c is averaged, but V still adds the networks up", _side_by_side(bias=_over), 2),
+        Mistake(
+            "everything is divided, the hidden layer and V: once is enough",
+            _side_by_side(hidden=_over, out=_over, bias=_over),
             2,
         ),
         Mistake(
-            "there is no ReLU between the layers, so all of them are one",
-            lambda x, layers: _loop(x, layers, between=False),
-            2,
+            "the rows of V stand in another order than the columns of W: each unit has one of both",
+            _side_by_side(out=_over, bias=_over, order=-1),
+            3,
         ),
-        Mistake("the biases are missing", lambda x, layers: _loop(x, layers, bias=False), 1),
+        Mistake(
+            "these are averaged weights, and with a ReLU in between no mean of the networks: "
+            "set the units side by side",
+            lambda networks: tuple(np.mean(part, axis=0) for part in zip(*networks, strict=True)),
+            1,
+        ),
     ],
-    concepts=["mlp", "relu"],
+    concepts=["mlp", "ann"],
 )
 
 
 # -------------------------------------------------------------------------------------------- 04.smooth
-def _smooth(z):
+def _smooth(z, alpha, beta):
     import torch
 
     z = torch.tensor(z)
-    return torch.nn.functional.elu(z).numpy(), torch.nn.functional.silu(z).numpy()
+    return torch.nn.functional.celu(z, alpha).numpy(), (z * torch.sigmoid(beta * z)).numpy()
 
 
-def _swish(z):
-    return z * 0.5 * (1 + np.tanh(0.5 * z))
+def _swish(z, beta):
+    return z * 0.5 * (1 + np.tanh(0.5 * beta * z))
 
 
-def _elu(z):
-    return np.where(z > 0, z, np.expm1(np.minimum(z, 0)))
+def _celu(z, alpha, height=None, stretch=None):
+    height, stretch = alpha if height is None else height, alpha if stretch is None else stretch
+    return np.where(z > 0, z, height * np.expm1(np.minimum(z, 0) / stretch))
 
 
 smooth = Function(
     "04.smooth",
     cases=[
-        Case("scores around zero", (rng.normal(0, 2, 30),)),
-        Case("a batch of scores", (rng.normal(0, 2, (4, 3)),)),
-        Case("scores of ±1000", (np.array([1000.0, -1000.0, 800.0, -800.0]),)),
-        Case("tiny scores", (np.array([-1e-13, 1e-13, -1e-10, 0.0]),)),
-        Case("scores of ±8", (np.array([8.0, -8.0, -5.0]),)),
+        Case("scores around zero, both knobs at 1", (rng.normal(0, 2, 30), 1.0, 1.0)),
+        Case("a batch of scores, α = 2 and β = 0.5", (rng.normal(0, 2, (4, 3)), 2.0, 0.5)),
+        Case("scores of ±1000", (np.array([1000.0, -1000.0, 800.0, -800.0]), 0.5, 3.0)),
+        Case("tiny scores", (np.array([-1e-13, 1e-13, -1e-10, 0.0]), 3.0, 2.0)),
+        Case("scores of ±8, α = 0.1 and β = 0", (np.array([8.0, -8.0, -5.0]), 0.1, 0.0)),
     ],
     oracle=_smooth,
     mistakes=[
         Mistake(
-            "for tiny scores the digits of exp(z) − 1 cancel",
-            lambda z: (np.where(z > 0, z, np.exp(np.minimum(z, 0)) - 1), _swish(z)),
+            "these are the lecture's ELU and Swish: α and β do nothing yet",
+            lambda z, alpha, beta: (_celu(z, 1), _swish(z, 1)),
+        ),
+        Mistake("α does nothing yet", lambda z, alpha, beta: (_celu(z, 1), _swish(z, beta))),
+        Mistake("β does nothing yet", lambda z, alpha, beta: (_celu(z, alpha), _swish(z, 1))),
+        Mistake(
+            "α stands in front, but z is not divided by it",
+            lambda z, alpha, beta: (_celu(z, alpha, stretch=1), _swish(z, beta)),
+        ),
+        Mistake(
+            "z is divided by α, but α does not stand in front",
+            lambda z, alpha, beta: (_celu(z, alpha, height=1), _swish(z, beta)),
+        ),
+        Mistake(
+            "α divides where it should multiply, or the other way round",
+            lambda z, alpha, beta: (_celu(z, 1 / alpha), _swish(z, beta)),
+        ),
+        Mistake(
+            "for tiny scores the digits of exp(z / α) − 1 cancel",
+            lambda z, alpha, beta: (
+                np.where(z > 0, z, alpha * (np.exp(np.minimum(z, 0) / alpha) - 1)),
+                _swish(z, beta),
+            ),
             1,
         ),
         Mistake(
             "the mask comes too late: infinity times zero is nan",
-            lambda z: (z * (z > 0) + np.expm1(z) * (z <= 0), _swish(z)),
+            lambda z, alpha, beta: (
+                z * (z > 0) + alpha * np.expm1(z / alpha) * (z <= 0),
+                _swish(z, beta),
+            ),
             2,
         ),
         Mistake(
             "the sigmoid overflows for large scores: infinity over infinity is nan",
-            lambda z: (_elu(z), z * np.exp(z) / (1 + np.exp(z))),
+            lambda z, alpha, beta: (_celu(z, alpha), z * np.exp(beta * z) / (1 + np.exp(beta * z))),
             3,
         ),
-        Mistake("ELU and Swish are swapped: ELU comes first", lambda z: (_swish(z), _elu(z))),
+        Mistake(
+            "the two are swapped: CELU comes first",
+            lambda z, alpha, beta: (_swish(z, beta), _celu(z, alpha)),
+        ),
         Mistake(
             "the second is a sigmoid, not yet a Swish: it lacks the factor z",
-            lambda z: (_elu(z), 0.5 * (1 + np.tanh(0.5 * z))),
+            lambda z, alpha, beta: (_celu(z, alpha), 0.5 * (1 + np.tanh(0.5 * beta * z))),
         ),
-        Mistake("the first is a ReLU: ELU bends to −1 on the left", lambda z: (np.maximum(z, 0), _swish(z))),
+        Mistake(
+            "β belongs inside the sigmoid only, not in front of z",
+            lambda z, alpha, beta: (_celu(z, alpha), beta * _swish(z, beta)),
+        ),
+        Mistake(
+            "the first is a ReLU: CELU bends to −α on the left",
+            lambda z, alpha, beta: (np.maximum(z, 0), _swish(z, beta)),
+        ),
     ],
     rtol=1e-6,
-    atol=1e-18,  # ELU at −1e-13 is about −1e-13: that is not zero
+    atol=1e-18,  # CELU at −1e-13 is about −1e-13: that is not zero
     concepts=["elu", "swish", "activation"],
 )
 
@@ -201,6 +261,14 @@ def _is_no_line(p, x, y, x_new, rng, y_new):
     return np.std(logits[inside] - fitted) > 0.05 * np.std(logits[inside])
 
 
+def _border_bends(p, x, y, x_new, rng, y_new):
+    """Whether no straight line parts the higher half of the answers from the lower half."""
+    from sklearn.linear_model import LogisticRegression
+
+    high = p > np.median(p)
+    return high.any() and LogisticRegression(C=1e6, max_iter=1000).fit(x_new, high).score(x_new, high) < 0.99
+
+
 line = Function(
     "04.line",
     cases=_moons,
@@ -208,6 +276,11 @@ line = Function(
     rules=[
         Rule("a probability left [0, 1]", lambda p, *_: (p >= 0).all() and (p <= 1).all(), 1),
         Rule("it is still a straight line: each logit is a linear function of the point", _is_no_line, 2),
+        Rule(
+            "the border is still a straight line: what bends must stand between the layers, and be trained",
+            _border_bends,
+            2,
+        ),
         Rule(
             "it bends, but fewer than 96 % of the new points are right",
             lambda p, x, y, x_new, rng, y_new: np.mean((p > 0.5) == y_new) >= 0.96,
@@ -246,63 +319,134 @@ pieces = Choice(
 )
 
 
-# --------------------------------------------------------------------------------------------- 04.local
+# -------------------------------------------------------------------------------------------- 04.radius
+def _layers(*sizes):
+    """Random weights and biases: pairs (W, b)."""
+    return [(rng.normal(size=(ins, outs)), rng.normal(size=outs)) for ins, outs in pairwise(sizes)]
+
+
 def _by_autograd(x, layers):
+    """Unit by unit: the size of its score, over the length of the score's gradient, from PyTorch."""
     import torch
 
-    net, point = _torch_net(layers), torch.tensor(x)
-    A = torch.autograd.functional.jacobian(net, point)
-    return A.numpy(), (net(point) - A @ point).detach().numpy()
+    point = torch.tensor(x, requires_grad=True)
+    here, distances = point, []
+    for W, b in layers[:-1]:
+        scores = here @ torch.tensor(W) + torch.tensor(b)
+        for score in scores:
+            (gradient,) = torch.autograd.grad(score, point, retain_graph=True)
+            if gradient.any():
+                distances.append((score.abs() / gradient.norm()).item())
+        here = torch.relu(scores)
+    return min(distances)
 
 
-def _read_off(x, layers, *, keep_c=False, relu=True, at_zero=False):
-    """The local regression with a switch for each usual mistake."""
-    A, c = np.eye(len(x)), np.zeros(len(x))
+def _nearest(
+    x,
+    layers,
+    *,
+    pick=min,
+    size=np.abs,
+    length=np.linalg.norm,
+    relu=True,
+    which=None,
+    columns=False,
+    c_off=True,
+):
+    """The distance to a hinge with a switch for each usual mistake; `which` selects the layers looked at."""
+    A, c, distances = np.eye(len(x)), np.zeros(len(x)), []
     for i, (W, b) in enumerate(layers):
         A, c = W.T @ A, W.T @ c + b
-        if relu and i < len(layers) - 1:
-            on = A @ (0 * x if at_zero else x) + c > 0
-            A, c = A * on[:, None], c if keep_c else c * on
-    return A, c
+        for row, column, score in zip(A, W.T, A @ x + c, strict=True):
+            slope = column if columns else row
+            if slope.any() and i in range(len(layers))[which or slice(0, -1)]:
+                distances.append(size(score) / length(slope))
+        if relu:
+            on = A @ x + c > 0
+            A, c = A * on[:, None], c * on if c_off else c
+    return pick(distances)
 
 
-_dead = [(rng.normal(size=(3, 4)), np.full(4, -50.0)), (rng.normal(size=(4, 2)), np.array([0.5, -0.5]))]
+def _on_side_only(score):
+    return score if score > 0 else np.inf
 
-local = Function(
-    "04.local",
+
+_dead = [(rng.normal(size=(3, 4)), np.full(4, -50.0)), (rng.normal(size=(4, 5)), 0.01 * rng.normal(size=5))]
+_constant = (rng.normal(size=(3, 4)) * [1, 1, 0, 1], rng.normal(size=4) * [1, 1, 0, 1])
+
+radius = Function(
+    "04.radius",
     cases=[
         Case("two hidden layers", (rng.normal(size=5), _layers(5, 8, 6, 3))),
-        Case("one output", (rng.normal(size=4), _layers(4, 9, 1))),
-        Case("a point near zero", (0.2 * rng.normal(size=4), _layers(4, 30, 30, 2))),
-        Case("no hidden layer", (rng.normal(size=3), _layers(3, 2))),
-        Case("every ReLU off", (rng.normal(size=3), _dead)),
-        Case("three hidden layers", (rng.normal(size=2), _layers(2, 6, 6, 6, 2))),
+        Case(
+            "a single unit", (np.array([3.0, 4.0]), [(np.array([[0.6], [0.8]]), np.ones(1)), *_layers(1, 1)])
+        ),
+        Case(
+            "a unit that is off, nearest", (np.zeros(2), [(np.eye(2), np.array([5.0, -1.0])), *_layers(2, 2)])
+        ),
+        Case("a deep unit, nearest", (0.2 * rng.normal(size=4), _layers(4, 3, 60, 2))),
+        Case("a unit of the first layer, nearest", (0.2 * rng.normal(size=4), _layers(4, 60, 3, 2))),
+        Case("every unit of the first layer off", (rng.normal(size=3), [*_dead, *_layers(5, 2)])),
+        Case("a unit without weights", (rng.normal(size=3), [_constant, *_layers(4, 2)])),
+        Case("three hidden layers", (rng.normal(size=3), _layers(3, 6, 6, 6, 1))),
+        Case("an output near zero", (np.ones(2), [(np.eye(2), np.ones(2)), (np.eye(2), np.full(2, -2.01))])),
     ],
     oracle=_by_autograd,
     mistakes=[
         Mistake(
-            "the switched-off units still add their bias: the ReLU sets c to zero too",
-            lambda x, layers: _read_off(x, layers, keep_c=True),
+            "only the first hidden layer is looked at; deeper units switch too",
+            lambda x, layers: _nearest(x, layers, which=slice(0, 1)),
             3,
         ),
         Mistake(
-            "no unit is ever switched off: this is the network without its ReLUs",
-            lambda x, layers: _read_off(x, layers, relu=False),
+            "only the last hidden layer is looked at; the units below it switch too",
+            lambda x, layers: _nearest(x, layers, which=slice(-2, -1)),
             3,
         ),
         Mistake(
-            "this is the regression around zero, not around x",
-            lambda x, layers: _read_off(x, layers, at_zero=True),
+            "the output is looked at too, but no ReLU follows it",
+            lambda x, layers: _nearest(x, layers, which=slice(None)),
             3,
         ),
         Mistake(
-            "A is the gradient, but c is the whole output: take A x off",
-            lambda x, layers: (_by_autograd(x, layers)[0], _forward(x, layers)),
+            "this is the smallest score; a distance is a score divided by the length of its slope",
+            lambda x, layers: _nearest(x, layers, length=lambda slope: 1.0),
             2,
         ),
         Mistake(
-            "A lies on its side: it should be (outputs, inputs)",
-            lambda x, layers: (_by_autograd(x, layers)[0].T, _by_autograd(x, layers)[1]),
+            "divide by the length of the slope, not by its square",
+            lambda x, layers: _nearest(x, layers, length=lambda slope: slope @ slope),
+            2,
+        ),
+        Mistake(
+            "the length of a slope is the root of its summed squares",
+            lambda x, layers: _nearest(x, layers, length=lambda slope: np.abs(slope).sum()),
+            2,
+        ),
+        Mistake(
+            "for a deeper unit the slope with respect to x is a row of A, not a column of W",
+            lambda x, layers: _nearest(x, layers, columns=True),
+            1,
+        ),
+        Mistake(
+            "units that are off pass nothing on: A and c are set to zero where the score is negative",
+            lambda x, layers: _nearest(x, layers, relu=False),
+            3,
+        ),
+        Mistake(
+            "the switched-off units still add their bias: the ReLU sets c to zero too",
+            lambda x, layers: _nearest(x, layers, c_off=False),
+            3,
+        ),
+        Mistake("this is the farthest hinge", lambda x, layers: _nearest(x, layers, pick=max), 2),
+        Mistake(
+            "only units that are on are looked at; one that is off can switch on",
+            lambda x, layers: _nearest(x, layers, size=_on_side_only),
+            3,
+        ),
+        Mistake(
+            "a distance is not negative: take the size of the score",
+            lambda x, layers: _nearest(x, layers, size=lambda score: score),
             2,
         ),
     ],
@@ -351,4 +495,4 @@ clicks = Function(
     concepts=["mlp", "ann"],
 )
 
-TASKS = [forward, smooth, xor, line, pieces, local, clicks]
+TASKS = [merge, smooth, xor, line, pieces, radius, clicks]

@@ -9,65 +9,95 @@ from utils.checks import Case, Choice, Function, Mistake, Rule
 rng = np.random.default_rng(5)
 
 
-# --------------------------------------------------------------------------------------------- 05.nudge
+# ------------------------------------------------------------------------------------------ 05.jacobian
 # Each function works on NumPy arrays and on PyTorch tensors alike, so PyTorch can be the oracle.
-def _cubes(x):
-    return (x**3).sum()
+def _neighbours(x):
+    return x * x[[1, 2, 0]] ** 2
+
+
+def _columns(x):
+    return (x**3).sum(0)
 
 
 def _pairs(x):
-    return (x[0] * x[1] ** 2).sum()
+    return x[:, None] * x[None] ** 2
 
 
 def _rational(x):
-    return (1 / (1 + x * x)).sum() * 2
+    return 2 / (1 + x * x).sum()
 
 
-def _one(x):
-    return x**4
+def _powers(x):
+    return x * (x * 0 + 1) ** 2 + x**4
 
 
-def _gradient(f, x):
+def _jacobian(f, x):
     import torch
 
-    x = torch.tensor(x, requires_grad=True)
-    f(x).backward()
-    return x.grad.numpy()
+    return torch.autograd.functional.jacobian(f, torch.tensor(x)).numpy()
 
 
-def _differences(f, x, up, down, divide):
-    """The quotient of f at x + up and x - down, entry by entry."""
-    gradient = np.zeros_like(x)
+def _differences(f, x, up=1e-5, down=1e-5, divide=2e-5, back=False):
+    """The quotient of f at x + up and x - down, entry by entry; `back`: the inputs' axes first."""
+    columns = []
     for i in np.ndindex(x.shape):
         step = np.zeros_like(x)
         step[i] = 1
-        gradient[i] = (f(x + up * step) - f(x - down * step)) / divide
-    return gradient
+        columns.append((f(x + up * step) - f(x - down * step)) / divide)
+    inputs_first = np.array(columns).reshape(*x.shape, *np.shape(columns[0]))
+    return inputs_first if back else np.moveaxis(inputs_first, range(x.ndim), range(-x.ndim, 0))
 
 
 def _all_at_once(f, x):
-    return np.full_like(x, (f(x + 1e-5) - f(x - 1e-5)) / 2e-5)
+    change = (f(x + 1e-5) - f(x - 1e-5)) / 2e-5
+    return np.broadcast_to(np.reshape(change, (*np.shape(change), *[1] * x.ndim)), np.shape(change) + x.shape)
 
 
-nudge = Function(
-    "05.nudge",
+def _of_the_sum(f, x):
+    """What the lecture's referee would say of the sum of all outputs."""
+    return _jacobian(lambda x: f(x).sum(), x)
+
+
+def _diagonal(f, x):
+    """The change of each output with the input at its own place."""
+    J = _jacobian(f, x)
+    return np.diag(J) if J.ndim == 2 else J
+
+
+jacobian = Function(
+    "05.jacobian",
     cases=[
-        Case("a vector", (_cubes, rng.normal(size=6))),
-        Case("a matrix whose entries interact", (_pairs, rng.normal(size=(2, 3)))),
-        Case("three axes", (_rational, rng.normal(size=(2, 1, 3)))),
-        Case("one number without axes", (_one, np.array(1.5))),
-        Case("zeros", (_cubes, np.zeros(3))),
+        Case("three numbers in, three out", (_neighbours, rng.normal(size=3))),
+        Case("a matrix in, a vector out", (_columns, rng.normal(size=(2, 3)))),
+        Case("a vector in, a matrix out", (_pairs, rng.normal(size=4))),
+        Case("one number out", (_rational, rng.normal(size=(2, 1, 3)))),
+        Case("one number in, one out", (_powers, np.array(1.5))),
+        Case("zeros", (_pairs, np.zeros(2))),
     ],
-    oracle=_gradient,
+    oracle=_jacobian,
     mistakes=[
+        Mistake(
+            "the outputs are added up: that is the lecture's referee, for a loss; each output has its own",
+            _of_the_sum,
+            1,
+        ),
+        Mistake(
+            "the outputs' axes come first: J[i, j] is output i by input j",
+            lambda f, x: _differences(f, x, back=True),
+            2,
+        ),
         Mistake(
             "this is the one-sided difference; nudge both up and down",
             lambda f, x: _differences(f, x, 1e-5, 0, 1e-5),
             3,
         ),
-        Mistake("divide by 2h: the two points lie two nudges apart", lambda f, x: 2 * _gradient(f, x), 3),
+        Mistake(
+            "divide by 2h: the two points lie two nudges apart",
+            lambda f, x: 2 * _jacobian(f, x),
+            3,
+        ),
         Mistake("every entry is nudged at once; nudge one at a time", _all_at_once, 1),
-        Mistake("the sign is wrong: f(up) minus f(down)", lambda f, x: -_gradient(f, x), 3),
+        Mistake("the sign is wrong: f(up) minus f(down)", lambda f, x: -_jacobian(f, x), 3),
     ],
     rtol=1e-7,
     atol=2e-9,
@@ -76,53 +106,127 @@ nudge = Function(
 
 
 # ------------------------------------------------------------------------------------- 05.cross_entropy
-def _torch_cross_entropy(z, labels):
+def _torch_cross_entropy(z, labels, smooth):
     import torch
 
-    z = torch.tensor(z, requires_grad=True)
-    torch.nn.functional.cross_entropy(z, torch.tensor(labels)).backward()
+    z, labels = torch.tensor(z, requires_grad=True), torch.tensor(labels)
+    torch.nn.functional.cross_entropy(z, labels, ignore_index=-1, label_smoothing=smooth).backward()
     return z.grad.numpy()
 
 
-def _shares(z):
-    e = np.exp(z - z.max(axis=1, keepdims=True))
-    return e / e.sum(axis=1, keepdims=True)
-
-
-def _naive(z, labels):
-    e = np.exp(z)
-    return (e / e.sum(axis=1, keepdims=True) - np.eye(z.shape[1])[labels]) / len(z)
+def _smoothed(
+    z,
+    labels,
+    smooth,
+    *,
+    top=None,
+    one=lambda s: 1 - s,
+    rest=lambda s, k: s / k,
+    mask=True,
+    by=None,
+    shares=True,
+):
+    """Shares minus answers with a switch for each usual mistake."""
+    n, k = z.shape
+    known = labels >= 0
+    answers = np.full(z.shape, rest(smooth, k))
+    answers[np.arange(n), labels] = one(smooth) + rest(smooth, k)
+    e = np.exp(z - (z.max(axis=1, keepdims=True) if top is None else top))
+    gradient = e / e.sum(axis=1, keepdims=True) * shares - answers
+    return (gradient * known[:, None] if mask else gradient) / (known.sum() if by is None else by(z))
 
 
 cross_entropy = Function(
     "05.cross_entropy",
     cases=[
-        Case("six rows and four classes", (rng.normal(size=(6, 4)), np.array([0, 3, 1, 1, 2, 0]))),
-        Case("one row", (np.array([[0.5, -1.0, 2.0]]), np.array([1]))),
+        Case("six rows, four classes", (rng.normal(size=(6, 4)), np.array([0, 3, 1, -1, 2, 0]), 0.1)),
+        Case("no smoothing, all known", (rng.normal(size=(5, 3)), np.array([2, 0, 1, 1, 0]), 0.0)),
+        Case("one row", (np.array([[0.5, -1.0, 2.0]]), np.array([1]), 0.2)),
         Case(
-            "scores of 1000, right and wrong",
-            (np.array([[1000.0, 0.0], [1000.0, 0.0], [3.0, 1.0]]), np.array([0, 1, 0])),
+            "scores of 1000, right, wrong and unknown",
+            (
+                np.array([[1000.0, 0.0], [1000.0, 0.0], [999.0, 1000.0], [3.0, 1.0], [-1000.0, 1000.0]]),
+                np.array([0, 1, 1, 0, -1]),
+                0.1,
+            ),
         ),
-        Case("as many rows as classes", (rng.normal(size=(3, 3)), np.array([2, 0, 1]))),
-        Case("equal scores", (np.zeros((2, 5)), np.array([4, 0]))),
+        Case("as many rows as classes", (rng.normal(size=(3, 3)), np.array([2, 0, 1]), 0.3)),
+        Case("one known row among many", (rng.normal(size=(7, 5)), np.array([-1] * 6 + [4]), 0.0)),
+        Case("equal scores", (np.zeros((2, 5)), np.array([4, 0]), 0.5)),
     ],
     oracle=_torch_cross_entropy,
     mistakes=[
         Mistake(
-            "this is the gradient of the sum; the loss is a mean over rows",
-            lambda z, y: len(z) * _torch_cross_entropy(z, y),
+            "smooth is not used yet, nor are the unknown rows left out",
+            lambda *a: _smoothed(*a, one=lambda s: 1, rest=lambda s, k: 0, mask=False, by=len),
+            2,
+        ),
+        Mistake("smooth is not used yet", lambda *a: _smoothed(*a, one=lambda s: 1, rest=lambda s, k: 0), 2),
+        Mistake(
+            "a label of −1 was taken for the last class; such a row takes no part",
+            lambda *a: _smoothed(*a, mask=False, by=len),
+            3,
+        ),
+        Mistake(
+            "a label of −1 was taken for the last class; such a row takes no part",
+            lambda *a: _smoothed(*a, mask=False),
+            3,
+        ),
+        Mistake(
+            "the unknown rows are zero, but they still count: the mean is over the known ones",
+            lambda *a: _smoothed(*a, by=len),
+            2,
+        ),
+        Mistake(
+            "this is the gradient of the sum; the loss is a mean over the known rows",
+            lambda *a: _smoothed(*a, by=lambda z: 1),
+            2,
+        ),
+        Mistake(
+            "s is shared by all k classes, the right one too: s / k, not s / (k − 1)",
+            lambda *a: _smoothed(
+                *a, one=lambda s: 1 - s - s / (a[0].shape[1] - 1), rest=lambda s, k: s / (k - 1)
+            ),
+            2,
+        ),
+        Mistake(
+            "the answers sum to 1 + s: the right class gives up s before all get s / k",
+            lambda *a: _smoothed(*a, one=lambda s: 1),
+            2,
+        ),
+        Mistake(
+            "the right class lacks its own s / k",
+            lambda *a: _smoothed(*a, one=lambda s: 1 - s - s / a[0].shape[1]),
             2,
         ),
         Mistake(
             "the sign is wrong: shares minus answers, not answers minus shares",
-            lambda z, y: -_torch_cross_entropy(z, y),
+            lambda *a: -_smoothed(*a),
             2,
         ),
-        Mistake("exp overflows for scores of 1000: take each row's largest off first", _naive, 3),
-        Mistake("these are the shares; the answers are still missing", lambda z, y: _shares(z) / len(z), 2),
         Mistake(
-            "divide by the number of rows, not of all entries",
-            lambda z, y: (_torch_cross_entropy(z, y) * len(z)) / z.size,
+            "exp overflows for scores of 1000: take each row's largest off first",
+            lambda *a: _smoothed(*a, top=0),
+            3,
+        ),
+        Mistake(
+            "scores are cut off here, so 1000 and 999 become equal: take each row's largest off instead",
+            lambda z, *a: _smoothed(np.clip(z, -500, 500), *a),
+            3,
+        ),
+        Mistake(
+            "exp underflows: take each row's own largest off, not the largest of all",
+            lambda *a: _smoothed(*a, top=a[0].max()),
+            3,
+        ),
+        Mistake(
+            "these are the shares; the answers are still missing",
+            lambda *a: _smoothed(*a, one=lambda s: 0, rest=lambda s, k: 0),
+            2,
+        ),
+        Mistake(
+            "divide by the number of known rows, not of all entries",
+            lambda *a: _smoothed(*a, by=np.size),
             2,
         ),
     ],
@@ -130,51 +234,91 @@ cross_entropy = Function(
 )
 
 
-# ---------------------------------------------------------------------------------------------- 05.fold
-def _fold_by_loop(g, shape):
-    """Every entry of g goes to the place that it was copied from."""
-    out = np.zeros(shape)
-    for place in np.ndindex(g.shape):
-        own = place[g.ndim - len(shape) :]
-        out[tuple(0 if size == 1 else i for i, size in zip(own, shape, strict=True))] += g[place]
-    return out
+# -------------------------------------------------------------------------------------------- 05.linear
+def _torch_linear(x, w, g):
+    import torch
+
+    b = np.zeros(w.shape[1])
+    x, w, b = (torch.tensor(part, requires_grad=True) for part in (x, w, b))
+    (x @ w + b).backward(torch.tensor(g))
+    return x.grad.numpy(), w.grad.numpy(), b.grad.numpy()
 
 
-def _left_only(g, shape):
-    while g.ndim > len(shape):
-        g = g.sum(axis=0)
-    return g
+def _two_axes_only(x, w, g):
+    """The backward as the exercise hands it out."""
+    return g @ w.swapaxes(-1, -2), x.swapaxes(-1, -2) @ g, g.sum(axis=0)
 
 
-def _mean_fold(g, shape):
-    return _fold_by_loop(g, shape) / (g.size / max(np.prod(shape), 1))
+def _linear(axes=None, many=lambda x: 1):
+    """The backward with dw and db from a stack of sentences; `axes`: how the stack is folded."""
+
+    def code(x, w, g):
+        stack = x.swapaxes(-1, -2) @ g
+        fold = axes or (lambda part, keep: part.sum(axis=tuple(range(part.ndim - keep))))
+        return g @ w.T, fold(stack, 2) / many(x), fold(g, 1) / many(x)
+
+    return code
 
 
-def _first_slice(g, shape):
-    while g.ndim > len(shape):
-        g = g[0]
-    for i, size in enumerate(shape):
-        g = g.take([0], axis=i) if size == 1 else g
-    return g
+def _turned(x, w, g):
+    """NumPy's .T turns all axes."""
+    stack = x.T @ g
+    return g @ w.T, stack.sum(axis=tuple(range(x.ndim - 2))), g.sum(axis=tuple(range(g.ndim - 1)))
 
 
-fold = Function(
-    "05.fold",
+def _three(*shape, k):
+    return rng.normal(size=shape), rng.normal(size=(shape[-1], k)), rng.normal(size=(*shape[:-1], k))
+
+
+linear = Function(
+    "05.linear",
     cases=[
-        Case("a bias (3,) beside (4, 3)", (rng.normal(size=(4, 3)), (3,))),
-        Case("a number a row, (4, 1) beside (4, 3)", (rng.normal(size=(4, 3)), (4, 1))),
-        Case("a row (1, 3) beside (4, 3)", (rng.normal(size=(4, 3)), (1, 3))),
-        Case("a single number () beside (2, 3)", (rng.normal(size=(2, 3)), ())),
-        Case("(1,) beside (2, 3)", (rng.normal(size=(2, 3)), (1,))),
-        Case("both at once, (3, 1) beside (2, 3, 4)", (rng.normal(size=(2, 3, 4)), (3, 1))),
-        Case("nothing broadcast", (rng.normal(size=(2, 3)), (2, 3))),
+        Case("rows, x (4, 3)", _three(4, 3, k=2)),
+        Case("sentences, x (2, 4, 3)", _three(2, 4, 3, k=5)),
+        Case("three sentences of three words, all sizes equal", _three(3, 3, 3, k=3)),
+        Case("four axes, x (2, 3, 4, 5)", _three(2, 3, 4, 5, k=2)),
+        Case("one sentence of one word", _three(1, 1, 3, k=2)),
+        Case("one output", _three(3, 2, 4, k=1)),
     ],
-    oracle=_fold_by_loop,
+    oracle=_torch_linear,
     mistakes=[
-        Mistake("a copy used n times gets the sum of n gradients, not their mean", _mean_fold, 2),
-        Mistake("only the first copy's gradient is kept; add them all", _first_slice, 2),
+        Mistake(
+            "dw and db are means over the rows; what is used many times gets the sum",
+            _linear(many=lambda x: x.size // x.shape[-1]),
+            2,
+        ),
+        Mistake(
+            "dw and db are means over the sentences; what is used many times gets the sum",
+            _linear(many=lambda x: x.size // x.shape[-1] // x.shape[-2]),
+            2,
+        ),
+        Mistake(
+            "only the first sentence counts; add up over all of them",
+            lambda x, w, g: (
+                g @ w.T,
+                x.reshape(-1, *x.shape[-2:])[0].T @ g.reshape(-1, *g.shape[-2:])[0],
+                g.reshape(-1, *g.shape[-2:])[0].sum(axis=0),
+            ),
+            2,
+        ),
+        Mistake(
+            "dx goes back through w as it is; the way back is through its transpose",
+            lambda x, w, g: (g @ w, *_torch_linear(x, w, g)[1:]),
+            1,
+        ),
+        Mistake("x.T turns all axes, the sentences too; turn the last two, or reshape", _turned, 3),
+        Mistake(
+            "db is right, but dw is still a stack: one matrix a sentence",
+            lambda x, w, g: (g @ w.T, x.swapaxes(-1, -2) @ g, g.sum(axis=tuple(range(g.ndim - 1)))),
+            2,
+        ),
+        Mistake(
+            "dw is right, but db still has a row for each word",
+            lambda x, w, g: (*_torch_linear(x, w, g)[:2], g.sum(axis=0)),
+            2,
+        ),
     ],
-    bug=_left_only,
+    bug=_two_axes_only,
     concepts=["backprop"],
 )
 
@@ -228,6 +372,23 @@ layer_norm = Function(
             2,
         ),
         Mistake("this is batch norm: the mean runs over each row, not over each column", _batch_axis, 2),
+        Mistake(
+            "the sign of the last term is wrong: what points along y is taken away",
+            lambda x, g: (g - _mean(g) + _normal(x)[0] * _mean(g * _normal(x)[0])) / _normal(x)[1],
+            3,
+        ),
+        Mistake(
+            "the last term holds the mean of g · y over the row, not its sum",
+            lambda x, g: (
+                (g - _mean(g) - _normal(x)[0] * (g * _normal(x)[0]).sum(1, keepdims=True)) / _normal(x)[1]
+            ),
+            3,
+        ),
+        Mistake(
+            "the last term holds y, shifted and scaled, not x",
+            lambda x, g: (g - _mean(g) - x * _mean(g * x)) / _normal(x)[1],
+            3,
+        ),
         Mistake("divided by s once too seldom", lambda x, g: _torch_layer_norm(x, g) * _normal(x)[1], 3),
     ],
     rtol=1e-6,
@@ -457,4 +618,4 @@ tables = Function(
     concepts=["backprop"],
 )
 
-TASKS = [nudge, cross_entropy, fold, layer_norm, clip, learns, tables]
+TASKS = [jacobian, cross_entropy, linear, layer_norm, clip, learns, tables]
