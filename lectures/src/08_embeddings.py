@@ -5,7 +5,7 @@
 #
 # **You will be able to** write PCA in three lines and say what it keeps; show that a linear auto-encoder is PCA; read a t-SNE picture without believing too much; learn vectors for users and ads that beat every model so far; hold them against the truth, and use them again elsewhere.
 #
-# **Needs** 01, 03, 05, 07 · **Minutes** 90 to teach, 130 to study · **CPU** 40 s
+# **Needs** 01, 03, 05, 07 · **Minutes** 90 to teach, 130 to study · **CPU** 45 s
 #
 # On the map: `embedding` · `dimension-reduction` · `pca` · `unsupervised` · `entity-embedding`
 
