@@ -137,16 +137,17 @@ def test_fresh_refuses_a_notebook(change, message, tmp_path):
 # --- 3 run: the very options that `make test` gives to nbval -------------------------------------------
 
 
-def claim_cell(measured: str, text: str = "a sentence", shown: str = "a sentence"):
-    """A cell that says one claim, stored with another number or another text."""
-    source = f"print('✔ {shown}: 0.107 ≥ 0.05')"
-    outputs = [new_output("stream", name="stdout", text=f"✔ {text}: {measured} ≥ 0.05\n")]
+def claim_cell(measured: str, text: str = "a sentence", bound: str = "0.05"):
+    """A cell that prints seconds and says one claim, stored with other seconds, number, text or bound."""
+    source = "print('took 3 s\\n\\n✔ a sentence: 0.107 ≥ 0.05')"
+    outputs = [new_output("stream", name="stdout", text=f"took 4 s\n\n✔ {text}: {measured} ≥ {bound}\n")]
     return new_code_cell(source, outputs=outputs, metadata={"tags": ["nbval-check-output"]})
 
 
 NOTEBOOKS = {
-    "holds": claim_cell("0.207"),  # the number may differ, the sentence may not
+    "holds": claim_cell("0.207"),  # the number may differ, the sentence and its bound may not
     "changed": claim_cell("0.107", text="another sentence"),
+    "loosened": claim_cell("0.107", bound="0.04"),
     "broken": new_code_cell(
         "from utils.claims import claim\nclaim('one is two', 1, at_least=2)",
     ),
