@@ -105,7 +105,7 @@ start = time.process_time()
 looped = count_by_loop(ids[:part].tolist(), sentence[:part].tolist())
 between = time.process_time()
 shifted = count_pairs(ids[:part], sentence[:part])
-print(f"the loop takes {(between - start) / (time.process_time() - between):.0f} times as long")
+claim("the loop is slower, times", (between - start) / (time.process_time() - between), at_least=3)
 claim("shifted arrays count what the loop counts: cells that differ",
       sum(shifted[pair] != n for pair, n in looped.items()) + abs(shifted.nnz - len(looped)), at_most=0)
 
@@ -459,11 +459,11 @@ start = time.process_time()
 skipgram = word2vec.train(corpus, dim=DIM, epochs=passes, seed=SEED)
 blocks_rate = passes * corpus.tokens / (time.process_time() - start)
 tables["skip-gram"] = skipgram.table
-print(f"tokens a second: in pairs {pairs_rate:,.0f}, in blocks {blocks_rate:,.0f}")
 claim("blocks are faster than pairs, times", blocks_rate / pairs_rate, at_least=1.5)
 
 # %%
 tables["CBOW"] = word2vec.train(corpus, method="cbow", dim=DIM, epochs=passes, seed=SEED).table
+print(f"tokens a second: in pairs {pairs_rate:,.0f}, in blocks {blocks_rate:,.0f}")
 for word in ("gradient", "matrix", "tree", "normal", "red", "python"):
     print(f"{word:9s}", ", ".join(near for near, _ in skipgram.nearest(word, 7)))
 
@@ -529,7 +529,6 @@ for _ in runtime.track(range(run.pick(lecture=8, full=30)), "passes"):
             s[at] += grad**2
             p[at] -= 0.1 * grad / s[at].sqrt()
 tables["GloVe"] = (params[0] + params[1]).numpy()  # the sum of both tables, as the authors advise
-print("loss of a cell, by pass:", " ".join(f"{loss:.3f}" for loss in curve_glove))
 claim("the vectors explain most of what chance does not", curve_glove[-1] / curve_glove[0], at_most=0.3)
 
 # %% [markdown]
