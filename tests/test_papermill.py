@@ -74,6 +74,22 @@ def test_claims_over_seeds(built, tmp_path):
     assert line in (tmp_path / "claims.md").read_text()
 
 
+def test_claims_keep_what_was_measured_on_unchanged_lectures(tmp_path):
+    def stored(lecture, codes, seeds=5):
+        row = batch.Measured(lecture, f"says {lecture}", "≥ 1", [1.0] * seeds, seeds, seeds)
+        batch.store([row], [lecture], codes, seeds, tmp_path)
+        claims = json.loads((tmp_path / "claims.json").read_text())["claims"]
+        assert all(f"| says {claim['lecture']} |" in (tmp_path / "claims.md").read_text() for claim in claims)
+        return [claim["lecture"] for claim in claims]
+
+    codes = {"00_map": "a", "01_line": "b"}
+    assert stored("01_line", codes) == ["01_line"]
+    assert stored("00_map", codes) == ["00_map", "01_line"]
+    assert stored("00_map", codes) == ["00_map", "01_line"]  # measured again, not twice in the table
+    assert stored("00_map", codes | {"01_line": "changed"}) == ["00_map"]
+    assert stored("01_line", codes, seeds=3) == ["01_line"]  # other seeds: another table
+
+
 def test_a_real_lecture_with_another_seed(tmp_path):
     lecture = pages(ROOT)[0].source.stem
     result = batch.run(ROOT, [lecture[:2]], {"SEED": "1"}, 1, tmp_path)[lecture]

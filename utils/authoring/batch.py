@@ -24,7 +24,7 @@ from utils.authoring.execute import (
     in_parallel,
     threads_each,
 )
-from utils.authoring.sources import Page, code_cells, dumps, pages, read
+from utils.authoring.sources import Page, code_cells, code_hash, dumps, pages, read
 from utils.errors import UserError, choose
 from utils.paths import atomic_write
 
@@ -184,10 +184,14 @@ class Measured:
 def claims(root: Path, numbers: list[str], seeds: int, jobs: int, out: Path) -> tuple[list, list[str]]:
     """Run lectures over seeds 0 … `seeds`-1 and gather every claim; writes `claims.json` and `claims.md`.
 
-    Returns: the table, a `Measured` each; and what crashed or did not hold, a line each.
+    The files also keep what was measured before on other lectures, if their code has not changed since.
+    Returns: the table of this run, a `Measured` each; and what crashed or did not hold, a line each.
     """
     todo, stems = {}, {}
-    for page in lectures(root, numbers):
+    chosen = lectures(root, numbers)
+    built = {page.path.stem: page.stored() for page in pages(root) if page.path.parent.name == "lectures"}
+    codes = {stem: code_hash(nb) for stem, nb in built.items() if nb is not None}
+    for page in chosen:
         for seed in range(seeds):
             name = f"{page.path.stem} seed {seed}"
             todo[name] = (page.path, out / f"seed-{seed}" / page.path.name, {"SEED": seed})
@@ -212,7 +216,7 @@ def claims(root: Path, numbers: list[str], seeds: int, jobs: int, out: Path) -> 
     problems += [
         f"{row.lecture}: held on {row.held} of {seeds} seeds: {row.claim}" for row in rows if row.held < seeds
     ]
-    store(rows, seeds, out)
+    store(rows, [page.path.stem for page in chosen], codes, seeds, out)
     return rows, list(dict.fromkeys(problems))
 
 
@@ -230,16 +234,37 @@ def bound(fact: dict) -> str:
     return f"≤ {high:g}" if low is None else f"∈ [{low:g}, {high:g}]"
 
 
-def store(rows: list[Measured], seeds: int, out: Path) -> None:
-    """Write the table for machines and for people, with the versions it was measured with."""
+def store(rows: list[Measured], ran: list[str], codes: dict[str, str], seeds: int, out: Path) -> None:
+    """Write the table for machines and for people, with date and versions.
+
+    `ran` are the lectures of this run, `codes` says of every lecture which code it has now. Rows of other
+    lectures are kept if the same code was measured on as many seeds with the same versions.
+    """
     versions = {name: version(name) for name in ("numpy", "torch", "scikit-learn")}
-    about = {"date": date.today().isoformat(), "seeds": seeds, "versions": versions}
-    everything = about | {"claims": [asdict(row) for row in rows]}
-    atomic_write(out / "claims.json", json.dumps(everything, indent=1, ensure_ascii=False) + "\n")
+    about = {"seeds": seeds, "versions": versions}
+    json_path = out / "claims.json"
+    before = json.loads(json_path.read_text(encoding="utf-8")) if json_path.exists() else {}
+    fits = before.items() >= about.items() and "lectures" in before
+    kept = {
+        lecture: run
+        for lecture, run in (before["lectures"] if fits else {}).items()
+        if lecture not in ran and codes.get(lecture) == run["code"]
+    }
+    today = {"date": date.today().isoformat()}
+    measured = kept | {lecture: today | {"code": codes[lecture]} for lecture in ran}
+    rows = [*(Measured(**row) for row in before.get("claims", []) if row["lecture"] in kept), *rows]
+    rows.sort(key=lambda row: row.lecture)
+    everything = about | {
+        "lectures": dict(sorted(measured.items())),
+        "claims": [asdict(row) for row in rows],
+    }
+    atomic_write(json_path, json.dumps(everything, indent=1, ensure_ascii=False) + "\n")
+    dates = sorted({run["date"] for run in measured.values()})
+    when = " to ".join(dict.fromkeys([dates[0], dates[-1]]))
     lines = [
         f"# Claims over {seeds} seeds",
         "",
-        f"Measured {about['date']} with " + ", ".join(f"{name} {v}" for name, v in versions.items()) + ".",
+        f"Measured {when} with " + ", ".join(f"{name} {v}" for name, v in versions.items()) + ".",
         "",
         "| lecture | claim | bound | least – median – most | held |",
         "|---|---|---|---|---|",
