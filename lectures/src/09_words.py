@@ -423,10 +423,10 @@ class SkipGram(torch.nn.Module):
         return -F.logsigmoid((u * v).sum(1)).sum() - k * F.logsigmoid(-u @ z.T).mean(1).sum()
 
 
-model = SkipGram(fresh_tables(SEED))
+# Double precision: AdaGrad's first step has the size of lr even if the gradient is a mere rounding error.
+ours = [table.double() for table in fresh_tables(SEED)]
+model, squares, apart = SkipGram(ours), [torch.zeros_like(table) for table in ours], []
 optimizer = torch.optim.Adagrad(model.parameters(), lr=0.2)
-ours, squares = fresh_tables(SEED), [torch.zeros(len(words), DIM) for _ in range(2)]
-apart = []
 for batch in pairs[: 40 * 4096].split(4096):
     noise = torch.multinomial(chance, 128, replacement=True)
     optimizer.zero_grad()
