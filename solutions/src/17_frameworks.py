@@ -1,0 +1,239 @@
+# %% [markdown]
+# # 17 · Frameworks: exercises
+#
+# Six tasks, about 85 minutes, after lecture 17.
+# Write your code where a cell says `# your code here`, run the cell, then run the check below it.
+# ○ is not written yet, ✗ says what is wrong and which hint helps, ✔ is right, and saved.
+# Nothing here can break: change what you like.
+
+# %% tags=["parameters"]
+PROFILE = "lecture"
+SEED = 0
+DEVICE = "auto"
+
+# %%
+import numpy as np
+import torch
+
+from utils import progress, runtime
+from utils.checks import check
+
+run = runtime.setup(PROFILE, SEED, DEVICE, threads=1)
+# solution
+progress.off()  # a solution that was read is not an exercise that was done
+# exercise
+# end solution
+
+# %% [markdown]
+# ## 1 · A rule for one more operation
+#
+# **build** · level ●●○ · 15 minutes · `theano`
+#
+# *Because every framework lets you add an operation, if you bring its gradient.*
+#
+# The operation is log-sum-exp of each row: $y_i = \log \sum_j e^{a_{ij}}$.
+# Given `g`, the gradient of the loss with respect to $y$, return the gradient with respect to `a`, in NumPy. It must be right for entries of ±1000 as well.
+#
+# <details><summary>Hint 1</summary>The derivative of log(u) is 1/u, and u is the row's sum of exponentials. What is left is a function that you know.</details>
+# <details><summary>Hint 2</summary>It is the softmax of the row. Each row is multiplied by its own entry of g: <code>g[:, None]</code>.</details>
+# <details><summary>Hint 3</summary>exp(1000) overflows. Take the row's largest entry off first; the softmax does not change.</details>
+
+# %%
+def logsumexp_backward(g, a):
+    """g: (n,), a: (n, d) -> the gradient with respect to a, (n, d)."""
+    # solution
+    e = np.exp(a - a.max(axis=1, keepdims=True))
+    return g[:, None] * e / e.sum(axis=1, keepdims=True)
+    # end solution
+
+
+# %%
+check("17.rule", logsumexp_backward)
+
+# %% [markdown] tags=["solution-only"]
+# Softmax is the gradient of log-sum-exp. That is why cross-entropy on logits has the gradient "probability minus truth".
+
+# %% [markdown]
+# ## 2 · What may be folded?
+#
+# **build** · level ●●○ · 20 minutes · `theano` · `tensorflow`
+#
+# *So that you know what a compiler must not do: fold what will change.*
+#
+# A program is a list of lines, each a tuple: `("input",)`, `("const", 3.0)`, `("draw",)`, which is a fresh random number at every run, or an operation with the numbers of earlier lines, such as `("add", 0, 1)` or `("tanh", 2)`.
+# Return an array of bool: which lines have the same value at every run, whatever the inputs are, and so may be folded?
+#
+# <details><summary>Hint 1</summary>Go from the first line to the last: when you come to a line, its arguments have been decided.</details>
+# <details><summary>Hint 2</summary>An operation is constant if all of its arguments are. One is not enough.</details>
+# <details><summary>Hint 3</summary><code>all([])</code> is True. So a line without arguments needs a look at its name: an input and a draw have none, and are not constant.</details>
+
+# %%
+def foldable(program):
+    """program: a list of n tuples -> (n,) bool."""
+    # solution
+    constant = []
+    for name, *args in program:
+        constant.append(name == "const" or (bool(args) and all(constant[i] for i in args)))
+    return np.array(constant, dtype=bool)
+    # end solution
+
+
+# %%
+check("17.fold", foldable)
+
+# %% [markdown] tags=["solution-only"]
+# The draw is the trap: no input, and yet not constant. A framework that folds it trains with one dropout mask for ever.
+# The same care is due to reading a file or a clock. What happens in Python during tracing is frozen in just this way.
+
+# %% [markdown]
+# ## 3 · The loss that remembers
+#
+# **debug** · level ●○○ · 10 minutes · `torch`
+#
+# *Because both bugs below run without a complaint.*
+#
+# Linear regression by gradient descent on the mean squared error. The function returns the weights after all steps, and the *mean* of the losses, each taken before its step, as a Python `float`.
+# As it stands, the gradients of all earlier steps stay in, and the sum of losses keeps every graph in memory. Mend both.
+#
+# <details><summary>Hint 1</summary>backward() adds to w.grad. Who empties it?</details>
+# <details><summary>Hint 2</summary><code>w.grad = None</code> or <code>w.grad.zero_()</code>, once a step, before backward().</details>
+# <details><summary>Hint 3</summary>Add up <code>loss.item()</code>: a number has no graph. In the end, divide by the number of steps.</details>
+
+# %%
+def descend(w0, x, y, lr, steps):
+    """w0 (d,), x (n, d), y (n,): NumPy arrays -> weights (d,) as an array, mean loss as a float."""
+    w, x, y = torch.tensor(w0, requires_grad=True), torch.tensor(x), torch.tensor(y)
+    total = 0.0
+    for _ in range(steps):
+        loss = ((x @ w - y) ** 2).mean()
+        # solution
+        w.grad = None
+        loss.backward()
+        total += loss.item()
+        # exercise
+        # loss.backward()
+        # total = total + loss
+        # end solution
+        with torch.no_grad():
+            w -= lr * w.grad
+    # solution
+    return w.detach().numpy(), total / steps
+    # exercise
+    # return w.detach().numpy(), total.detach() / steps
+    # end solution
+
+
+# %%
+check("17.losses", descend)
+
+# %% [markdown] tags=["solution-only"]
+# The first bug is momentum that never decays, so the weights overshoot. The second shows only as memory that grows with every step.
+
+# %% [markdown]
+# ## 4 · Unequal shards
+#
+# **build** · level ●●○ · 15 minutes · `torch`
+#
+# *Because the last batch is seldom divisible by the number of processes.*
+#
+# Each of `k` processes has the mean gradient over its own rows. Return the mean over all rows.
+# A process without rows reports `nan`, the mean of nothing, and must not matter. If nobody has rows, return zeros.
+#
+# <details><summary>Hint 1</summary>A process with twice the rows counts twice: multiply by the count, add up, divide by the sum of the counts.</details>
+# <details><summary>Hint 2</summary>0 · nan is nan. Choose the processes with rows first: <code>grads[counts &gt; 0]</code>.</details>
+# <details><summary>Hint 3</summary>Where the sum of the counts is 0, divide by 1.</details>
+
+# %%
+def combine(grads, counts):
+    """grads: (k, d) mean gradients, counts: (k,) rows -> (d,) the mean gradient over all rows."""
+    # solution
+    there = counts > 0
+    total = (grads[there] * counts[there, None]).sum(axis=0)
+    return total / max(counts.sum(), 1)
+    # end solution
+
+
+# %%
+check("17.shards", combine)
+
+# %% [markdown] tags=["solution-only"]
+# `DistributedDataParallel` divides by the number of processes and trusts that the shares are equal. The usual sampler repeats rows to make them so.
+
+# %% [markdown]
+# ## 5 · Small updates, kept
+#
+# **build** · level ●●○ · 15 minutes · `torch`
+#
+# *Because weights of 16 bits save memory, and lose the end of the training.*
+#
+# Weights `w` and gradients come as `float16`. Take the steps `w - lr * grad` one after the other on a **master copy** in `float32`, and return the weights as `float16` in the end.
+#
+# <details><summary>Hint 1</summary>Near 1, float16 has steps of 0.001. What becomes of an update of 0.0001? Where must the sum be kept?</details>
+# <details><summary>Hint 2</summary><code>w.astype(np.float32)</code> before the loop, back to float16 after it, and never inside it.</details>
+# <details><summary>Hint 3</summary>The gradient has to be converted <em>before</em> it is multiplied: a small lr · grad underflows in float16.</details>
+
+# %%
+def with_master(w, grads, lr):
+    """w: (d,) float16, grads: (steps, d) float16, lr: a number -> (d,) float16."""
+    # solution
+    master = w.astype(np.float32)
+    for grad in grads:
+        master = master - np.float32(lr) * grad.astype(np.float32)
+    return master.astype(np.float16)
+    # end solution
+
+
+# %%
+check("17.master", with_master)
+
+# %% [markdown] tags=["solution-only"]
+# This is what mixed precision does: fast copies in 16 bits for the products, one slow copy in 32 for the sum.
+
+# %% [markdown]
+# ## 6 · Which line breaks the graph?
+#
+# **predict** · level ●○○ · 10 minutes · `torch`
+#
+# *So that you can read a function the way a compiler does.*
+#
+# Four functions go through `torch.compile`. Just one of them falls into more than one graph. Which?
+#
+# - **a** – `for i in range(3): x = x * i + 1`
+# - **b** – `if x.shape[0] > 3: x = x * 2`
+# - **c** – `x = torch.where(x > 0, x, -x)`
+# - **d** – `x = x / 2 if x.max() > 1 else x + 1`
+#
+# <details><summary>Hint 1</summary>What is known while tracing: numbers of Python and shapes. What is not: the values in a tensor.</details>
+# <details><summary>Hint 2</summary>A choice inside a tensor operation is no choice for Python. Which line makes Python choose by a value?</details>
+
+# %%
+# solution
+answer = "d"
+# end solution
+
+# %%
+check("17.breaks", answer)
+
+# %%
+def loop(x):
+    for i in range(3):
+        x = x * i + 1
+    return x + 1
+
+
+def by_value(x):
+    x = x / 2 if x.max() > 1 else x + 1
+    return x + 1
+
+
+for function in (loop, by_value):
+    graphs = []
+    torch.compiler.reset()
+    compiled = torch.compile(function,
+                             backend=lambda graph, _, kept=graphs: kept.append(graph) or graph.forward)
+    compiled(torch.ones(4))
+    print(f"{function.__name__}: {len(graphs)} graph(s)")
+
+# %% [markdown] tags=["solution-only"]
+# The loop is unrolled: three copies of its body in one graph. The `if` on a shape is decided while tracing, and guarded.
+# `torch.where` computes both sides. Only **d** asks for a value, so the graph ends there and a second one begins.
