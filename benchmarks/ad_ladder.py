@@ -132,7 +132,7 @@ LADDER = {
     "logistic regression, all ids": logistic(IDS, 1.0),
     "gradient boosting, target-encoded ids": boosting,
     "logistic regression, three crosses": logistic(CROSSES, 0.3),
-    "logistic regression, user × ad and context × ad too": logistic(PAIRS, 0.05),
+    "logistic regression, user × ad and context × ad too": logistic(PAIRS, 1.0),
     "factorization machine": ranker(),
     "wide & deep": ranker(lr=0.01, deep=64),
     "factorization machine + a segment × category table": ranker(tables=1),
