@@ -40,9 +40,9 @@ claim("PyTorch computes on the device of this run", torch.arange(10, device=run.
 #
 # *Deep learning extends the neural network, and the neural network is an ensemble of regressions.*
 #
-# An engineer of an ad platform drew a map around that sentence, because the team wanted to use deep learning and had no common ground.
+# An engineer of an ad platform drew a map around that sentence, this course's **thesis**, because the team wanted to use deep learning and had no common ground.
 # The course walks the map: a rectangle is a concept, an ellipse a family of algorithms, plain text a detail.
-# Bold is what made deep learning possible, or what everybody uses.
+# Bold is what made deep learning possible, what is the default today, or what was hottest when the map was drawn.
 # Click a node to open its lecture.
 #
 # <details><summary>For the presenter (15 minutes)</summary>
@@ -256,11 +256,12 @@ claim("in use the honest feature closes more of the gap (percentage points)",
 #
 # <details><summary>For the presenter (10 minutes)</summary>
 #
-# Expect (a) as the answer to the second question. The measurement says (b), by far.
+# Expect (a) as the answer at *predict first*. The measurement says (b), by far.
 # Scaling knows the means of all columns but no label. With few rows and outliers it can matter a little.
 # </details>
 
 # %%
+# The pair is a cross: a column for each combination of a user and a category.
 detailed = [*attributes, "ad", "user", ("user", "category")]
 by_row = rng.random(len(log)) < 0.7
 by_user = (rng.random(log.sizes["user"]) < 0.7)[log.features["user"]]

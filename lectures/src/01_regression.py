@@ -50,7 +50,7 @@ concept_map.show("01")
 # <details><summary>For the presenter (20 minutes)</summary>
 #
 # Run the sliders live, let somebody in the room call the numbers, and keep the best loss on the board until the descent beats it.
-# The wrong answer to expect at *predict first*: "it can get stuck". It cannot here, because a quadratic bowl has one bottom. It can in lecture 04.
+# The wrong answer to expect at *predict first*: "it can get stuck". It cannot here, because a quadratic bowl has one bottom. It can in lecture 02, section 2.
 # If the sliders do not appear, the kernel runs in batch mode: restart it without `DLMAP_BATCH`.
 # </details>
 
@@ -332,15 +332,16 @@ claim("the step's loss has gradient zero at nearly every setting of the knobs",
 # On the map: `cross-entropy` · `logistic-regression`
 #
 # A coin that says yes with probability $p$ gives the answer $y$ a likelihood of $p^y (1-p)^{1-y}$.
-# Its negative logarithm, averaged, is the **cross-entropy** (교차 엔트로피), in nats, the unit of the natural logarithm:
+# Its negative logarithm, averaged, is the **cross-entropy** (교차 엔트로피), lecture 00's log-loss.
+# It is measured in nats, the unit of the natural logarithm:
 #
-# $$-\tfrac1n \sum_i y_i \log p_i + (1 - y_i) \log(1 - p_i)$$
+# $$-\tfrac1n \sum_i \big[\, y_i \log p_i + (1 - y_i) \log(1 - p_i) \,\big]$$
 #
 # Take the gradient with respect to the weights and nearly everything cancels:
 #
 # $$\nabla = \tfrac1n X^\top (p - y)$$
 #
-# Inputs times error, on average: *the same line as for linear regression*.
+# Inputs times error, on average: *the same formula as for linear regression*, but for a factor of 2, which the learning rate absorbs.
 #
 # <details><summary>For the presenter (15 minutes)</summary>
 #
@@ -484,7 +485,8 @@ claim("softmax of two scores is the sigmoid of their difference",
 # An impression is a row of names: user 17, ad 3, evening, phone.
 # A name is no number, so each value gets a column of its own, one or zero: one-hot again.
 # (No column of ones is needed: the columns of each feature add up to one.)
-# Two weeks, 4 % clicks. Train on the first ten days, test on the last four. L-BFGS, a faster descent, waits for lecture 02.
+# Two weeks, 4 % clicks. Train on the first ten days, test on the last four.
+# The descent is SciPy's L-BFGS, taken as it is: it learns from its last steps how the slope changes.
 # This log comes from a known process, so a model can be scored on a scale with both ends fixed:
 # the **share of the gap** is 0 % for the base rate's log-loss and 100 % for the truth's.
 #
@@ -498,7 +500,7 @@ claim("softmax of two scores is the sigmoid of their difference",
 log = data.load("ads", rows=run.pick(lecture=200_000, full=1_000_000), seed=SEED)
 past, future = log[log.features["day"] < 10], log[log.features["day"] >= 10]
 attributes = ["age", "gender", "category", "site", "position", "hour", "device"]
-ids = ["user", "ad", "advertiser", "context"]
+ids = ["user", "ad", "advertiser", "context"]  # a context is one place on a site
 
 
 def loss_and_gradient(w, X, y, penalty=1e-5):
@@ -551,7 +553,7 @@ claim("scikit-learn's LogisticRegression predicts the same click rates",
 # <details><summary>For the presenter (10 minutes)</summary>
 #
 # Expect 4 % ("the model adapts") and 40 % ("ten times"). Let the odds decide: 4 to 96 becomes 4 to 9.6, and 29 % of the thinned log are clicks.
-# On new traffic the mean is lower than that: multiplying odds by ten moves small probabilities the most, and large ones less.
+# On new traffic the mean is lower than that: ten times the odds make a small probability nearly ten times as large, and a large one much less.
 # </details>
 
 # %%

@@ -37,7 +37,8 @@ concept_map.show("02")
 #
 # The largest learning rate that works is two divided by the largest curvature of the loss.
 #
-# **Optimization** (최적화) makes a loss small. **Steepest descent** (경사하강법) steps against the gradient $g$: $w \leftarrow w - \eta\, g(w)$.
+# **Optimization** (최적화) makes a loss small.
+# **Steepest descent** (경사하강법), lecture 01's gradient descent, steps against the gradient $g$: $w \leftarrow w - \eta\, g(w)$.
 # The **learning rate** (학습률) $\eta$, in code `lr`, is the only thing to choose.
 # **The library's way** is `torch.optim.SGD(parameters, lr=…)`, and it leaves the choice to you.
 #
@@ -110,7 +111,7 @@ claim("on the quadratic, 1 % above 2/L runs away", distance(1.01 * 2 / L), at_le
 # Take logistic regression (lecture 01) on two measurements of 569 tumours.
 # A library finds the bottom, the largest eigenvalue there gives the limit, and descent tries it.
 #
-# One thing is different. The slope of this loss is bounded, so far out it is a wall and not a cliff.
+# One thing is different. The slope of this loss is bounded: far out it is a straight ramp, where the bowl gets ever steeper.
 # Above the limit the weights should not run away, but jump to and fro.
 
 # %%
@@ -146,6 +147,7 @@ claim("but it does not run away, even at twice the limit", far, at_most=20)
 #
 # **Full batch** reads every row for one step. **Mini-batch** reads a few, drawn at random. **Online** reads one, as it arrives.
 # The last two are **stochastic gradient descent** (확률적 경사하강법, SGD).
+# One reading of all rows is a pass, or **epoch** (에폭).
 #
 # On the ad log, one-hot inputs are nearly all zero. So keep the *numbers of the ones*, eleven a row; a score is then a sum of eleven weights.
 #
@@ -264,6 +266,7 @@ claim("one row at a time finds the deep hole from more starts", found["one row"]
 #
 # So begin fast and end slowly. A **schedule** gives each step $t$ of $T$ its own rate.
 # Usual ones: $\eta / \sqrt{1 + t/t_0}$, which needs no end, and half a **cosine** from $\eta$ to zero, which does.
+# $t_0$ says when the fall begins: below, after a hundredth of the steps.
 # **Warm-up** is the opposite at the start: a short climb from zero, while the averages of section 5 fill.
 #
 # **Ask the room.** Your click model learns online and never stops. Which schedule, if the world changes every week?
@@ -343,7 +346,7 @@ rolls = {"no momentum": roll(2 / (L + flat), 0),
          "β = 0.99": roll(1 / L, 0.99)}
 fig, ax = plots.figure(f"Momentum saves most of the steps in a ravine of condition {root**2:.0f}",
                        xlabel="step", ylabel="distance to the bottom (log)")
-hues = plots.INK, plots.ORANGE, plots.SKY
+hues = plots.INK, plots.BLUE, plots.PURPLE
 for (name, curve), color, at in zip(rolls.items(), hues, (150, 40, 230), strict=True):
     ax.semilogy(curve, color=color, linewidth=1.5)
     plots.name(ax, at, curve[at], name, color, dx=10, dy=26 if at == 230 else 6)
@@ -601,7 +604,7 @@ claim("and even there its loss stays above Adam's", sgd_best[0] / adam_best[0], 
 # On raw columns SGD too has a rate that works, but a tiny one, and it crawls along the flat directions.
 # With rare ids (section 5) it fell behind in one pass, at each of four rates.
 # And at default rates the family is no family: its members differ by more than SGD differs from the next.
-# What Adam buys here is not a better minimum but a rate you need not search for.
+# What Adam buys here is not a better minimum but a rate you need not search for, and on raw columns speed.
 #
 # **Ask the room.** A paper says "our optimizer beats SGD". Which two questions do you ask?
 
@@ -624,7 +627,7 @@ claim("and even there its loss stays above Adam's", sgd_best[0] / adam_best[0], 
 # <details><summary>For the presenter (10 minutes)</summary>
 #
 # The wrong answer to expect: "evolution finds the global optimum". It follows a blurred slope, no more.
-# Populations with crossover are cousins; this is the kind that was re-evaluated in 2017.
+# Populations with crossover are cousins; this is the kind that Salimans and others revived in 2017.
 # </details>
 
 # %%
@@ -654,9 +657,11 @@ plots.name(ax, 0.17, 0.130, "what evolution sees", plots.ORANGE)
 plots.show("A staircase of errors by cut, and the smooth valley that remains after blurring.")
 
 # %% [markdown]
-# First the same problem as before: logistic regression on the tumours, now with all 30 measurements and a bias.
-# How well does a guess from $m = 20$ pairs point along the true gradient? For $d$ weights, theory says that the cosine is about $\sqrt{m / (m + d)}$.
+# How well does a guess from $m = 20$ pairs point along the true gradient?
+# For $d$ weights, theory says that the cosine is about $\sqrt{m / (m + d)}$; the first cell tries it on random slopes.
 # So the price of evolution grows with the number of weights.
+#
+# Then the same problem as before: logistic regression on the tumours, now with all 30 measurements and a bias.
 
 # %%
 def cosine(a, b):
@@ -739,11 +744,12 @@ claim("and beats descent, which moves the output only", score["evolution"] - sco
 # ## Exercises and further reading
 #
 # `dlmap start 02`, then open `exercises/work/02_optimization.ipynb`: seven tasks, about 110 minutes.
-# The optimizers, grown up: `utils/scratch/optim.py`.
+# The optimizers: `utils/scratch/optim.py`.
 #
 # - H. Robbins, S. Monro (1951), *A Stochastic Approximation Method*, Annals of Mathematical Statistics 22.
 # - B. T. Polyak (1964), *Some methods of speeding up the convergence of iteration methods*, USSR Computational Mathematics 4.
 # - J. Duchi, E. Hazan, Y. Singer (2011), *Adaptive Subgradient Methods for Online Learning and Stochastic Optimization*, JMLR 12.
+# - T. Tieleman, G. Hinton (2012), *Lecture 6.5: RMSProp*, Coursera.
 # - M. D. Zeiler (2012), *ADADELTA: An Adaptive Learning Rate Method*, arXiv 1212.5701.
 # - D. P. Kingma, J. Ba (2015), *Adam: A Method for Stochastic Optimization*, ICLR.
 # - I. Loshchilov, F. Hutter (2019), *Decoupled Weight Decay Regularization*, ICLR.

@@ -5,7 +5,7 @@
 #
 # **You will be able to** say when averaging helps and when it cannot; build a tree, a bag, a forest, two kinds of boosting and a stack; spot the leak in a stack; see a bag of straight lines bend.
 #
-# **Needs** 01 · **Minutes** 85 to teach, 130 to study · **CPU** 25 s
+# **Needs** 01 · **Minutes** 95 to teach, 130 to study · **CPU** 25 s
 #
 # On the map: `ensemble` · `weak-machine` · `bagging` · `bootstrap` · `stacking` · `boosting`
 
@@ -72,6 +72,7 @@ claim("a majority of judges who repeat a speaker is as weak as the speaker",
 #
 # In words: what is shared stays, the rest is divided by $M$.
 # What all machines get wrong on average, their **bias**, stays as well: averaging removes variance only.
+# (The word has two meanings: lecture 01's bias is a knob, this one an error.)
 #
 # <details><summary>Proof</summary>
 #
@@ -182,7 +183,7 @@ diabetes = data.load("diabetes")
 bmi, progression = diabetes.x[:, diabetes.feature_names.index("bmi")], diabetes.y
 samples = [bootstrap(len(bmi)) for _ in range(2000)]
 slopes = [np.polyfit(bmi[rows], progression[rows], 1)[0] for rows in samples]
-claim("the bootstrap's error bar of a slope is the textbook's",
+claim("the bootstrap's error bar of a slope is near the textbook's: ratio",
       np.std(slopes) / linregress(bmi, progression).stderr, at_least=0.85, at_most=1.15)
 
 # %% [markdown]
@@ -304,6 +305,10 @@ claim("a bag of full trees beats the full tree",
 # Section 1 says what limits the bag: correlation.
 # A **random forest** lowers it. At each question only a few random columns may compete, so the trees cannot all ask the same thing first.
 # Each tree gets a little worse, and the average gets better.
+#
+# And each row can be judged by the trees that did not draw it.
+# That is the **out-of-bag** error: a test for which no row has to be held back.
+#
 # Digits, with scikit-learn's bag and forest:
 
 # %%
@@ -334,8 +339,8 @@ claim("a tree of the forest is worse than a tree of the bag",
       wrong["forest"].mean() - wrong["bag"].mean(), at_least=0.01)
 claim("the forest's trees make less similar mistakes", alike["bag"] - alike["forest"], at_least=0.03)
 claim("so the forest makes fewer mistakes than the bag", error["bag"] - error["forest"], at_least=0.005)
-claim("out-of-bag rows foretell the test error for nothing",
-      abs(1 - model.oob_score_ - error["forest"]), at_most=0.03)
+claim("out-of-bag rows foretell the test error without a test set: off by",
+      abs(1 - model.oob_score_ - error["forest"]), at_most=0.03)  # model is the forest, the last one fitted
 
 # %% [markdown]
 # ## 4 · Boosting: each machine mends what the last one left
@@ -451,11 +456,12 @@ claim("every round lowers the training error",
 # A stump leaves work for the next one. A full tree leaves none, and what a deep tree leaves is mostly noise.
 #
 # The article behind our map says so in a footnote: boosting helps where machines underfit, and does nothing, or harm, where they overfit.
-# It holds below for full trees anywhere, and on the moons. It fails on a ball in ten dimensions (inside or outside?):
-# there trees eight deep gain as well, probably because two hundred of them, each on other weights, are averaged too.
+# Below it holds for full trees, and on the moons; it fails on a ball in ten dimensions (inside or outside?):
+# there trees eight deep gain too, probably because two hundred, each on other weights, are averaged.
+# Test labels are as noisy: nobody gets much below 15 % and 10 %.
 # Folklore that survives: boost shallow trees, bag deep ones.
 #
-# **Ask the room.** Fifteen in a hundred labels are wrong. Which rows will carry the most weight after fifty rounds?
+# **Ask the room.** Which rows will carry the most weight after fifty rounds?
 #
 # <details><summary>For the presenter (10 minutes)</summary>
 #
@@ -639,7 +645,8 @@ claim("stacked on copies it gains nothing", more["16 copies, stacked"], at_most=
 #
 # On the map: `boosting`
 #
-# Two questions in a row *are* a cross, so trees find crosses that nobody told them. Whoever knows the crosses still wins.
+# A **cross** is a column for each *combination* of values: this hour *and* that category.
+# Two questions in a row *are* a cross, so trees find crosses untold. Whoever knows the crosses still wins.
 #
 # A tree cuts numbers, but user 17 is a name. So each id is replaced by its click rate.
 # That rate holds the row's own click, the leak of section 6 again; scikit-learn's `TargetEncoder` computes it out of fold.
@@ -726,4 +733,4 @@ claim("a regression that is told the crosses beats boosting",
 # - D. H. Wolpert (1992), *Stacked Generalization*, Neural Networks 5.
 # - B. Efron (1979), *Bootstrap Methods: Another Look at the Jackknife*, Annals of Statistics 7.
 # - T. Hastie, R. Tibshirani, J. Friedman (2009), *The Elements of Statistical Learning*, chapters 8, 10 and 15.
-# - G. Ke and others (2017), *LightGBM: A Highly Efficient Gradient Boosting Decision Tree*, NeurIPS.
+# - G. Ke and others (2017), *LightGBM: A Highly Efficient Gradient Boosting Decision Tree*, NIPS.

@@ -5,7 +5,7 @@
 #
 # **You will be able to** carry a gradient backward through any computation by hand; build the engine that does it for you; check a gradient that you do not trust; tell why a deep net does not learn, and name the remedy.
 #
-# **Needs** 04 · **Minutes** 80 to teach, 130 to study · **CPU** 25 s
+# **Needs** 04 · **Minutes** 85 to teach, 130 to study · **CPU** 25 s
 #
 # On the map: `backprop` · `vanishing` · `exploding`
 
@@ -40,7 +40,7 @@ concept_map.show("05")
 #
 # A gradient is found by walking the computation twice: forward for the values, backward for the derivatives.
 #
-# One neuron: input $x$, weight $w$, bias $b$, answer $y$. Its loss is $L = (\tanh(wx + b) - y)^2$.
+# One neuron: input $x$, weight $w$, bias $b$, answer $y$. Its loss is $L = (\tanh(wx + b) - y)^2$ (from here on $L$ is a loss, not lecture 02's curvature).
 # Cut it into steps so small that each derivative is obvious. That is a **graph**: numbers are nodes, steps are arrows.
 # The **chain rule** (연쇄법칙) says: derivatives along a path multiply.
 #
@@ -301,7 +301,7 @@ for name, color in {"exp, log": plots.BLUE, "tanh": plots.ORANGE, "power": plots
     ax.loglog(sizes, errors[name], "o-", color=color, markersize=4, label=name)
 ax.legend(loc="lower left")
 ax.text(1e-13, 1e-7, "rounding", color=plots.GREY)
-ax.text(1.2e-4, 1e-10, "curvature: error ~ h²", color=plots.GREY)
+ax.text(1.2e-4, 1e-10, "formula: error ~ h²", color=plots.GREY)
 plots.show("Three V-shaped curves: the error is smallest for steps near ten to the minus five.")
 
 # %%
@@ -489,7 +489,7 @@ claim("without it, depth costs no memory", memory["no_grad"][-1] / memory["no_gr
 #
 # On the map: `vanishing`
 #
-# In a deep sigmoid net with the usual start, each layer divides the gradient by about four, and the first layers never hear of the loss.
+# In a deep sigmoid net with **Glorot**'s start, each layer divides the gradient by about four, and the first layers never hear of the loss.
 #
 # By the chain rule the gradient passes through every layer. Layer $l$ multiplies it by its weights $W_l$ and by the slope of its activation:
 #
@@ -509,6 +509,7 @@ claim("without it, depth costs no memory", memory["no_grad"][-1] / memory["no_gr
 
 # %%
 ACTIVATIONS = {"sigmoid": torch.sigmoid, "tanh": torch.tanh, "relu": torch.relu}
+# Glorot's and He's starts carry the names of their authors; lecture 07 derives both.
 SPREADS = {"N(0, 0.01²)": 0.01, "Glorot": 64**-0.5, "He": (2 / 64) ** 0.5, "4 × Glorot": 4 * 64**-0.5,
            "N(0, 1)": 1.0}
 INIT_COLORS = dict(zip(SPREADS, [plots.GREY, plots.BLUE, plots.GREEN, plots.PURPLE, plots.RED],
@@ -711,7 +712,7 @@ claim("but clipping does not rescue tanh started at N(0, 1)", wild, at_most=0.4)
 # %% [markdown]
 # ## What goes wrong in practice
 #
-# - **Clipping as a cure-all.** It mends the length of a gradient, not its direction. In the last net above every unit is saturated; mend the start.
+# - **Clipping as a cure-all.** It mends the length of a gradient, not its direction. In the last net above most units are saturated; mend the start.
 # - **Gradients that were not cleared** add up over steps. The loss falls, then wanders.
 # - **A value changed in place** between forward and backward makes a wrong gradient. PyTorch counts changes and refuses, unless they go through `.data`; `utils/scratch/autograd.py` counts those too.
 # - **A detached piece**: `.item()`, `.numpy()` or `.data` in the middle of a loss, and everything before it stops learning, silently.

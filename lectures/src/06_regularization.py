@@ -201,8 +201,8 @@ claim("stopped in time, the test loss is lower by", measure(net, x_test, y_test)
 # $X$ holds $n$ rows, $y$ the targets, $w$ the weights, $\lambda$ is the price, $I$ the identity. For linear regression it is called **ridge**.
 #
 # Now Bayes' way. Believe, before any data, $w \sim N(0, \tau^2)$; noise has variance $\sigma^2$.
-# The logarithm of likelihood times belief is, but for a constant, $-\frac{1}{2\sigma^2}\lVert y - Xw\rVert^2 - \frac{1}{2\tau^2}\lVert w\rVert^2$.
-# So ridge is its peak, with $\lambda = \sigma^2/\tau^2$.
+# Likelihood times belief, scaled to sum to one, is the **posterior** (사후 분포). Its logarithm is, but for a constant, $-\frac{1}{2\sigma^2}\lVert y - Xw\rVert^2 - \frac{1}{2\tau^2}\lVert w\rVert^2$.
+# So ridge is its peak, which for a Gaussian is its mean as well, with $\lambda = \sigma^2/\tau^2$.
 #
 # <details><summary>For the presenter (15 minutes)</summary>
 #
@@ -380,7 +380,7 @@ claim("all 100 useful: ridge wins", np.mean(lead[100]), at_most=-0.02)
 
 # %%
 def with_noise(s, copies=200):
-    """Plain least squares on 200 noisy copies of every row: (10,)."""
+    """Plain least squares on noisy copies of every row: (10,)."""
     noisy = np.tile(X, (copies, 1)) + rng.normal(0, s, (copies * len(X), 10))
     return ridge(noisy, np.tile(y, copies), 0)
 
@@ -515,7 +515,7 @@ claim("not their plain average: largest gap", (scaled - answers.exp().mean(0)).a
 # - **weight scaling**;
 # - an **explicit bag**: nets of half the units, as many as dropout leaves, each trained apart on its own bootstrap sample.
 #
-# **Predict first.** Eight nets trained apart cost eight times as much as one with dropout. By how many points do they win?
+# **Predict first.** Eight nets trained apart are eight trainings, dropout is one. By how many points do they win?
 
 # %%
 counts, MASKS, MEMBERS = [1, 2, 4, 8, 16, 32], 32, 8
@@ -673,7 +673,7 @@ claim("its best is not behind", best["batch norm"] - max(best["neither"], best["
 #
 # On the map: `regularization` · `l1` · `l2` · `dropout` · `augmentation` · `noise` · `early-stopping` · `batch-norm`
 #
-# With right labels augmentation brings accuracy and the rest brings calibration or zeros; with wrong labels most of them bring accuracy too.
+# With right labels augmentation brings accuracy, and most of the others little but a lower log-loss; with wrong labels most of them bring accuracy too.
 #
 # The remark held for *training*. Does batch norm also replace dropout against overfitting?
 #
@@ -863,7 +863,7 @@ claim("and even the widest is better with it", free[-1] - priced[-1], at_least=0
 # 1. A net learns the rule first, then the exceptions. Early stopping stops between, saves time, and pays with rows.
 # 2. L2 is a Gaussian belief and shrinks what the data know least; L1 is a bet on few columns and makes exact zeros.
 # 3. Know your world: augmentation brings accuracy and dwarfs the rest. Plain noise is L2 for a linear model.
-# 4. L2, L1, noise and dropout bring honest probabilities, and accuracy where labels are wrong. Dropout answers like a bag, for one training. Batch norm steadies training, and cures no wrong label.
+# 4. L2, L1, noise and dropout lower the log-loss, and bring accuracy where labels are wrong. Dropout answers like a bag, for one training. Batch norm steadies training, and cures no wrong label.
 # 5. Size alone is not overfitting: far beyond the number of rows the error falls again.
 
 # %% [markdown]

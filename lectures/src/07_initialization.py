@@ -104,8 +104,8 @@ claim("eight different units read most", right["random"], at_least=0.8)
 #
 # where $\overline{h^2}$ is the mean square of what comes in. So:
 #
-# - **tanh** is the identity near zero: **Glorot**, $2/(d + k)$, with $k$ the units of this layer.
-# - **ReLU** throws half of the mean square away: **He**, $2/d$.
+# - **tanh** is the identity near zero: **Glorot**, $\operatorname{Var}(w) = 2/(d + k)$, with $k$ the units of this layer.
+# - **ReLU** throws half of the mean square away: **He**, $\operatorname{Var}(w) = 2/d$.
 # - The **sigmoid** has slope ¼ at zero: *four times* Glorot's spread makes up for it there. Its output is near ½ anyway, so its panel shows how much inputs *differ*.
 #
 # <details><summary>Why d + k, and why 2?</summary>
@@ -212,7 +212,7 @@ claim("20 Glorot layers crush some direction, relative to another", stretched(gl
 claim("20 orthogonal layers stretch nothing", stretched(orthogonal), at_least=0.999)
 
 # %% [markdown]
-# Read the left panel with care: a tanh cannot exceed one, so the large starts stay at size one, and every unit is saturated (lecture 05).
+# Read the left panel with care: a tanh cannot exceed one, so the large starts stay at size one, and most units are saturated (lecture 05).
 #
 # An **orthogonal** start only turns and mirrors. A random matrix keeps the *mean* size, and still stretches some directions and crushes others.
 #
@@ -263,7 +263,7 @@ def free_energy(v, W, b, c):                           # -log of the sum over h 
 # $$\frac{\partial \log p(v)}{\partial W} = \mathbb E_{h \mid v}\big[v h^\top\big] - \mathbb E_{\text{model}}\big[v h^\top\big]$$
 #
 # The second half needs all states. **Contrastive divergence** (CD-$k$) takes a few steps from the data instead:
-# up, toss coins, down, toss coins, $k$ times.
+# up, toss coins, down, toss coins, $k$ times: a **chain**.
 # It lowers the energy where the data are and raises it where the model wanders off to.
 #
 # With nine pixels *all* states can be listed. So see what the shortcut costs: 3×3 pictures of **bars and stripes**, 14 in all.
@@ -351,10 +351,10 @@ inset.axis("off")
 plots.show("Three rising curves: the exact one and CD-10 nearly reach the dotted line, CD-1 stays below.")
 
 # %%
-ends = {name: line[-1] for name, (line, _) in climbs.items()}
-claim("by the exact gradient: what is missing to perfect", -np.log(14) - ends["exact gradient"], at_most=0.15)
-claim("CD-1 ends behind it by", ends["exact gradient"] - ends["CD-1"], at_least=0.2, at_most=1.5)
-claim("ten steps instead of one mend most of it", ends["CD-10"] - ends["CD-1"], at_least=0.15)
+exact, one, ten = (line[-1] for line, _ in climbs.values())
+claim("by the exact gradient: what is missing to perfect", -np.log(14) - exact, at_most=0.15)
+claim("CD-1 ends behind it by", exact - one, at_least=0.2, at_most=1.5)
+claim("share of this gap that ten steps instead of one mend", (ten - one) / (exact - one), at_least=0.6)
 (W, b, c), ours = climbs["exact gradient"][1], RBM(8).fit(bars)
 ours.weight_, ours.visible_bias_, ours.hidden_bias_ = W.T, b, c
 gap = (ours.log_likelihood(bars) - log_likelihood(bars, W, b, c)).abs().max()
@@ -400,9 +400,9 @@ plots.show("Left, blobs and strokes. Right: learned and unseen digits coincide, 
 
 # %%
 mean = {name: values.mean() for name, values in level.items()}
-claim("free energy: unseen digits, learned ones", mean["not seen"] - mean["learned from"], at_most=1.5)
-claim("upside down, more", mean["upside down"] - mean["not seen"], at_least=1.5)
-claim("pixels mixed, far more", mean["pixels of different digits"] - mean["not seen"], at_least=5)
+claim("free energy: unseen digits above learned by", mean["not seen"] - mean["learned from"], at_most=1.5)
+claim("upside down, above unseen by", mean["upside down"] - mean["not seen"], at_least=1.5)
+claim("pixels mixed, above unseen by", mean["pixels of different digits"] - mean["not seen"], at_least=5)
 rebuilt = down(up(unseen, *digit_rbm), *digit_rbm)
 claim("up and down again: share of the variance that is lost",
       F.mse_loss(rebuilt, unseen) / unseen.var(0).mean(), at_most=0.4)
@@ -424,7 +424,7 @@ claim("its RBM on our yardstick: above independent bits", log_likelihood(bars, *
 # RBMs stacked in this way are a **deep belief network** (심층 신뢰 신경망), DBN.
 # It can dream: let a chain run in the *top* RBM for a while, then go down once through the others.
 #
-# Proved: a new layer that starts as the mirror image of the one below, and climbs the exact likelihood, cannot lower a bound below that of the whole (Hinton, Osindero and Teh, 2006).
+# Proved, for a lower bound on the log-likelihood of the whole: a new layer that starts as the mirror image of the one below, and climbs the exact likelihood, never lowers it (Hinton, Osindero and Teh, 2006).
 # Practised, then and here: another width, a random start and CD-1, of which the theorem says nothing.
 #
 # <details><summary>For the presenter (8 minutes)</summary>
@@ -479,9 +479,9 @@ claim("its dreams lie closer to a real digit than those of one RBM", nearest["th
 #
 # An **auto-encoder** (오토인코더) squeezes its input into a code and rebuilds the input from it; no coins, no chain, no energy.
 #
-# $$h = \sigma(W^\top x + c), \qquad \hat x = \sigma(V^\top h + b)$$
+# $$h = \sigma(W^\top x + c), \qquad \hat x = \sigma(U^\top h + b)$$
 #
-# The loss is lecture 01's cross-entropy between $\hat x$ and $x$, pixel by pixel. It stacks like the RBM: keep $W$ and $c$, drop the decoder $V, b$.
+# The loss is lecture 01's cross-entropy between $\hat x$ and $x$, pixel by pixel. It stacks like the RBM: keep $W$ and $c$, drop the decoder $U, b$.
 #
 # With more units than pixels a plain one may just copy. A **denoising** auto-encoder gets a spoiled input, here with a share of the pixels wiped out, and must answer with the *clean* one.
 #
@@ -489,7 +489,7 @@ claim("its dreams lie closer to a real digit than those of one RBM", nearest["th
 #
 # <details><summary>For the presenter (10 minutes)</summary>
 #
-# Name the pun: it learns to repair in order to learn what a digit is. Masked language models are this idea with words.
+# Say it aloud: it learns to repair in order to learn what a digit is. Masked language models are this idea with words.
 # </details>
 
 # %%
@@ -544,7 +544,7 @@ claim("spoiled digits: how many times the denoising one's error the plain one ma
 #
 # On the map: `pre-training` · `fine-tuning` · `dbn` · `auto-encoder`
 #
-# With three layers most of what pre-training gained was the *scale* of the weights; with ten it was more.
+# With three layers pre-training gained mostly the right *scale* of the weights; with ten, much more.
 #
 # Put ten scores on top of the pre-trained layers, and train all of it on a few labels: **fine-tuning** (미세조정).
 # The unlabelled digits have served as well, so this is **semi-supervised** (준지도).
@@ -702,11 +702,11 @@ plots.show("Three panels of seven methods: all close together, but for 4 × Glor
 
 # %%
 few, many, deep = ({name: values.mean() for name, values in found.items()} for found in table.values())
-naive, best = curves[-1, :, 0].mean(), max(few["DBN"], few["auto-encoder"], few["denoising"])
+naive, scaled, *trained = curves[-1].mean(axis=0)  # after 800 steps, in the order of NAMES
+best = max(trained)
 claim("3 layers, 50 labels: pre-training gains over the naive start (points)", best - naive, at_least=10)
-claim("share of it that the right scale brings alone", (few["4 × Glorot"] - naive) / (best - naive),
-      at_least=0.6, at_most=1)
-claim("what is left for pre-training (points)", best - few["4 × Glorot"], at_least=0.5, at_most=8)
+claim("share of it that scale alone brings", (scaled - naive) / (best - naive), at_least=0.6, at_most=1)
+claim("what is left for pre-training (points)", best - scaled, at_least=0.5, at_most=8)
 left = max(many["DBN"], many["auto-encoder"], many["denoising"]) - many["4 × Glorot"]
 claim("500 labels: less is left", left, at_most=3.5)
 

@@ -5,7 +5,7 @@
 #
 # **You will be able to** write PCA in three lines and say what it keeps; show that a linear auto-encoder is PCA; read a t-SNE picture without believing too much; learn vectors for users and ads that beat every model so far; hold them against the truth, and use them again elsewhere.
 #
-# **Needs** 01, 03, 05, 07 · **Minutes** 90 to teach, 130 to study · **CPU** 45 s
+# **Needs** 01, 03, 05, 07 · **Minutes** 95 to teach, 130 to study · **CPU** 45 s
 #
 # On the map: `embedding` · `dimension-reduction` · `pca` · `unsupervised` · `entity-embedding`
 
@@ -53,10 +53,10 @@ concept_map.show("08")
 # An **embedding** (임베딩) multiplies the one-hot row by a table $E$, a row of $k$ numbers for each name.
 # The product picks a row, so look it up instead.
 #
-# Going back, a row collects the gradients from wherever it was looked up: $\partial L / \partial E = H^\top \, \partial L / \partial V$, with $H$ the one-hot rows, $V$ the vectors that came out, $L$ the loss.
+# Going back, a row collects the gradients from wherever it was looked up: $\partial L / \partial E = H^\top \, \partial L / \partial R$, with $H$ the one-hot rows, $R$ the rows that came out, $L$ the loss.
 #
 # **The library's way.** `nn.Embedding` is the lookup. `nn.EmbeddingBag` looks up several names a row and adds them: one-hot with several ones.
-# With one column: lecture 01's logistic regression.
+# With $k = 1$ that is lecture 01's logistic regression.
 #
 # <details><summary>For the presenter (10 minutes)</summary>
 #
@@ -108,7 +108,7 @@ claim("nn.EmbeddingBag of two names is the product with two ones",
 #
 # <details><summary>Why no other k axes lose less</summary>
 #
-# Project on the columns of any $d \times k$ matrix $W$ with right angles. What is lost, plus what is kept, is $\lVert X \rVert^2$, so losing least means keeping most.
+# Project on the columns of any $d \times k$ matrix $W$ whose columns have length one and stand at right angles. What is lost, plus what is kept, is $\lVert X \rVert^2$, so losing least means keeping most.
 # Kept is $\lVert X W \rVert^2 = \sum_i s_i^2 \lVert W^\top v_i \rVert^2$, with $s_i$ the singular values and $v_i$ their axes.
 # The factors $\lVert W^\top v_i \rVert^2$ lie between 0 and 1 and add up to $k$. So the sum is largest when they are 1 for the $k$ largest $s_i$: $W$ spans the first $k$ axes. (Eckart and Young, 1936.)
 # </details>
@@ -247,7 +247,7 @@ for k in widths:
 fig, ax = plots.figure("Where the middle is narrow, bending pays; where it is wide, PCA is hard to beat",
                        xlabel="numbers in the middle", ylabel="error on new digits (log)",
                        size=(7.5, 3.8))
-for (name, line), color in zip(error.items(), [plots.BLUE, plots.ORANGE], strict=True):
+for (name, line), color in zip(error.items(), [plots.GREEN, plots.BLUE], strict=True):
     ax.loglog(widths, line, "o-", color=color)
     plots.name(ax, 4, line[1], name, color, dx=10 if name == "PCA" else -80, dy=8 if name == "PCA" else -14)
 ax.set_xticks(widths, widths)
@@ -268,7 +268,7 @@ claim("at 32, and with this much training, PCA wins", ratio[32], at_least=1.2)
 #
 # t-SNE keeps neighbours and gives up everything else, so read nothing else from it.
 #
-# Row $i$ pays attention to each other row: a Gaussian of their distance, as wide as needed for about 30 real neighbours, the **perplexity**.
+# Row $i$ gives each other row a share: a Gaussian of their distance, as wide as needed for about 30 real neighbours, the **perplexity**.
 # $p_{ij}$ is that share, over both directions. With points $y_i$ in the picture, $w_{ij} = 1 / (1 + \lVert y_i - y_j \rVert^2)$ and $q$ is $w$, scaled to sum to one:
 #
 # $$\text{loss} = \sum_{ij} p_{ij} \log \frac{p_{ij}}{q_{ij}} \qquad \frac{\partial\, \text{loss}}{\partial y_i} = 4 \sum_j (p_{ij} - q_{ij})\, w_{ij}\, (y_i - y_j)$$
@@ -283,7 +283,7 @@ claim("at 32, and with this much training, PCA wins", ratio[32], at_least=1.2)
 # </details>
 
 # %%
-def attention(X, perplexity):
+def neighbour_shares(X, perplexity):
     """Shares p_ij, (n, n): each row's entropy is that of `perplexity` equal shares."""
     far = ((X[:, None] - X) ** 2).sum(axis=2)
     np.fill_diagonal(far, np.inf)  # nobody is their own neighbour
@@ -327,7 +327,7 @@ def small(X):
 
 
 some, digit = X[:300], digits.y[fit][:300]
-p = attention(some, perplexity=30)
+p = neighbour_shares(some, perplexity=30)
 picture = {"PCA": 1e4 * small(some), "t-SNE": tsne(p, small(some))}
 fig, axes = plots.panels("300 digits in two dimensions, coloured by a label that neither has seen", picture,
                          xlabel="first number", ylabel="second number", size=(10, 4.4))
@@ -367,10 +367,10 @@ noise, first = rng.normal(size=(200, 10)), np.eye(10)[0]
 clouds = np.concatenate([at + width * rng.normal(size=(60, 10))
                          for at, width in [(0 * first, 1), (20 * first, 1), (200 * first, 10)]])
 which = np.repeat([0, 1, 2], 60)
-seen = {"noise, perplexity 2": tsne(attention(noise, 2), small(noise)),
-        "noise, perplexity 30": tsne(attention(noise, 30), small(noise)),
+seen = {"noise, perplexity 2": tsne(neighbour_shares(noise, 2), small(noise)),
+        "noise, perplexity 30": tsne(neighbour_shares(noise, 30), small(noise)),
         "three clouds as they are": clouds[:, :2],
-        "the same, perplexity 30": tsne(attention(clouds, 30), small(clouds))}
+        "the same, perplexity 30": tsne(neighbour_shares(clouds, 30), small(clouds))}
 
 fig, axes = plots.panels("Islands in noise; sizes and distances gone", seen, xlabel="first number",
                          ylabel="second number", size=(10.5, 3.1))
@@ -564,6 +564,7 @@ claim("being told helps it too", best["factorization machine, told"] - product, 
 # %% [markdown]
 # Why does a network fall short? Its ReLU layers have to patch a product together from flat pieces, and 4 % clicks are few to learn it from.
 # With more data or more passes the gap may close; here the right *form* is worth more than a flexible one.
+# Two starts of one machine may lie points apart, as those of wide & deep in the picture do: do not rank close rungs.
 # And start vectors small: products of $N(0, 1)$ numbers, PyTorch's own start, begin as loud nonsense about every pair.
 #
 # **The library's way.** PyTorch has no such layer. Ours, with checks and errors, stays in `utils/scratch/factorization.py`, for lectures 16 and 18. Its `WideAndDeep(pairs=True)` has products *and* network: DeepFM.
@@ -589,13 +590,13 @@ claim("the kept machine gives our logits", apart.abs().max(), at_most=1e-4)
 #
 # On the map: `embedding` · `entity-embedding`
 #
-# The vectors have found what the world is made of, up to a linear map, and better for frequent names.
+# Up to a linear map, the vectors hold most of the truth about ads, about half for users, more for frequent ones.
 #
 # This log was made from hidden factors, three for each user, ad and context. Are they in there?
 # Number by number you find nothing: the model uses vectors only through products, and $(vQ) \cdot (uQ) = v \cdot u$ for every rotation $Q$.
 # As in section 3, axes mean nothing; angles do.
 #
-# So ask for a *linear map* from the eight learned numbers to the three true ones, fitted on nine tenths of the names, judged on the last tenth.
+# So ask for a *linear map* from the eight learned numbers to the three true ones, fitted on nine tenths of the names, judged on the rest.
 #
 # **Ask the room.** Your team trains anew every night. Another team copies only the user table, once a week. What breaks?
 #
@@ -657,7 +658,7 @@ one, other = table(machines[0], "user"), table(machines[1], "user")
 turn, _ = orthogonal_procrustes(other, one)  # the best rotation
 claim("two starts: number by number, the users' vectors have little in common",
       abs(np.corrcoef(one.ravel(), other.ravel())[0, 1]), at_most=0.5)
-claim("after one rotation, nearly everything",
+claim("after one rotation they agree: correlation",
       np.corrcoef(one.ravel(), (other @ turn).ravel())[0, 1], at_least=0.7)
 
 # %% [markdown]
@@ -667,12 +668,13 @@ claim("after one rotation, nearly everything",
 #
 # Vectors learned in one task are features for the next, and pay most while its data is short.
 #
-# Ten ads are new: struck from the log before anything is learned.
-# The **probe** is always a fresh logistic regression for each ad that reads the user only. What stands for the user changes:
+# Ten ads are new: struck from the log before any learning.
+# The **probe** of an ad reads the user only: a fresh logistic regression, or the click rate of the 50 nearest users.
+# What stands for the user changes:
 #
 # - **one-hot**; **random**: eight numbers;
-# - **PCA**: eight numbers from the 400 × 40 table of click rates on old ads;
-# - **factorization machine**: the rows of user, age and gender, added up, as products see them;
+# - **PCA**: eight numbers from the 400 × 40 click rates on old ads;
+# - **factorization machine**: the rows of user, age and gender, added, as products see them;
 # - **entity embeddings**: the three vectors end to end, as the network reads them.
 #
 # **Predict first.** Which is best after 1,000 impressions of a new ad, some 40 clicks? And after 8,000?
@@ -796,7 +798,7 @@ claim("nearest neighbours need near to mean alike: at 3,000, ahead of one-hot", 
 # 2. PCA keeps the directions that vary most. A linear auto-encoder finds the same subspace, with other axes.
 # 3. A bent auto-encoder wins where the middle is narrow. t-SNE keeps neighbours: no sizes, no distances, no islands to count.
 # 4. Vectors with products beat the crosses that a human told, and a network that has to discover products.
-# 5. Learned vectors match the truth up to a linear map, and serve other machines best when their data is short.
+# 5. A linear map of learned vectors gives back much of the hidden truth; they serve other machines best when their data is short.
 
 # %% [markdown]
 # ## Exercises and further reading

@@ -177,7 +177,7 @@ H, Q = 64, nn.init.orthogonal_(torch.empty(64, 64))
 default, kept, doubled = (by_lag(rnn, uniform(8, H, H=H), U, torch.zeros(H))
                           for U in (uniform(H, H, H=H), Q, 2 * Q))
 draw_lags("The start decides what comes back from forty steps ago",
-          [("default start", default, plots.RED), ("orthogonal", kept, plots.BLUE),
+          [("default start", default, plots.GREY), ("orthogonal", kept, plots.BLUE),
            ("2 × orthogonal", doubled, plots.ORANGE)])
 plots.show("Gradient by lag: the default start falls to 1e-15, orthogonal slowly, twice orthogonal grows.")
 
@@ -190,7 +190,7 @@ claim("twice orthogonal: it explodes", doubled[40], at_least=10)
 
 # %% [markdown]
 # The vanishing gradient is no fault of training: it is there before the first step, and the start sets its rate.
-# A product of 40 copies of one matrix has no middle course: below one it fades, above one it blows up.
+# A product of 40 copies of one matrix has a narrow middle course, at one: below it fades, above it blows up.
 # **The library's way**: `nn.init.orthogonal_` for the start, `nn.utils.clip_grad_norm_` against explosions (lecture 05).
 #
 # **Ask the room.** Your sequence has 1,000 steps. Which number must each factor come close to, and how close?
@@ -304,7 +304,7 @@ claim("LSTM, chrono: it does", chrono[40], at_least=0.01)
 #
 # On the map: `rnn` · `lstm`
 #
-# Remembering takes a good start; remembering *and* choosing what to remember takes gates.
+# Remembering takes a good start; remembering *and* choosing what to remember is learned far sooner with gates.
 # Gates are a dial, no cure: the library ships it at "lose half in a step", the folk advice of bias 1 at three steps.
 #
 # **One symbol.** The first of 31 symbols is one of four; the rest is noise. Which one was it?
@@ -319,7 +319,7 @@ claim("LSTM, chrono: it does", chrono[40], at_least=0.01)
 # <details><summary>For the presenter (15 minutes)</summary>
 #
 # Collect bets before the picture: which of the five kinds remember the symbol? Most rooms bet on every LSTM and on no RNN.
-# Both bets lose. Then adding: take in two numbers, ignore 28. An input gate can do that, a rotation cannot.
+# Both bets lose. Then adding: take in two numbers, ignore 28. An input gate is made for that; a tanh net has to find it, and needs far longer.
 # </details>
 
 # %%
@@ -409,14 +409,14 @@ def at_the_end(losses):
 
 
 grid("One symbol, 30 steps ago: the start decides, not the name of the net", remembered, "loss (bits)", 2,
-     "Five panels: the orthogonal RNN and the chrono LSTM fall to zero, the others stay at two bits.")
+     "Five panels: most nets of the orthogonal RNN and the chrono LSTM fall to zero, the rest stay at two.")
 for kind in ("RNN, default", "LSTM, default"):
     claim(f"{kind}: no seed has learned anything", at_the_end(remembered[kind]).min(), at_least=1.7)
 for kind in ("RNN, orthogonal", "LSTM, chrono"):
     claim(f"{kind}: the median seed remembers", np.median(at_the_end(remembered[kind])), at_most=0.5)
 
 # %% [markdown]
-# An RNN *can* remember for 30 steps, and an LSTM can fail to. With its usual start, and on most seeds with the folk bias of 1, the LSTM forgets before it can learn what to keep.
+# An RNN *can* remember for 30 steps, and an LSTM can fail to. With its usual start, and with the folk bias of 1 as well, the LSTM forgets before it can learn what to keep.
 #
 # **Predict first.** The orthogonal RNN keeps everything it hears, by rotating it. Will it add two marked numbers among thirty?
 
@@ -425,7 +425,7 @@ steps = run.pick(lecture=360, full=2000)
 rnns = ["RNN, default", "RNN, orthogonal"]
 slow, fast = (train(rnn, rnns, adding, 30, steps=steps, lr=lr, H=16) for lr in (0.003, 0.01))
 added = slow | train(lstm, ["LSTM, bias 1", "LSTM, chrono"], adding, 30, steps=steps, lr=0.03, H=16)
-grid("Adding takes gates, and gates that start open find it on every seed", added, "squared error", 1 / 6,
+grid("Here adding takes gates; gates that start open find it on every seed", added, "squared error", 1 / 6,
      "Four panels: both RNNs stay at a guess, some LSTMs with bias 1 leave it, all chrono ones fall to zero.")
 
 # %%
@@ -666,7 +666,7 @@ for at, span, label in [(0.75, 1 / 3, "less than a letter"), (0.05, 7, "a word")
     ax.text(at * len(spans), span, label, color=plots.ORANGE, va="center")
 plots.show("Spans of all units, sorted, on a log scale: from a fraction of a character to over a hundred.")
 
-claim("a tenth of the units forget within a character", np.quantile(spans, 0.1), at_most=1)
+claim("a tenth of the units forget within two characters", np.quantile(spans, 0.1), at_most=2)
 claim("a tenth keep for fifty characters and more", np.quantile(spans, 0.9), at_least=50)
 
 # %%

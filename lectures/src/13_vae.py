@@ -179,13 +179,14 @@ claim("real codes lie far from such draws: their standard deviation", ae_codes.s
 
 # %% [markdown]
 # The step is **Jensen's inequality**: the logarithm of an average is at least the average of the logarithms.
-# (An ensemble's log-loss is at most its members' mean log-loss, for the same reason.)
 # The right side is the **evidence lower bound**, or **ELBO** (증거 하한):
 #
 # $$\text{ELBO} = \underbrace{\mathbb E_q[\log p(x \mid z)]}_{\text{reconstruction}} - \underbrace{\text{KL}(q \,\|\, p(z))}_{\text{price of the code}}$$
 #
 # The **KL divergence** $\text{KL}(q \,\|\, p) = \mathbb E_q[\log q(z) - \log p(z)]$ is never negative, and zero only where $q = p$.
 # Read it as the nats that the code carries.
+#
+# The codes that fit, once $x$ has been seen, have a distribution of their own, the **posterior** $p(z \mid x)$. The gap between the two sides is the KL divergence from $q$ to it (proof below).
 #
 # **Ask the room.** Move the sliders. Where do the arch and the line meet, and what is $q$ there?
 #
@@ -426,7 +427,7 @@ claim("3,000 come close", abs(best - blind[3000]), at_most=0.1)
 
 # %% [markdown]
 # **Predict first.** Fix the decoder's noise at $s = 1$, as a plain squared error does, and give the code six axes.
-# The variances along the wines' principal axes are 4.7, 2.5, 1.4, 0.9, 0.8 and 0.6. Does the VAE use all six?
+# The variances along the wines' principal axes are 4.7, 2.5, 1.4, 0.9, 0.9 and 0.6. Does the VAE use all six?
 #
 # (An axis of variance $\lambda$ is worth $\tfrac12 \log(\lambda / s^2)$ nats where $\lambda > s^2$, and nothing otherwise: follows from Tipping and Bishop.)
 
@@ -526,7 +527,7 @@ claim("thirty-two than four", bounds[32] - bounds[4], at_least=1)
 
 # %% [markdown]
 # Now draw. From the prior; and from what the codes of the training letters *are*, found out afterwards:
-# a **mixture** of ten Gaussians, fitted to the codes (for the VAE, to their means).
+# a **mixture** of ten Gaussians (lecture 16 builds one: ten bells, each with a share, a middle and a shape), fitted to the codes (for the VAE, to their means).
 # That is two machines stacked, and the second knows nothing of pictures.
 #
 # **Predict first.** Four ways: auto-encoder or VAE, prior or mixture. Order them by the share of legible letters.
@@ -648,7 +649,7 @@ claim("but β = 4 covers more of the test letters", covered[4.0] - covered[1.0],
 # A row of names becomes one-hot columns, the decoder gives each column a softmax, and the **surprise** is the negative ELBO.
 # Train on ten days. Then two kinds of odd rows:
 #
-# - a **broken join**: every column of later rows is shuffled on its own, so nothing fits (an ad has one advertiser, a placement one site);
+# - a **broken join**: every column of later rows is shuffled on its own, so nothing fits (an ad has one advertiser, a context one site);
 # - a **dull bot** repeats the hundred past impressions with the most frequent values.
 #
 # **Predict first.** For which of the two is the surprise above the usual?

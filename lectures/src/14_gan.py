@@ -39,7 +39,7 @@ concept_map.show("14")
 #
 # On the map: `gan`
 #
-# Written down as a game and trained with the usual defaults, a GAN draws nothing that you can read.
+# Written down as a game and trained with Adam's usual momentum, a GAN draws nothing that you can read.
 #
 # A **generative adversarial network** (생성적 적대 신경망), **GAN** for short, is two nets.
 # The **generator** $G$ turns noise $z$ into a picture. The **discriminator** $D$ says how likely a picture is to be real.
@@ -48,9 +48,9 @@ concept_map.show("14")
 # $$\min_G \max_D \; V = \mathbb E_{\text{real } x}[\log D(x)] + \mathbb E_{z}[\log(1 - D(G(z)))]$$
 #
 # $V$ is the **value** of the game. For $D$ it is the log-likelihood of lecture 01: real is class 1, fake is class 0.
-# No picture has a likelihood here, so there is nothing to watch falling.
+# No picture has a likelihood here: nothing to watch falling.
 #
-# The nets are lecture 13's: the discriminator is an encoder, the generator a decoder.
+# The nets are lecture 13's: the discriminator is an encoder, the generator a decoder, twice as wide.
 #
 # <details><summary>For the presenter (12 minutes)</summary>
 #
@@ -133,10 +133,10 @@ def strips(title, rows, columns=12):
 # %%
 nobody = torch.zeros(1000, dtype=torch.int64, device=run.device)  # a thousand labels of the one kind
 nets, make, score = gan()
-play(nets, make, score, some_letters, minimax, steps=3 * STEPS // 4, momentum=0.9)
+play(nets, make, score, some_letters, minimax, steps=STEPS, momentum=0.9)
 with torch.no_grad():
     failed = make(nobody)
-strips("The textbook game with the optimizer's defaults: nothing to read", {"real": x[::40], "drawn": failed})
+strips("The textbook game with Adam's usual momentum: nothing to read", {"real": x[::40], "drawn": failed})
 plots.show("Twelve real letters, and below them twelve drawings, none of them a letter.")
 
 # %%
@@ -331,7 +331,7 @@ claim("letters: after 60 steps of D the other loss has more gradient, so many ti
 # - A cluster is **found** if at least 20 of 1,000 drawn points lie within 0.4 of its middle.
 # - **Good** is the share of points within 0.4 of any middle.
 #
-# Two more cures: **one-sided label smoothing** (lecture 06) asks for $D = 0.9$ on real points, so the judge is never certain;
+# Two more cures: **one-sided label smoothing** (Salimans and others 2016) asks for $D = 0.9$ on real points, so the judge is never certain;
 # and one step each, so it is never far ahead.
 #
 # <details><summary>For the presenter (15 minutes)</summary>
@@ -357,7 +357,7 @@ class Nets(nn.Module):
 
     def forward(self, x):
         for W, b in zip(self.W[:-1], self.b[:-1], strict=True):
-            x = F.leaky_relu(x @ W + b, 0.2)
+            x = F.leaky_relu(x @ W + b, 0.2)                        # keeps a slope of 0.2: no unit dies
         return x @ self.W[-1] + self.b[-1]
 
 
@@ -417,7 +417,7 @@ claim("the game's own loss: few points are good", median["game"][1], at_most=0.3
 claim("non-saturating: more points are good, by", median["non-saturating"][1] - median["game"][1],
       at_least=0.2)
 claim("but of eight clusters it finds", median["non-saturating"][0], at_most=5)
-claim("smoothing brings back, clusters", median["smoothed"][0] - median["non-saturating"][0], at_most=2)
+claim("smoothing brings back, clusters", median["smoothed"][0] - median["non-saturating"][0], at_most=0.5)
 claim("one step each finds more clusters, by", median["one step each"][0] - median["non-saturating"][0],
       at_least=2)
 
@@ -580,7 +580,7 @@ plots.show("Rows of drawings: the failed run; two of mixed letters; five rows, e
 judge = nn.Sequential(encoder(32), nn.ReLU(), nn.Linear(32, 10)).to(run.device)
 fit(judge, torch.arange(len(all_x), device=run.device), steps=300, lr=0.005,
     loss=lambda rows: F.cross_entropy(judge(all_x[rows]), all_y[rows], reduction="none"))
-vae = VAE(CODE).to(run.device)
+vae = VAE(CODE, width=16).to(run.device)
 fit(vae, x, vae.negative_elbo, steps=STEPS);
 
 # %%
@@ -614,7 +614,7 @@ for ax, values in zip(axes, zip(*table.values(), strict=True), strict=True):
         plots.name(ax, value, row, f"{value:.2f}", plots.INK, fontsize=10, dx=3)
     ax.set(xlabel="share" if ax is not axes[1] else "1: as dense as real", xlim=(0, 1.3 * max(1, *values)))
 axes[0].invert_yaxis()
-plots.show("Bars for six sources: real letters are high in all; one A is legible only; VAE and GANs between.")
+plots.show("Bars for six sources: real letters are high in all; one A is legible, dense, and covers nothing.")
 
 # %%
 with torch.no_grad():
@@ -647,7 +647,7 @@ claim("no drawing of either is as good as real letters: density of the better on
       max(table["VAE"][1], table["GAN"][1]), at_most=0.8)
 
 # %% [markdown]
-# Side by side: the VAE has a likelihood, trains in one piece, blurs, and covers more. The GAN has sharp edges, no likelihood, and a training that may fail.
+# Side by side: the VAE has a bound on the likelihood, trains in one piece, blurs, and covers more. The GAN has sharp edges, no such number, and a training that may fail.
 # Neither comes near the real letters' density; the label helps the GAN a lot. Its fair rival is a VAE that knows the label too, not measured here. Lecture 13's mixture over codes drew better than its prior; a GAN has no codes of pictures to fit one to.
 #
 # No real pixel is grey, and a discriminator can see that; so the generator learns to draw few. Crisp is not the same as good.
@@ -676,12 +676,12 @@ claim("no drawing of either is as good as real letters: density of the better on
 #
 # `dlmap start 14`, then open `exercises/work/14_gan.ipynb`: six tasks, about 95 minutes.
 #
-# - I. Goodfellow and others (2014), *Generative Adversarial Nets*, NeurIPS.
+# - I. Goodfellow and others (2014), *Generative Adversarial Nets*, NIPS.
 # - M. Mirza, S. Osindero (2014), *Conditional Generative Adversarial Nets*, arXiv.
 # - A. Radford, L. Metz, S. Chintala (2016), *Unsupervised Representation Learning with Deep Convolutional Generative Adversarial Networks*, ICLR.
-# - T. Salimans and others (2016), *Improved Techniques for Training GANs*, NeurIPS.
+# - T. Salimans and others (2016), *Improved Techniques for Training GANs*, NIPS.
 # - M. Arjovsky, S. Chintala, L. Bottou (2017), *Wasserstein Generative Adversarial Networks*, ICML.
-# - I. Gulrajani and others (2017), *Improved Training of Wasserstein GANs*, NeurIPS.
+# - I. Gulrajani and others (2017), *Improved Training of Wasserstein GANs*, NIPS.
 # - L. Mescheder, A. Geiger, S. Nowozin (2018), *Which Training Methods for GANs do actually Converge?*, ICML (exercise 4).
-# - M. Heusel and others (2017), *GANs Trained by a Two Time-Scale Update Rule Converge to a Local Nash Equilibrium*, NeurIPS.
+# - M. Heusel and others (2017), *GANs Trained by a Two Time-Scale Update Rule Converge to a Local Nash Equilibrium*, NIPS.
 # - M. F. Naeem and others (2020), *Reliable Fidelity and Diversity Metrics for Generative Models*, ICML.

@@ -59,7 +59,7 @@ concept_map.show("16")
 # <details><summary>For the presenter (10 minutes)</summary>
 #
 # There are finitely many ways to sort n points, and none comes twice while the error falls.
-# Wrong answer to expect: "so it finds the best". Show the dots of the first picture.
+# Wrong answer to expect: "so it finds the best". Show the first picture.
 # </details>
 
 # %%
@@ -172,9 +172,8 @@ best = np.argmax([trace[-1] for *_, trace in fits])    # the likeliest
 share, mean, cov, trace = fits[best]
 
 first = begins[best]
-library = GaussianMixture(4, weights_init=first[0], means_init=first[1],
-                          precisions_init=np.linalg.inv(first[2]), reg_covar=0, tol=1e-12, max_iter=999)
-library.fit(X)
+library = GaussianMixture(4, weights_init=first[0], means_init=first[1], reg_covar=0,
+                          precisions_init=np.linalg.inv(first[2]), tol=1e-12, max_iter=999).fit(X)
 
 # %%
 claim("the likelihood never falls, in eight runs: smallest change at a step",

@@ -57,7 +57,7 @@ concept_map.show("17")
 #
 # <details><summary>For the presenter (15 minutes)</summary>
 #
-# Show the four cells side by side. Ask which lines vanish from one to the next: first the gradients, then the loop.
+# Show the four cells side by side. Ask which lines vanish from one to the next: first the gradients, then the layers' formulas, last the step itself.
 # Every line that vanishes is a line that you cannot get wrong, and cannot see.
 # </details>
 
@@ -390,10 +390,10 @@ for size in (10, 1000, 20_000):
     print(f"{size:>6} numbers: node by node {slow:6.0f} µs, compiled {fast:6.0f} µs")
 
 # %% [markdown]
-# On few numbers the walk over the graph is what costs; on many, only the operations saved count.
+# On few numbers the walk over the graph is what costs. On many it is memory: the walk keeps every array, the compiled function lets each go once used. The operations saved are the smaller part.
 # Our fusion is modest: NumPy still writes an array for every operation. Theano, and `torch.compile` today, generate C++ or GPU code with *one* loop over all of them.
 #
-# **TensorFlow** (텐서플로) took over the static graph in 2015. It is not installed here, so this is text, as it was written then:
+# **TensorFlow** (텐서플로) took over the static graph in 2015. It is not installed here, so this is text:
 #
 # ```
 # x = tf.placeholder(tf.float32, [None, 64])
@@ -414,7 +414,7 @@ for size in (10, 1000, 20_000):
 #
 # PyTorch records while it computes, so Python's `if` and `while` need no counterpart in the graph.
 #
-# Torch (2002) had layers in C and Lua. Chainer (2015) recorded the graph while Python ran: **define by run**. PyTorch took both on.
+# Torch (2002) had layers in C++; its later versions, up to Torch7 (2011), in C and Lua. Chainer (2015) recorded the graph while Python ran: **define by run**. PyTorch took both on.
 #
 # The function below halves a vector until it is short. How often depends on the numbers.
 # Each input therefore has a graph of its own; our `Node` refuses the same code.
@@ -569,7 +569,9 @@ plots.show("Timeline from Torch in 2002, Theano, Caffe, TensorFlow, Keras, PyTor
 # Fewer bits are faster on the hardware made for them, and lose small updates; the loop around the network may cost more than the network.
 #
 # `float32` has 24 bits of precision, `float16` 11, `bfloat16` only 8, but the range of `float32`.
-# Add 0.001 to a sum ten thousand times. When the sum is so large that 0.001 is less than half of its spacing, nothing is added any more.
+# Add 0.001 to a sum ten thousand times. When the sum is so large that 0.001 is less than half of its spacing, nothing is added any more. Just before, steps are rounded *up* to a whole spacing, and the sum runs ahead: the kinks.
+#
+# A tensor lives on one **device**; `.to(device)` copies it, and an operation wants all inputs on the same one.
 #
 # Hence **mixed precision**: weights and sums in `float32`, matrix products in fewer bits. **Autocast** chooses per operation.
 #
@@ -663,7 +665,7 @@ for part, color in PARTS.items():
     plots.name(ax, left["DataLoader"] + spent["DataLoader"][part] / 2, 0.4, part, color, dx=-12,
                dy=15 if part == "step" else 0)
     left = {way: left[way] + spent[way][part] for way in spent}
-plots.show("Stacked bars: the DataLoader's epoch is mostly loading; in memory, loading hardly shows.")
+plots.show("Stacked bars: loading is the largest part of the DataLoader's epoch; in memory it is small.")
 
 # %% [markdown]
 # ## 7 · Two processes that train one network
@@ -719,7 +721,7 @@ claim("which had moved from the start", distance(one, net.state_dict()), at_leas
 # 2. A static graph is data: it can be differentiated, folded, shared and fused before it runs.
 # 3. Define by run records what happened, so Python's own control flow works.
 # 4. `torch.compile` and `torch.export` get the graph back; values that steer Python break it.
-# 5. Averaged gradients make many processes one; loading and number formats decide more than the framework.
+# 5. Averaged gradients make many processes one. Few bits lose small updates; a profiler says where the time goes, often to loading.
 
 # %% [markdown]
 # ## Exercises and further reading

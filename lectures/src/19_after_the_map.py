@@ -465,7 +465,7 @@ for name, (make, steps) in models.items():
 # %%
 fig, axes = plots.panels("Two layers of attention look it up; one layer, or an LSTM, hardly do", recalled,
                          xlabel="step", ylabel="loss (bits)", size=(10, 3), sharey=True)
-for ax, runs, color in zip(axes, recalled.values(), [plots.BLUE, plots.SKY, plots.ORANGE], strict=True):
+for ax, runs, color in zip(axes, recalled.values(), [plots.BLUE, plots.SKY, plots.GREY], strict=True):
     for losses, _, _ in runs:
         ax.plot(np.convolve(losses, np.ones(10) / 10, "valid"), color=color, linewidth=1.2)
     ax.axhline(3, color=plots.INK, linewidth=0.8, linestyle=":")
@@ -479,7 +479,7 @@ for name in ("attention, 1 layer", "LSTM"):
 
 # %% [markdown]
 # The price: attention compares all pairs, so its work grows with the square of the length, and it must keep all keys and values while it writes. An LSTM's state has one size.
-# **State-space models** (S4, Mamba) are recurrent nets of the second kind, built to train in parallel; many of today's models mix both.
+# **State-space models** (S4, Mamba) are recurrent nets too, with a state of one size, but built to train in parallel; many of today's models mix both.
 #
 # **Where mixture of experts went.** Lecture 16's gate sits today where section 3 "thinks": many two-layer nets, of which a gate picks one or two for each token (Shazeer and others, 2017; Fedus and others, 2021). Weights grow, work a token does not.
 
@@ -625,9 +625,9 @@ claim("points drawn with the learned noise lie on a bump", on_a_bump, at_least=0
 # The same loss and the same walk back, with lecture 10's convolutions, draw letters.
 #
 # The net sees the noisy picture twice: down to 7 × 7 and up again, with side paths at each size (a **U-net**, 2015).
-# It outputs $v = \sqrt{\bar\alpha}\,\varepsilon - \sqrt{1 - \bar\alpha}\,x$ (Salimans and Ho, 2022). From $v$ and $z$ follow both: the noise, and the picture. It still is noise prediction, weighted so that no $t$ is neglected.
+# It outputs $v = \sqrt{\bar\alpha}\,\varepsilon - \sqrt{1 - \bar\alpha}\,x$ (Salimans and Ho, 2022). From $v$ and $z$ follow both: the noise, and the picture. It still is noise prediction, weighted anew.
 #
-# The rival is lecture 13's VAE. Lecture 14's GAN is the third in this contest.
+# The rival is lecture 13's VAE. Lecture 14's GAN is not trained again; its legibility and density came from a judge of the same make.
 #
 # Each step back adds fresh noise (DDPM), or none (**DDIM**, Song and others, 2020).
 #
@@ -693,13 +693,13 @@ generators.fit(judge, rows, lambda i: F.cross_entropy(judge(letters_j[i]), names
 # %%
 @torch.no_grad()
 def marks(made):
-    """Lecture 13's marks: legible; density and coverage among unseen letters, in the judge's features."""
+    """Legible; density and coverage, as in lectures 13 and 14, among unseen letters, in the judge's eyes."""
     read = (judge(made).softmax(1)[:, :5].amax(1) >= 0.9).float().mean().item()
     return read, *generators.density_and_coverage(judge[0](unseen), judge[0](made))
 
 
 
-N = 300
+N = 300                                                # lectures 13 and 14 draw 1,000: more coverage
 drawn = {"test": unseen[torch.randperm(len(unseen))[:N]], "VAE": vae.sample(N), "diffusion": draw(N, 40)}
 marked = {name: marks(made) for name, made in drawn.items()}
 for name, (read, density, coverage) in marked.items():
@@ -754,7 +754,7 @@ claim("five steps cover most of what twenty do", ddim[2, 2] / ddim[4, 2], at_lea
 #
 # Nearly everything since 2017 grows out of a box that was on the map; what changed most is the size.
 #
-# - **Pre-training** came back (lecture 07): first on all text, then **fine-tuning** (미세 조정) on the task. **LoRA** trains a small addition of low rank to each frozen weight matrix.
+# - **Pre-training** came back (lecture 07): first on all text, then **fine-tuning** (미세조정) on the task. **LoRA** trains a small addition of low rank to each frozen weight matrix.
 # - **Reinforcement learning** (lecture 15) learns from people's preferences between two answers, **RLHF**; DPO turns that into a logistic regression.
 # - **Embeddings** (lecture 08) find passages to read: **retrieval**.
 # - **Graph nets** are convolutions whose neighbours are listed, not adjacent.
@@ -815,7 +815,7 @@ plots.show("Eight rows from boxes of the 2017 map to what grew out of them betwe
 #
 # 1. Attention is a weighted mean of values; its weights are a softmax of dot products. With fixed weights it is Nadaraya and Watson's regression.
 # 2. $1/\sqrt d$ keeps the softmax alive, the mask keeps the future out, positions must be put in.
-# 3. In seconds on one core a tiny GPT does not beat an LSTM, nor counting. At recall it does, by far.
+# 3. In seconds on one core a tiny GPT does not beat an LSTM, nor counting. At recall it beats the LSTM by far.
 # 4. Diffusion is a regression on noise; its best answer is the score; ten or twenty steps back make letters.
 # 5. The map of 2017 stands: what is new grew out of its boxes.
 
@@ -833,5 +833,5 @@ plots.show("Eight rows from boxes of the 2017 map to what grew out of them betwe
 # - N. Shazeer and others (2017), *Outrageously large neural networks*.
 # - J. Ho, A. Jain, P. Abbeel (2020), *Denoising diffusion probabilistic models*.
 # - J. Song, C. Meng, S. Ermon (2020), *Denoising diffusion implicit models*.
-# - T. Salimans, J. Ho (2022), *Progressive distillation for fast sampling*.
+# - T. Salimans, J. Ho (2022), *Progressive distillation for fast sampling of diffusion models*.
 # - E. Hu and others (2021), *LoRA: low-rank adaptation of large language models*.

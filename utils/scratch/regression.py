@@ -113,7 +113,7 @@ class LogisticRegression(SoftmaxRegression):
 
 
 def _descend(loss_and_gradient, size):
-    """The weights with the smallest loss, (size,), from zero. Lecture 02 opens this box."""
+    """The weights with the smallest loss, (size,), from zero: SciPy's L-BFGS."""
     options = {"maxiter": 2000, "gtol": 1e-8, "ftol": 1e-14}
     return minimize(loss_and_gradient, np.zeros(size), jac=True, method="L-BFGS-B", options=options).x
 
