@@ -88,8 +88,8 @@ def test_explanations_are_one_plain_sentence():
         assert re.fullmatch(r"[^.].{10,115}\.", node.what), node.id
 
 
-def test_written_lectures_have_the_name_the_map_links_to():
-    assert {number: MAP.lectures[number].stem for number in paths.units()} == paths.units()
+def test_each_lecture_of_the_map_is_written_under_the_name_that_the_map_links_to():
+    assert {number: lecture.stem for number, lecture in MAP.lectures.items()} == paths.units()
 
 
 GOOD = """

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from utils import checks, concept_map
-from utils.authoring import index
+from utils.authoring import batch, index
 from utils.authoring.gates import teaching
 from utils.authoring.sources import notebook, pages
 from utils.paths import LECTURES, ROOT, units
@@ -21,6 +21,22 @@ def test_a_lecture_teaches_its_nodes(number):
     assert teaching(page.build(), ids, tasks) == []
     assert not {id for concepts in tasks.values() for id in concepts} - ids, (
         "a task names an id of another lecture"
+    )
+
+
+@pytest.mark.parametrize("number", units())
+def test_the_table_of_claims_has_each_claim_with_its_bound_held_on_every_seed(number):
+    (page,) = [page for page in pages(ROOT, [number]) if page.path.parent == LECTURES]
+    table = (LECTURES / "CLAIMS.md").read_text(encoding="utf-8").splitlines()
+    rows = [[cell.strip() for cell in row.split("|")[1:-1]] for row in table if row.startswith("| ")]
+    measured = [(claim, bound, held) for stem, claim, bound, _, held in rows if stem == page.path.stem]
+    seeds = int(re.search(r"over (\d+) seeds", table[0])[1])
+    assert seeds >= 5
+    expected = [
+        (fact["claim"], batch.bound(fact), f"{seeds}/{seeds}") for fact in batch.facts(page.stored(), "claim")
+    ]
+    assert measured == expected, (
+        f"run `dlmap claims {number} --seeds {seeds}`; copy build/claims/claims.md here"
     )
 
 
