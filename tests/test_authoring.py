@@ -235,7 +235,9 @@ def test_ctrl_c_ends_with_130_and_takes_the_kernels_along(course):
     pid_file = course / "kernel.pid"
     stay = f"import time\nPath({str(pid_file)!r}).write_text(str(os.getpid()))\ntime.sleep(50)"
     edit(page, "SEED + 1", stay)
-    code = f"import pathlib; from utils import cli; cli.paths.ROOT = pathlib.Path({str(course)!r}); cli.app()"
+    # A shell's background job ignores Ctrl-C, and so would its children: make test &
+    code = "import pathlib, signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    code += f"from utils import cli; cli.paths.ROOT = pathlib.Path({str(course)!r}); cli.app()"
     command = [sys.executable, "-c", code, "build", "00", "--run"]
     command = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     try:
