@@ -229,7 +229,7 @@ claim("attributes rank poorly, and are calibrated in total all the same",
 #
 # On the map: `ad-ranking`
 #
-# Show the ad with the largest bid × pCTR; and expect less of it than the model says, for you picked the ones that it overrates.
+# Show the ad with the largest bid × pCTR; and check the model on the winners, for you may have picked the ones that it overrates.
 #
 # The advertiser pays for a click, with a bid of $b$. The expected income of a thousand impressions is $1000 \cdot b \cdot \text{pCTR}$, called **eCPM** (effective cost per mille).
 #
@@ -333,7 +333,7 @@ claim("the mixture's are about right", curse["mixture"][-1], at_least=0.85, at_m
 # %% [markdown]
 # This is the **winner's curse**: the largest of many scores has a high truth or a lucky error, and the maximum cannot tell which.
 # Calibration on the log does not protect, for the log showed ads by chance and the ranking picks the top.
-# **Shrinkage** does: an L2 price that fits the noise is a prior (lecture 15), and the posterior's mean has already given away its luck.
+# **Shrinkage** does: an L2 price that fits the noise is a prior (lecture 06), and the posterior's mean has already given away its luck.
 #
 # %% [markdown]
 # ## 3 · The auction
