@@ -92,6 +92,10 @@ def progress(
         tried = sum(task in tries for task in names)
         rows.append((name, "●" * count + "○" * (len(names) - count), f"{count} of {len(names)}", str(tried)))
     show("Your progress", ["lecture", "", "done", "tried"], rows)
+    seen = [guess for guess in state.predictions().values() if guess["measured"] is not None]
+    right = sum(guess["choice"] == guess["measured"] for guess in seen)
+    waiting = len(state.predictions()) - len(seen)
+    console.print(f"predictions: {right} right of {len(seen)}; {waiting} still wait for their run")
     if map:
         from utils import concept_map
 

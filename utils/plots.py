@@ -46,7 +46,7 @@ mpl.rcParams.update(
 def figure(title: str, *, xlabel: str, ylabel: str, size: tuple[float, float] = (7.5, 4.2)):
     """One set of axes whose title is the message. `size` is in inches of 100 pixels."""
     fig, ax = plt.subplots(figsize=size, layout="constrained")
-    _title(fig, title)
+    headline(fig, title)
     ax.set(xlabel=xlabel, ylabel=ylabel)
     return fig, ax
 
@@ -54,7 +54,7 @@ def figure(title: str, *, xlabel: str, ylabel: str, size: tuple[float, float] = 
 def panels(title: str, names, *, xlabel: str, ylabel: str, size: tuple[float, float] = (10, 3.6), **subplots):
     """Axes side by side, one for each name, under one title: the same thing seen several ways."""
     fig, axes = plt.subplots(1, len(names), figsize=size, layout="constrained", **subplots)
-    _title(fig, title)
+    headline(fig, title)
     for ax, name_ in zip(axes, names, strict=True):
         ax.set_title(name_)
         ax.set_xlabel(xlabel)
@@ -91,7 +91,7 @@ def images(
         rows, columns, figsize=(9.5, rows * (inch + 0.25 * (names is not None)) + 0.35), squeeze=False
     )
     fig.set_layout_engine("constrained", w_pad=0.02, h_pad=0.02)
-    _title(fig, title)
+    headline(fig, title)
     scale = {}
     if diverging:
         top = float(np.abs(pictures).max())
@@ -120,7 +120,7 @@ def bars(
     ax.tick_params(axis="y", labelcolor=INK, length=0)
 
 
-def _title(fig, title: str) -> None:
+def headline(fig, title: str) -> None:
     """The message, from the left edge, as large as the width allows."""
     text = fig.suptitle(title, x=0.008, ha="left", fontsize=14, fontweight="bold", color=INK)
     room = 0.94 * fig.get_figwidth() * fig.dpi

@@ -1,6 +1,7 @@
 """What the learner has done so far, kept in `exercises/work/progress.json` on their own disk."""
 
 import json
+from collections.abc import Callable
 from datetime import datetime
 
 from filelock import FileLock
@@ -8,6 +9,7 @@ from filelock import FileLock
 from utils import paths
 
 _session: set[str] = set()  # tasks done while saving is off
+_guesses: dict[str, dict] = {}  # predictions that could not be saved
 _saving = True
 
 
@@ -23,19 +25,56 @@ def record(task: str, done: bool) -> bool:
         if done:
             _session.add(task)
         return True
+
+    def note(state: dict) -> None:
+        entry = state["tasks"].setdefault(task, {"tries": 0, "done": None})
+        entry["tries"] += 1
+        if done and not entry["done"]:
+            entry["done"] = _now()
+
+    saved = _update(note)
+    if not saved and done:
+        _session.add(task)
+    return saved
+
+
+def predict(name: str, choice: str) -> bool:
+    """Note what was predicted. Returns whether it could be saved."""
+    entry = {"choice": choice, "at": _now(), "measured": None}
+    saved = _update(lambda state: state["predictions"].update({name: entry}))
+    if not saved:
+        _guesses[name] = entry
+    return saved
+
+
+def settle(name: str, measured: str) -> None:
+    """Note what the run showed for a prediction that was made."""
+    if name in _guesses:
+        _guesses[name]["measured"] = measured
+    elif name in _read()["predictions"]:
+        _update(lambda state: state["predictions"][name].update(measured=measured))
+
+
+def predictions() -> dict[str, dict]:
+    """Name -> {"choice", "at", "measured"}; `measured` is None until the outcome was seen."""
+    return _read()["predictions"] | _guesses
+
+
+def _update(change: Callable[[dict], None]) -> bool:
+    """Change the saved state under a lock: two notebooks may do so at the same moment."""
     try:
         paths.work().mkdir(parents=True, exist_ok=True)
-        with FileLock(_file().with_suffix(".lock"), timeout=10):  # two notebooks may check at the same moment
+        with FileLock(_file().with_suffix(".lock"), timeout=10):
             state = _read()
-            entry = state["tasks"].setdefault(task, {"tries": 0, "done": None})
-            entry["tries"] += 1
-            if done and not entry["done"]:
-                entry["done"] = datetime.now().isoformat(timespec="seconds")
+            change(state)
             paths.atomic_write(_file(), json.dumps(state, indent=1, sort_keys=True) + "\n")
     except (OSError, TimeoutError):
-        _session.update({task} if done else ())
         return False
     return True
+
+
+def _now() -> str:
+    return datetime.now().isoformat(timespec="seconds")
 
 
 def done() -> set[str]:
@@ -73,10 +112,13 @@ def _read() -> dict:
         for entry in state["tasks"].values():
             if not isinstance(entry["tries"], int) or not isinstance(entry["done"], str | None):
                 raise TypeError
+        for guess in state.setdefault("predictions", {}).values():  # the first edition kept none
+            if not isinstance(guess["choice"], str) or not isinstance(guess["measured"], str | None):
+                raise TypeError
         return state
     except (FileNotFoundError, NotADirectoryError):
         pass
     except (ValueError, KeyError, TypeError, AttributeError, IsADirectoryError):
         stamp = datetime.now().strftime("%Y%m%d-%H%M%S-%f")
         _file().rename(_file().with_name(f"progress.broken-{stamp}.json"))
-    return {"tasks": {}}
+    return {"tasks": {}, "predictions": {}}

@@ -1,5 +1,6 @@
 """Device, seed and profile of a run: the first thing that every notebook sets."""
 
+import math
 import os
 import random
 import sys
@@ -24,29 +25,40 @@ class Run:
     profile: str
     seed: int
     device: Any
+    budget: float = 1.0
 
     def pick(self, *, lecture, full):
         """The value for this run's profile: `run.pick(lecture=5, full=50)`."""
         return {"lecture": lecture, "full": full}[self.profile]
+
+    def steps(self, count: int) -> int:
+        """Training steps under this run's budget, one at least: `run.steps(600)` is 1800 at a budget of 3."""
+        return max(1, round(count * self.budget))
 
 
 last: Run | None = None  # what `setup` returned last: a check asks where the answer should be
 
 
 def setup(
-    profile: str = "lecture", seed: int = 0, device: str = "auto", *, threads: int | None = None
+    profile: str = "lecture",
+    seed: int = 0,
+    device: str = "auto",
+    budget: float = 1.0,
+    *,
+    threads: int | None = None,
 ) -> Run:
     """Seed everything, choose the device, print one line that says what runs where.
 
     Parameters: `profile` is "lecture" or "full"; `device` is "auto", "cpu", "cuda", "cuda:1" or "mps";
+    `budget` multiplies the training steps (`run.steps`): does a sentence still hold when all train longer?
     `threads` is how many threads NumPy and PyTorch may use at most: 1 where the matrices are so small that
     a second thread would only wait. By default as many as they choose.
-    Raises: UserError for an unknown profile or seed, or a device that this machine does not have.
+    Raises: UserError for an unknown profile, seed or budget, or a device that this machine does not have.
     """
     import torch
     from threadpoolctl import threadpool_limits
 
-    check_profile_and_seed(profile, seed)
+    check_parameters(profile, seed, budget)
     chosen = find_device(device)
 
     random.seed(seed)
@@ -63,18 +75,21 @@ def setup(
 
     python = ".".join(map(str, sys.version_info[:2]))
     packages = " · ".join(f"{name} {version(name).split('+')[0]}" for name in ("numpy", "torch"))
-    print(f"Python {python} · {packages} · device {chosen} · profile {profile} · seed {seed}")
+    trains = "" if budget == 1 else f" · budget {budget:g}"
+    print(f"Python {python} · {packages} · device {chosen} · profile {profile} · seed {seed}{trains}")
     global last
-    last = Run(profile, seed, chosen)
+    last = Run(profile, seed, chosen, float(budget))
     return last
 
 
-def check_profile_and_seed(profile: str, seed: int) -> None:
-    """Raises UserError for a profile or a seed that `setup` cannot take."""
+def check_parameters(profile: str, seed: int, budget: float = 1.0) -> None:
+    """Raises UserError for a profile, a seed or a budget that `setup` cannot take."""
     if profile not in PROFILES:
         raise choose("profile", profile, PROFILES)
     if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**32:
         raise UserError(f"the seed is {seed!r}; expected a whole number from 0 to 4294967295")
+    if isinstance(budget, bool) or not isinstance(budget, int | float) or not 0 < budget < math.inf:
+        raise UserError(f"the budget is {budget!r}; expected a number above 0, such as 1 or 3")
 
 
 def find_device(name: str):

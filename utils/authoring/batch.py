@@ -79,7 +79,9 @@ def parse(given: dict[str, str], known: dict[str, Any], lecture: str) -> dict[st
             kind = type(default).__name__
             raise UserError(f"{name} of {lecture} is of type {kind}, like {default!r}; got {text!r}")
         values[name] = value
-    runtime.check_profile_and_seed(values.get("PROFILE", "lecture"), values.get("SEED", 0))
+    runtime.check_parameters(
+        values.get("PROFILE", "lecture"), values.get("SEED", 0), values.get("BUDGET", 1.0)
+    )
     if values.get("DEVICE", "auto") != "auto":
         runtime.find_device(values["DEVICE"])
     return values

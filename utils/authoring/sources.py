@@ -93,6 +93,8 @@ def notebook(text: str, drop: tuple[str, ...] = ()) -> NotebookNode:
         tags = cell.metadata.get("tags", [])
         if set(tags) & set(drop):
             continue
+        if "notes" in tags:
+            cell.source = folded(cell.source)
         content = f"{cell.cell_type}\n{cell.source}"
         seen[content] += 1
         cell.id = hashlib.sha256(f"{content}\n{seen[content]}".encode()).hexdigest()[:12]
@@ -101,21 +103,42 @@ def notebook(text: str, drop: tuple[str, ...] = ()) -> NotebookNode:
     return nbformat.v4.new_notebook(cells=cells, metadata=nbformat.from_dict(METADATA))
 
 
+NOTES = re.compile(r"\*\*(Notes for the room \((\d+) minutes\))\.\*\*\n")
+
+
+def folded(source: str) -> str:
+    """A presenter's note, closed until somebody opens it, in every front end.
+
+    Raises UserError if its first line is not `**Notes for the room (12 minutes).**`.
+    """
+    head = NOTES.match(source)
+    if head is None:
+        first = source.partition("\n")[0]
+        raise UserError(
+            f"a cell tagged notes begins with `**Notes for the room (12 minutes).**`, not {first!r}"
+        )
+    return f"<details><summary>{head[1]}</summary>\n\n{source[head.end() :].strip()}\n\n</details>"
+
+
 def cell_metadata(kind: str, source: str, tags: list[str]) -> NotebookNode:
-    """Tags and the place in the slides, both by rule, so that nobody has to keep them by hand."""
-    tags, slide = list(tags), None
-    if kind == "markdown":
+    """Tags, the place in the slides and what is folded, all by rule: nobody has to keep them by hand."""
+    tags, slide, hidden = list(tags), None, False
+    if "notes" in tags:
+        slide = "notes"
+    elif kind == "markdown":
         if re.match(r"##? ", source):
             slide = "slide"
         elif re.match(r"### |\*\*Predict first", source):
             slide = "subslide"
     elif "parameters" in tags or "runtime.setup(" in source:
-        slide = "skip"
-    elif calls(source, "claim") and "nbval-check-output" not in tags:
+        slide, hidden = "skip", True  # the first screen is the question and the map
+    elif (calls(source, "claim") or calls(source, "outcome")) and "nbval-check-output" not in tags:
         tags.append("nbval-check-output")  # what a claim says is compared, here and on every machine
     metadata = {"tags": tags} if tags else {}
     if slide:
         metadata["slideshow"] = {"slide_type": slide}
+    if hidden:
+        metadata["jupyter"] = {"source_hidden": True}
     return nbformat.from_dict(metadata)
 
 
