@@ -252,7 +252,7 @@ def test_marks_in_the_text_are_escaped(monkeypatch):
     nasty = concept_map.parse(
         GOOD.replace("en: A,", "en: '<b> & \"A\"',").replace("First.", "'x < y & \"z\".'")
     )
-    monkeypatch.setattr(concept_map, "load", lambda: nasty)
+    monkeypatch.setattr(concept_map.model, "load", lambda: nasty)
     assert '<b> & "A"' in {text.text for text in draw().iter(f"{SVG}text")}
     html = concept_map.overlay(concept_map.svg(), "alt", concept_map.layout().boxes, "en", "../lectures")
     assert "<b>" not in html and "x < y" not in html and "x &lt; y &amp; &quot;z&quot;" in html

@@ -1,0 +1,39 @@
+"""The map in a notebook."""
+
+from utils.concept_map import model
+from utils.concept_map.drawing import describe, svg
+from utils.concept_map.geometry import layout
+from utils.concept_map.links import overlay
+from utils.errors import choose
+
+
+def show(
+    lecture: str | int | None = None,
+    simple: bool = False,
+    lang: str = "en",
+    progress: bool = False,
+    lectures: str = "../lectures",
+) -> None:
+    """Show the map in a notebook; a click on a concept opens its lecture.
+
+    `lecture`: light this lecture's concepts. `progress`: colour the map by what the learner has done.
+    `lectures`: the way from the notebook to the lectures; the default fits every folder beside them.
+    Raises UserError.
+    """
+    from IPython.display import display
+
+    known, lit = model.load(), ()
+    if lecture is not None:
+        number = str(lecture).zfill(2)
+        if number not in known.lectures:
+            raise choose("lecture", lecture, known.lectures)
+        lit = [node.id for node in known.nodes.values() if node.lecture == number]
+    shares = None
+    if progress:
+        from utils import progress as learner
+
+        shares = learner.fractions()
+    alt = describe(model.language(lang), lit, shares)
+    picture = svg(simple, lang, lit, shares, lectures=None)
+    html = overlay(picture, alt, layout(simple, lang).boxes, lang, lectures)
+    display({"text/html": html, "text/plain": alt}, raw=True)
