@@ -48,10 +48,14 @@ def test_help_answers_at_once():
         ("run 9", "dlmap: unknown lecture '09'; choose one of: 00, 01, 02"),
         (
             "run 00 -p EPOCHS=3",
-            "dlmap: unknown parameter of 00_good 'EPOCHS'; choose one of: PROFILE, SEED, DEVICE",
+            "dlmap: unknown parameter of 00_good 'EPOCHS'; choose one of: PROFILE, SEED, DEVICE, BUDGET",
         ),
         ("run 00 -p EPOCHS", "dlmap: -p takes NAME=VALUE, got 'EPOCHS'"),
         ("run 00 --profile big", "dlmap: unknown profile 'big'; choose one of: lecture, full"),
+        (
+            "run 01 --budget 3",
+            "dlmap: unknown parameter of 01_raises 'BUDGET'; choose one of: PROFILE, SEED, DEVICE",
+        ),
         ("claims 9", "dlmap: unknown lecture '09'; choose one of: 00, 01, 02"),
         ("start 9", "dlmap: unknown exercise '9'; choose one of: 00"),
         ("check 9", "dlmap: unknown exercise '9'; choose one of: 00"),
@@ -60,6 +64,17 @@ def test_help_answers_at_once():
 def test_a_mistake_of_the_users_is_one_line_and_code_2(dlmap, arguments, message):
     result = dlmap(*arguments.split())
     assert (result.exit_code, result.stderr) == (2, message + "\n")
+
+
+@pytest.mark.parametrize(
+    "budget, shown", [("0", "0.0"), ("-1", "-1.0"), ("abc", "'abc'"), ("nan", "nan"), ("inf", "inf")]
+)
+@pytest.mark.parametrize("command", ["run 00", "claims 00", "claims 00 --seeds 2"])
+def test_a_budget_is_a_number_above_0(dlmap, tmp_path, command, budget, shown):
+    result = dlmap(*command.split(), "--budget", budget, "--out", str(tmp_path / "out"))
+    message = f"dlmap: the budget is {shown}; expected a number above 0, such as 1 or 3\n"
+    assert (result.exit_code, result.stderr) == (2, message)
+    assert not (tmp_path / "out").exists()
 
 
 def test_build_check_says_what_is_out_of_step(dlmap, course):

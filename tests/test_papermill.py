@@ -1,11 +1,9 @@
 """Gate 9: papermill runs a lecture with other parameters and refuses those that the lecture lacks."""
 
-import json
-
 import nbformat
 import pytest
 
-from utils.authoring import batch
+from utils.authoring import batch, measure
 from utils.authoring.build import build
 from utils.authoring.execute import NotebookFailed
 from utils.authoring.sources import code_cells, pages
@@ -47,8 +45,13 @@ def test_changed_parameters_are_used_and_a_failed_run_is_kept(built, tmp_path):
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"EPOCHS": "3"}, "unknown parameter of 00_good 'EPOCHS'; choose one of: PROFILE, SEED, DEVICE"),
-        ({"SEED": "many"}, "SEED of 00_good is of type int, like 0; got 'many'"),
+        (
+            {"EPOCHS": "3"},
+            "unknown parameter of 00_good 'EPOCHS'; choose one of: PROFILE, SEED, DEVICE, BUDGET",
+        ),
+        ({"SEED": "many"}, "the seed is 'many'; expected a whole number from 0"),
+        ({"BUDGET": "many"}, "the budget is 'many'; expected a number above 0"),
+        ({"BUDGET": "-1"}, "the budget is -1.0; expected a number above 0"),
         ({"PROFILE": "big"}, "unknown profile 'big'; choose one of: lecture, full"),
         ({"DEVICE": "abacus"}, "unknown device 'abacus'"),
     ],
@@ -64,30 +67,40 @@ def test_a_lecture_that_is_not_built(course, tmp_path):
         batch.run(course, ["00"], {}, 1, tmp_path)
 
 
-def test_claims_over_seeds(built, tmp_path):
-    rows, problems = batch.claims(built, ["00"], 2, 2, tmp_path)
-    (row,) = rows
-    assert (row.measured, row.bound, row.held, row.seeds) == ([0, 1], "≤ 0.5", 1, 2)
-    assert problems == ["00_good: held on 1 of 2 seeds: a seed below one is below one"]
-    assert json.loads((tmp_path / "claims.json").read_text())["claims"][0]["measured"] == [0, 1]
-    line = "| 00_good | a seed below one is below one | ≤ 0.5 | 0 – 0.5 – 1 | 1/2 |"
-    assert line in (tmp_path / "claims.md").read_text()
+def test_claims_over_seeds_and_budgets_complete_one_table(built, tmp_path):
+    source = built / "lectures" / "src" / "00_good.py"
+    setup = 'from utils import runtime\nruntime.last = runtime.Run("lecture", SEED, None, BUDGET)\n'
+    more = f'{setup}claim("in one step it is small", BUDGET, at_most=1, short=True)\n'
+    source.write_text(source.read_text() + f"\n# %%\n{more}")
+    build(built, ["00"], run=False, force=False, jobs=1)
+
+    rows, problems, notes = measure.claims(built, ["00"], 2, None, 2, tmp_path)
+    assert [(row.measured, row.bound, row.verdict) for row in rows] == [
+        ([0, 1], "≤ 0.5", "1/2"),
+        ([1, 1], "≤ 1", "2/2"),
+    ]
+    assert problems == ["00_good: held on 1 of 2 seeds at budget 1: a seed below one is below one"]
+
+    rows, problems, notes = measure.claims(built, ["00"], 1, "3", 1, tmp_path)
+    assert [row.measured for row in rows] == [[0], [3]]
+    assert problems == notes == [], "a claim about a short training is not broken by a long one"
+    text = (tmp_path / "claims.md").read_text(encoding="utf-8")
+    assert "| 00_good | a seed below one is below one | ≤ 0.5 | 0 – 0.5 – 1 | 1/2 | 0 | 1/1 |" in text
+    assert "| 00_good | in one step it is small | ≤ 1 | 1 | 2/2 | 3 | short |" in text
+
+    rows, *_ = measure.claims(built, ["00"], 1, "0.5", 1, tmp_path)
+    assert [row.verdict for row in rows] == ["1/1", "1/1"], "a smaller budget is a short training too"
+    assert (tmp_path / "claims.md").read_text(encoding="utf-8") == text, "it has no column in the table"
 
 
-def test_claims_keep_what_was_measured_on_unchanged_lectures(tmp_path):
-    def stored(lecture, codes, seeds=5):
-        row = batch.Measured(lecture, f"says {lecture}", "≥ 1", [1.0] * seeds, seeds, seeds)
-        batch.store([row], [lecture], codes, seeds, tmp_path)
-        claims = json.loads((tmp_path / "claims.json").read_text())["claims"]
-        assert all(f"| says {claim['lecture']} |" in (tmp_path / "claims.md").read_text() for claim in claims)
-        return [claim["lecture"] for claim in claims]
-
-    codes = {"00_map": "a", "01_line": "b"}
-    assert stored("01_line", codes) == ["01_line"]
-    assert stored("00_map", codes) == ["00_map", "01_line"]
-    assert stored("00_map", codes) == ["00_map", "01_line"]  # measured again, not twice in the table
-    assert stored("00_map", codes | {"01_line": "changed"}) == ["00_map"]
-    assert stored("01_line", codes, seeds=3) == ["01_line"]  # other seeds: another table
+def test_a_lecture_that_crashed_stays_in_the_table_as_it_was(built, tmp_path):
+    before = measure.Lecture(
+        "code", "versions", {1: "2026-01-01"}, [measure.Row("it", "≥ 1", {1: ("1", "5/5")})]
+    )
+    (built / "lectures" / "CLAIMS.md").write_text(measure.render({"01_raises": before, "99_gone": before}))
+    _, problems, _ = measure.claims(built, ["01"], 1, None, 1, tmp_path)
+    assert "ZeroDivisionError" in problems[0]
+    assert measure.parsed((tmp_path / "claims.md").read_text()) == {"01_raises": before}
 
 
 def test_a_real_lecture_with_another_seed(tmp_path):

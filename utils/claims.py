@@ -47,6 +47,6 @@ def claim(
     line = f"{('✔' if held else '✘') if judged else '–'} {text}: {number:.3g} {bound}"
     line += "" if judged else " (said of a shorter training)"
     facts = {"claim": text, "measured": number, "at_least": at_least, "at_most": at_most}
-    runtime.say(line, **facts, held=held, judged=judged)
+    runtime.say(line, **facts, held=held, short=short, judged=judged)
     if runtime.strict() and judged and not held:
         raise ClaimFailed(line)

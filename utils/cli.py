@@ -38,6 +38,9 @@ console = Console(highlight=False)
 
 Number = Annotated[str, typer.Argument(metavar="NN", help="A lecture: 04.")]
 Numbers = Annotated[list[str] | None, typer.Argument(metavar="[NN]...", help="Lectures; all, if none.")]
+Budget = Annotated[
+    str | None, typer.Option(metavar="NUMBER", help="Times as many training steps: 3; 1, if not given.")
+]
 Jobs = Annotated[int, typer.Option(min=1, help="Notebooks at a time.")]
 
 
@@ -172,6 +175,7 @@ def run(
     profile: Annotated[str | None, typer.Option(help="lecture or full.")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.")] = None,
     seed: Annotated[int | None, typer.Option(help="A whole number from 0.")] = None,
+    budget: Budget = None,
     parameter: Annotated[
         list[str] | None, typer.Option("-p", metavar="NAME=VALUE", help="Any other parameter.")
     ] = None,
@@ -182,7 +186,12 @@ def run(
     from utils.authoring import batch
     from utils.authoring.execute import NotebookFailed
 
-    given = {"PROFILE": profile, "DEVICE": device, "SEED": seed if seed is None else str(seed)}
+    given = {
+        "PROFILE": profile,
+        "DEVICE": device,
+        "SEED": None if seed is None else str(seed),
+        "BUDGET": budget,
+    }
     given = {name: value for name, value in given.items() if value is not None}
     for text in parameter or []:
         name, equals, value = text.partition("=")
@@ -204,20 +213,23 @@ def run(
 def claims(
     numbers: Numbers = None,
     seeds: Annotated[int, typer.Option(min=1, help="Seeds 0 to N-1.")] = 5,
+    budget: Budget = None,
     jobs: Jobs = 1,
     out: Annotated[Path, typer.Option(help="Where the table goes.")] = paths.BUILD / "claims",
 ) -> None:
-    """Measure every claim of the lectures over several seeds."""
-    from utils.authoring import batch
+    """Measure every claim of the lectures over several seeds; say which bounds say too little."""
+    from utils.authoring import measure
 
-    rows, problems = batch.claims(paths.ROOT, numbers or [], seeds, jobs, out.resolve())
+    rows, problems, notes = measure.claims(paths.ROOT, numbers or [], seeds, budget, jobs, out.resolve())
     columns = ["lecture", "claim", "bound", "least – median – most", "held"]
     show(
-        f"Claims over {seeds} seeds",
+        f"Claims over {seeds} seeds, budget {budget or 1}",
         columns,
-        ((r.lecture, r.claim, r.bound, r.spread, f"{r.held}/{r.seeds}") for r in rows),
+        ((r.lecture, r.claim, r.bound, r.spread, r.verdict) for r in rows),
     )
-    console.print(f"written: {out / 'claims.json'} and claims.md", soft_wrap=True)
+    console.print(f"written: {out / 'claims.md'}", soft_wrap=True)
+    for note in notes:
+        console.print(f"· {note}", soft_wrap=True, markup=False)
     finish(problems)
 
 

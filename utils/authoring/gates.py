@@ -22,6 +22,9 @@ PROSE_CELL = 120  # words, folded details not counted
 CODE_CELL = 30  # lines that are not blank
 CODE_WIDTH = 110  # letters a line: what a projector shows
 
+# Lectures that are not rewritten yet. Whoever rewrites one takes it out.
+FIRST_EDITION = tuple(f"{number:02}" for number in range(20))
+
 # What a notebook of each folder measures: at least, at most.
 MEASURES = {
     "lectures": {
