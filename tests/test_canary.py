@@ -177,46 +177,83 @@ def test_nbval_refuses_a_changed_claim_an_error_and_a_slow_cell(tmp_path):
 
 # --- 8 style -------------------------------------------------------------------------------------------
 
-PARAMETERS = 'PROFILE = "lecture"\nSEED = 0\nDEVICE = "auto"'
+PARAMETERS = 'PROFILE = "lecture"\nSEED = 0\nDEVICE = "auto"\nBUDGET = 1.0'
+PREDICT = 'predict("04.{i}", "up", "down")'
+OUTCOME = 'outcome("04.{i}", "up" if rises else "down")'
+ASK = "**Ask the room.** Why?\n\n<details><summary>One answer</summary>\n\nBecause.\n</details>"
 
 
 def lecture(
-    parameters: str = PARAMETERS, tags=("parameters",), code=10, figures=5, claims=5, asks=2, words=60
-):
-    """A lecture that keeps every measure, unless it is told otherwise."""
-    prose = "**Predict first.** " + "word " * words
-    cells = [new_code_cell(parameters, metadata={"tags": list(tags)})]
-    cells += [new_code_cell("claim()", outputs=[]) for _ in range(claims)]
-    cells += [new_code_cell("x", outputs=[picture(1, alt="a")] if i < figures else []) for i in range(code)]
-    cells += [new_markdown_cell(prose + ("\n\n**Ask the room.**" if i < asks else "")) for i in range(22)]
+    parameters=PARAMETERS, tags=("parameters",), sections=6, notes=15, minutes=90, words=90, row=2,
+    figures=6, schematics=1, claims=8, predictions=2, predict=PREDICT, outcome=OUTCOME, asks=2, ask=ASK,
+):  # fmt: skip
+    """A lecture of the second edition that keeps every measure, unless it is told otherwise."""
+    prose, note = "word " * words, f"<summary>Notes for the room ({notes} minutes)</summary>"
+    cells = [new_markdown_cell(f"# 04 · Name\n\n**Minutes** {minutes} to teach, 150 to study")]
+    cells += [new_code_cell(parameters, metadata={"tags": list(tags)})]
+    cells += [new_code_cell("run = runtime.setup(PROFILE)"), new_code_cell('concept_map.show("04")')]
+    for i in range(sections):
+        cells += [new_markdown_cell(f"## {i + 1} · Section\n\n{prose}")]
+        cells += [new_markdown_cell(note, metadata={"tags": ["notes"]})] if notes else []
+        cells += [new_code_cell("x") for _ in range(row)]
+        cells[-1].outputs = [picture(1, alt="a")] if i < figures else []
+        cells[-1].source = "Sketch()" if i < schematics else "x"
+        for j in range(2):
+            cells += [new_markdown_cell(prose), new_code_cell("claim()" if 2 * i + j < claims else "x")]
+    for i in range(predictions):
+        cells += [new_markdown_cell(""), new_code_cell(predict.format(i=i))]
+        cells += [new_markdown_cell(""), new_code_cell(outcome.format(i=i))]
+    cells += [new_markdown_cell(ask) for _ in range(asks)]
     return new_notebook(cells=cells)
 
 
 def test_style_passes_a_lecture_that_keeps_every_measure():
-    nb = lecture()
-    for cell in nb.cells[-20:]:
-        cell.source = cell.source.replace("**Predict first.** ", "")
-    assert style(nb, "lectures") == []
+    assert style(lecture(), "lectures") == []
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"code": 1}, "cells: 29, wanted 30 to 50"),
-        ({"code": 40}, "cells: 68, wanted 30 to 50"),
+        ({"sections": 2}, "cells: 30, wanted 34 to 66"),
+        ({"sections": 7}, "cells: 70, wanted 34 to 66"),
         ({"words": 10}, "words: "),
-        ({"words": 110}, "words: "),
-        ({"figures": 4}, "figures: 4, wanted 5 to 9"),
-        ({"claims": 4}, "claims: 4, wanted 5 to 99"),
-        ({"asks": 1}, "ask the room: 1, wanted 2 to 9"),
+        ({"words": 200}, "words: "),
+        ({"row": 3}, "code cells in a row: 3, wanted 1 to 2"),
+        ({"figures": 5}, "figures: 5, wanted 6 to 11"),
+        ({"schematics": 0}, "schematics: 0, wanted 1 to 11"),
+        ({"claims": 7}, "claims: 7, wanted 8 to 24"),
+        ({"predictions": 1}, "predictions: 1, wanted 2 to 4"),
+        ({"asks": 1}, "ask the room: 1, wanted 2 to 4"),
+        ({"ask": "**Ask the room.** Why?"}, "`**Ask the room.** Why?` has no one answer folded under it"),
+        ({"ask": "**Ask the room.** A?\n\n" + ASK}, "`**Ask the room.** A?"),
+        ({"notes": 0}, "section 1 has no notes for the room"),
+        ({"notes": 14}, "the notes take 84 minutes, the header says 90"),
         ({"tags": ()}, "the first code cell, and only that, has the tag parameters"),
         ({"parameters": PARAMETERS + "\nimport os"}, "the parameters cell holds something other"),
-        ({"parameters": PARAMETERS.replace("0", "int()")}, "the parameters cell holds something other"),
-        ({"parameters": "SEED = 0"}, "the parameters cell lacks"),
+        ({"parameters": PARAMETERS.replace("= 0", "= int()")}, "the parameters cell holds something other"),
+        ({"parameters": PARAMETERS.replace("\nBUDGET = 1.0", "")}, "the parameters cell lacks"),
+        (
+            {"predict": 'predict("05.{i}", "a", "b")'},
+            "predict('05.0'): a name begins with the lecture's number",
+        ),
+        ({"predict": 'predict(name, "a", "b")'}, "predict(''): a name begins with"),
+        ({"predict": 'predict("04.same", "a", "b")'}, "predict('04.same'): asked twice"),
+        ({"predict": 'predict("04.{i}", "a", "b", choice="a")'}, "predict('04.0'): chooses for the reader"),
+        ({"outcome": "x"}, "predict('04.0'): has no outcome"),
+        ({"outcome": 'outcome("04.other", x)'}, "outcome('04.other'): not asked before"),
+        ({"outcome": 'outcome("04.0", x)'}, "outcome('04.0'): told twice"),
+        ({"outcome": 'outcome("04.{i}", "up")'}, "outcome('04.0'): written down, not computed from the run"),
+        ({"outcome": 'outcome("04.{i}", measured="up")'}, "outcome('04.0'): written down, not computed"),
     ],
 )
 def test_style_refuses_a_lecture(change, message):
     assert any(problem.startswith(message) for problem in style(lecture(**change), "lectures"))
+
+
+def test_a_prediction_comes_before_its_outcome():
+    nb = lecture()
+    nb.cells.reverse()
+    assert "outcome('04.0'): not asked before" in style(nb, "lectures")
 
 
 @pytest.mark.parametrize(
@@ -241,6 +278,7 @@ def test_style_refuses_a_lecture(change, message):
             new_code_cell("try:\n    claim('a', x, at_least=0)\nexcept Exception:\n    pass"),
             "claims inside a try",
         ),
+        (new_code_cell("claim('it is', x, at_least=0, short=True)"), "does not say of how long"),
         (new_code_cell("x\n" + "y" * 111), "has a line of 111 letters, wanted at most 110"),
         (new_code_cell('open("/home/me/data.csv")'), "holds an absolute path"),
         (new_markdown_cell("From https://example.org/simple/x."), "links to a package index"),

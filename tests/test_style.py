@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from utils.authoring.gates import style
+from utils.authoring.gates import kind_of, style
 from utils.authoring.sources import pages
 from utils.paths import ROOT
 
@@ -22,4 +22,4 @@ def test_ruff(command):
 def test_measures(page):
     nb = page.stored()
     assert nb is not None, "not built"
-    assert style(nb, page.path.parent.name) == []
+    assert style(nb, kind_of(page)) == []

@@ -13,22 +13,35 @@ from pathlib import Path
 from nbformat import NotebookNode
 
 from utils.authoring.execute import WIDGET
-from utils.authoring.sources import calls, code_cells, code_hash
+from utils.authoring.sources import Page, calls, code_cells, code_hash
 
 PICTURE_KB = 80
 NOTEBOOK_KB = 700
 PICTURES = ("image/png", "image/svg+xml")
 PROSE_CELL = 120  # words, folded details not counted
 CODE_CELL = 30  # lines that are not blank
-CODE_WIDTH = 110  # letters a line: what a projector shows
+CODE_WIDTH = 92  # letters a line: what a projector shows
+OPENING = r"runtime\.setup\(|concept_map\.show\("  # a lecture's first code cells, after the parameters
 
-# Lectures that are not rewritten yet. Whoever rewrites one takes it out.
+# Lectures that are not rewritten yet. Whoever rewrites one takes it out; the last one takes the tuple, the
+# measures "first edition" and `kind_of` with it.
 FIRST_EDITION = tuple(f"{number:02}" for number in range(20))
 
-# What a notebook of each folder measures: at least, at most.
+# What a notebook of each kind measures: at least, at most.
 MEASURES = {
     "lectures": {
-        "cells": (30, 50),
+        "cells": (34, 66),
+        "words": (1400, 2900),
+        "median lines of a code cell": (1, 8),
+        "code cells in a row": (1, 2),
+        "figures": (6, 11),
+        "schematics": (1, 11),
+        "claims": (8, 24),
+        "predictions": (2, 4),
+        "ask the room": (2, 4),
+    },
+    "first edition": {
+        "cells": (30, 66),
         "words": (1200, 2200),
         "median lines of a code cell": (1, 8),
         "figures": (5, 9),
@@ -41,6 +54,8 @@ MEASURES = {
 }
 
 ABSOLUTE = r"(?<![\w/:.<>~)\]])/[\w.-]+/[\w.-]+|\b[A-Z]:\\Users"
+# How a claim says that it is about a short training.
+SHORT = r"\b(?:in|after|within|of) (?:\S+ ){1,3}(?:steps?|epochs?|updates?|rounds?|passes|episodes?|games?)\b"
 # Never in a notebook: pattern -> why.
 FORBIDDEN = {
     r"""["']cuda|\.cuda\(""": "names CUDA; the device comes from run.device",
@@ -56,6 +71,12 @@ FORBIDDEN = {
 }
 # nbval would not compare, not run, or not mind that a cell did not raise.
 FORBIDDEN_TAGS = {"raises-exception", "nbval-skip", "nbval-ignore-output", "skip-execution"}
+
+
+def kind_of(page: Page) -> str:
+    """Which of MEASURES a notebook keeps: that of its folder, but for lectures that wait to be rewritten."""
+    folder = page.path.parent.name
+    return "first edition" if folder == "lectures" and page.source.stem[:2] in FIRST_EDITION else folder
 
 
 def words(text: str) -> int:
@@ -77,23 +98,36 @@ def measure(nb: NotebookNode) -> dict[str, float]:
         "words": words(prose),
         "median lines of a code cell": statistics.median([lines(source) for source in code] or [0]),
         "figures": sum(kind in PICTURES for output in outputs(nb) for kind in output.get("data", {})),
+        "schematics": len(re.findall(r"\bSketch\(", everything)),
+        "code cells in a row": in_a_row(nb),
         "claims": sum(len(calls(source, "claim")) for source in code),
+        "predictions": sum(len(calls(source, "predict")) for source in code),
         "predict first": len(re.findall(r"(?m)^\*\*Predict first\b", prose)),
         "ask the room": len(re.findall(r"(?m)^\*\*Ask the room\b", prose)),
         "tasks": len(set(re.findall(r"\bcheck\(\s*[\"']([^\"']+)", everything))),
     }
 
 
+def in_a_row(nb: NotebookNode) -> int:
+    """The most code cells that follow one another without a word between; the opening ones are not read."""
+    most = run = 0
+    for cell in nb.cells:
+        opening = "parameters" in cell.metadata.get("tags", []) or re.search(OPENING, cell.source)
+        run = run + 1 if cell.cell_type == "code" and not opening else 0
+        most = max(most, run)
+    return most
+
+
 def outputs(nb: NotebookNode) -> list[NotebookNode]:
     return [output for cell in code_cells(nb) for output in cell.outputs]
 
 
-def style(nb: NotebookNode, folder: str) -> list[str]:
-    """The measures of a notebook of `folder` ("lectures", "solutions", "exercises"), and what must not be."""
+def style(nb: NotebookNode, kind: str) -> list[str]:
+    """The measures of a notebook of that `kind`, a key of MEASURES, and what must not be in it."""
     found = measure(nb)
     problems = [
         f"{what}: {found[what]:g}, wanted {low} to {high}"
-        for what, (low, high) in MEASURES[folder].items()
+        for what, (low, high) in MEASURES[kind].items()
         if not low <= found[what] <= high
     ]
     for number, cell in enumerate(nb.cells, 1):
@@ -111,18 +145,30 @@ def style(nb: NotebookNode, folder: str) -> list[str]:
         if cell.cell_type == "code" and lines(cell.source) > CODE_CELL:
             problems.append(f"{where} has {lines(cell.source)} lines, wanted at most {CODE_CELL}")
         longest = max((len(line) for line in cell.source.splitlines()), default=0)
-        if cell.cell_type == "code" and longest > CODE_WIDTH:
-            problems.append(f"{where} has a line of {longest} letters, wanted at most {CODE_WIDTH}")
-    if folder == "lectures":
-        problems += parameters(nb)
+        width = CODE_WIDTH if kind == "lectures" else 110  # until the others are converted
+        if cell.cell_type == "code" and longest > width:
+            problems.append(f"{where} has a line of {longest} letters, wanted at most {width}")
+    if kind in ("lectures", "first edition"):
+        problems += parameters(nb, kind)
+    if kind == "lectures":
+        problems += predictions(nb) + notes(nb) + answers(nb)
     return problems
 
 
 def hidden_claims(source: str) -> list[str]:
-    """Claims that cannot fail or cannot be seen: a literal as the measured number, another name, a `try`."""
+    """Claims that cannot fail or cannot be seen: a literal as the measured number, another name, a `try`.
+
+    A claim that is excused from longer training (`short=True`) says so in its sentence.
+    """
     found = calls(source, "claim")
     problems = [
         "claims a literal" for call in found if len(call.args) > 1 and isinstance(call.args[1], ast.Constant)
+    ]
+    problems += [
+        "is a claim of a short training, and does not say of how long: `in 50 steps`"
+        for call in found
+        if any(word.arg == "short" for word in call.keywords)
+        and not re.search(SHORT, ast.unparse(call.args[0]) if call.args else "")
     ]
     try:
         nodes = list(ast.walk(ast.parse(source)))
@@ -137,7 +183,7 @@ def hidden_claims(source: str) -> list[str]:
     return problems
 
 
-def parameters(nb: NotebookNode) -> list[str]:
+def parameters(nb: NotebookNode, kind: str = "lectures") -> list[str]:
     """A lecture's first code cell holds the parameters, literals only, for papermill to replace."""
     code = code_cells(nb)
     tagged = [cell for cell in code if "parameters" in cell.metadata.get("tags", [])]
@@ -149,7 +195,80 @@ def parameters(nb: NotebookNode) -> list[str]:
     except (SyntaxError, ValueError, AttributeError):
         return ["the parameters cell holds something other than `NAME = literal`"]
     wanted = {"PROFILE": "lecture", "SEED": 0, "DEVICE": "auto"}
+    if kind == "lectures":  # until the others are converted
+        wanted["BUDGET"] = 1.0
     return [] if wanted.items() <= values.items() else [f"the parameters cell lacks one of {wanted}"]
+
+
+def predictions(nb: NotebookNode) -> list[str]:
+    """Each `predict` of a lecture has one `outcome` of the same name below it, which the run computes.
+
+    A name begins with the lecture's number, so that it is the only one of the course.
+    """
+    problems, asked, told = [], [], []
+    for cell in code_cells(nb):
+        for call in calls(cell.source, "predict"):
+            name = literal(call)
+            if not re.match(rf"{number(nb)}\.\w", name):
+                problems.append(f"predict({name!r}): a name begins with the lecture's number: {number(nb)}.")
+            if name in asked:
+                problems.append(f"predict({name!r}): asked twice")
+            if any(word.arg == "choice" for word in call.keywords):
+                problems.append(f"predict({name!r}): chooses for the reader")
+            asked.append(name)
+        for call in calls(cell.source, "outcome"):
+            name, measured = literal(call), [*call.args[1:], *(word.value for word in call.keywords)]
+            if name not in asked or name in told:
+                problems.append(f"outcome({name!r}): {'told twice' if name in told else 'not asked before'}")
+            if not any(isinstance(node, ast.Name) for value in measured for node in ast.walk(value)):
+                problems.append(f"outcome({name!r}): written down, not computed from the run")
+            told.append(name)
+    return problems + [f"predict({name!r}): has no outcome" for name in asked if name not in told]
+
+
+def literal(call: ast.Call) -> str:
+    """The first argument of a call, if it is a text; "" otherwise."""
+    first = call.args[0] if call.args else None
+    return first.value if isinstance(first, ast.Constant) and isinstance(first.value, str) else ""
+
+
+def number(nb: NotebookNode) -> str:
+    """The lecture's, from its header `# 04 · Title`; "" where it has none."""
+    head = re.match(r"# (\d\d) · ", nb.cells[0].source) if nb.cells else None
+    return head[1] if head else ""
+
+
+def notes(nb: NotebookNode) -> list[str]:
+    """Each numbered section has a presenter's note, and their minutes add up to those of the header."""
+    problems, minutes, silent = [], 0, None
+    for cell in [*nb.cells, None]:
+        head = re.match(r"## (\d+) · ", cell.source) if cell else None
+        if (head or cell is None) and silent:
+            problems.append(f"section {silent} has no notes for the room")
+        silent = head[1] if head else silent
+        if cell and "notes" in cell.metadata.get("tags", []):
+            minutes += int(re.search(r"Notes for the room \((\d+) minutes\)", cell.source)[1])
+            silent = None
+    header = nb.cells[0].source if nb.cells else ""
+    said = re.search(r"\*\*Minutes\*\* (\d+) to teach", header)
+    if not said or int(said[1]) != minutes:
+        problems.append(f"the notes take {minutes} minutes, the header says {said[1] if said else 'nothing'}")
+    return problems
+
+
+def answers(nb: NotebookNode) -> list[str]:
+    """Under each *Ask the room* one answer is folded, in the same cell."""
+    pieces = [
+        piece
+        for cell in nb.cells
+        if cell.cell_type == "markdown"
+        for piece in re.split(r"(?m)^(?=\*\*Ask the room\b)", cell.source)[1:]
+    ]
+    return [
+        f"`{piece[:50]}` has no one answer folded under it"
+        for piece in pieces
+        if len(re.findall(r"<details><summary>One answer</summary>", piece)) != 1
+    ]
 
 
 def teaching(nb: NotebookNode, ids: set[str], tasks: dict[str, Sequence[str]]) -> list[str]:
