@@ -17,10 +17,11 @@ PACKAGES = {
     "matplotlib": "matplotlib",
     "torch": "torch",
 }
-# Tests and copies of other projects say little in English, and parts of torch are mostly internals.
+# Tests and copies of other projects say little in English, and parts of torch are mostly internals. numpy's
+# distutils is in its wheels for Python 3.11 only; all else is the same in every wheel of a version.
 _SKIPPED_FOLDERS = {
     "tests", "test", "testing", "_vendor", "externals", "array_api_compat", "array_api_extra", "sphinxext",
-    "_inductor", "_dynamo", "_functorch", "onnx", "fx", "ao", "distributed",
+    "_inductor", "_dynamo", "_functorch", "onnx", "fx", "ao", "distributed", "distutils",
 }  # fmt: skip
 # Written when a package is built, so they differ between builds of one version.
 _SKIPPED_FILES = {
@@ -55,12 +56,12 @@ def load_docstrings() -> str:
     """Technical English: a million words, a sentence a line, lower case, without punctuation.
 
     From the docstrings of numpy, scipy, scikit-learn, matplotlib and torch, read as text (nothing is
-    imported): examples, mathematics and markup are taken out, short lines and repeated sentences dropped.
+    imported): examples, mathematics and markup are taken out, short lines and repeated sentences dropped. The
+    same text on every Python and platform, as long as the packages' versions are the same.
     `[line.split() for line in text.splitlines()]` gives lists of words.
     """
-    versions = [
-        version(name).split("+")[0] for name in PACKAGES.values()
-    ]  # 2.13.0+cpu has the text of 2.13.0
+    # Neither Python nor platform nor build (2.13.0+cpu) is in the key, since none of them changes the text.
+    versions = [version(name).split("+")[0] for name in PACKAGES.values()]
     name = f"docstrings-{fingerprint(Path(__file__), versions)}"
     arrays = cached(name, lambda: {"text": np.frombuffer(_collect().encode(), np.uint8)})
     return arrays["text"].tobytes().decode()
