@@ -13,6 +13,7 @@
 PROFILE = "lecture"  # "full" uses more data
 SEED = 0
 DEVICE = "auto"
+BUDGET = 1.0
 
 # %%
 import numpy as np
@@ -29,7 +30,7 @@ from sklearn.preprocessing import StandardScaler
 from utils import concept_map, data, plots, runtime
 from utils.claims import claim
 
-run = runtime.setup(PROFILE, SEED, DEVICE)
+run = runtime.setup(PROFILE, SEED, DEVICE, BUDGET)
 rng = np.random.default_rng(SEED)
 claim("PyTorch computes on the device of this run", torch.arange(10, device=run.device).sum(), at_least=45)
 
@@ -44,13 +45,12 @@ claim("PyTorch computes on the device of this run", torch.arange(10, device=run.
 # The course walks the map: a rectangle is a concept, an ellipse a family of algorithms, plain text a detail.
 # Bold is what made deep learning possible, what is the default today, or what was hottest when the map was drawn.
 # Click a node to open its lecture.
-#
-# <details><summary>For the presenter (15 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (15 minutes).**
 # Show the simple map first, then the full one; ask where the room has worked already.
 # If an import fails, run `dlmap doctor` in a terminal: it says what is missing and what to do.
 # Do not explain the nodes. Every one has its lecture.
-# </details>
 
 # %%
 concept_map.show(simple=True)
@@ -108,12 +108,11 @@ claim("and together they beat a single regression on unseen points",
 # It is made by a process that we know, so for once the truth is there to compare with.
 # The **training** rows teach the model, the **validation** rows choose between models, the **test** rows judge the chosen one, once.
 # A click model predicts the future, so split by time.
-#
-# <details><summary>For the presenter (15 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (15 minutes).**
 # Collect the guesses for the baseline's accuracy on the board. Somebody will say 50 %.
 # The point to make: the metric was chosen before the model, and by what the number will be used for.
-# </details>
 
 # %%
 log = data.load("ads", rows=200_000, seed=SEED)
@@ -185,12 +184,11 @@ claim("log-loss can: the model closes a part of the gap from base rate to truth 
 # That is a **leak** (누수): knowledge that will not be there when the model is used.
 #
 # **Ask the room.** Which column of your own tables is written *after* the event that you predict?
-#
-# <details><summary>For the presenter (10 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (10 minutes).**
 # The usual objection: "but the feature is useful". It is, and the last bar shows it, when it is counted in time.
 # The walk row by row takes a second or two; exercise 4 asks for it again.
-# </details>
 
 # %%
 def smoothed(clicks, shown):
@@ -253,12 +251,11 @@ claim("in use the honest feature closes more of the gap (percentage points)",
 # Rows of one user resemble each other. Split rows at random, and every test user was already seen in training.
 # That is fine if you will serve the same users. It is a leak if you promise a score for *new* ones.
 # So before you split, say in one sentence where the model will be used, and split the same way.
-#
-# <details><summary>For the presenter (10 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (10 minutes).**
 # Expect (a) as the answer at *predict first*. The measurement says (b), by far.
 # Scaling knows the means of all columns but no label. With few rows and outliers it can matter a little.
-# </details>
 
 # %%
 # The pair is a cross: a column for each combination of a user and a category.
@@ -388,12 +385,11 @@ claim("two models compared row by row: the interval of the difference is narrowe
 # Most of the luck of a test set hits both, and cancels.
 #
 # **Ask the room.** Your new model wins by 0.3 % on 2,000 rows. Which two numbers do you want to see before you switch?
-#
-# <details><summary>For the presenter (15 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (15 minutes).**
 # Expect: "the p-value". Steer to: the size of the difference, and its interval on the same rows.
 # On many seeds a few hits are missing: with 4 % clicks the losses are far from Gaussian, and the intervals tend to be short.
-# </details>
 
 # %% [markdown]
 # ## What goes wrong in practice

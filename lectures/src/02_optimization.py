@@ -13,6 +13,7 @@
 PROFILE = "lecture"  # "full" uses more data
 SEED = 0
 DEVICE = "auto"
+BUDGET = 1.0
 
 # %%
 import time
@@ -25,7 +26,7 @@ from utils import concept_map, data, plots, runtime
 from utils.claims import claim
 from utils.scratch.regression import sigmoid, softmax  # built in lecture 01
 
-run = runtime.setup(PROFILE, SEED, DEVICE)
+run = runtime.setup(PROFILE, SEED, DEVICE, BUDGET)
 
 # %%
 concept_map.show("02")
@@ -44,12 +45,11 @@ concept_map.show("02")
 #
 # Take diabetes progression again, with two inputs: body mass index, and blood pressure in a unit that makes its numbers five times as large.
 # Lecture 01's round bowl becomes a ravine.
-#
-# <details><summary>For the presenter (15 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (15 minutes).**
 # Draw a parabola and let somebody bounce on it with η = 1/L, 1.9/L, 2.1/L before you show the panels.
 # The usual wrong answer at *predict first*: "you end a little beside the bottom". The factor per step is 1.02, and it compounds.
-# </details>
 
 # %% [markdown]
 # How much does the slope change when you walk? The **curvature** says it: the matrix $H$ of second derivatives.
@@ -152,13 +152,12 @@ claim("but it does not run away, even at twice the limit", far, at_most=20)
 # On the ad log, one-hot inputs are nearly all zero. So keep the *numbers of the ones*, eleven a row; a score is then a sum of eleven weights.
 #
 # **Predict first.** After one pass over the rows, which is ahead: one step on all rows, 700 steps on 100 rows, or 70,000 steps on one?
-#
-# <details><summary>For the presenter (15 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (15 minutes).**
 # Ask how many people you must poll to know which of two parties leads. Nobody says "all".
 # The online run is slow because Python pays for every step, not because of the rows.
 # Each batch size has a good rate from a small ladder, picked by its share on such logs; for all rows that is a little below 2/L.
-# </details>
 
 # %%
 rng = np.random.default_rng(SEED)
@@ -271,11 +270,14 @@ claim("one row at a time finds the deep hole from more starts", found["one row"]
 #
 # **Ask the room.** Your click model learns online and never stops. Which schedule, if the world changes every week?
 #
-# <details><summary>For the presenter (10 minutes)</summary>
+# <details><summary>One answer</summary>
 #
-# The good answer to the question: a constant rate. Robbins and Monro need rates that sum to infinity with squares that do not, for a world that stands still.
-# The mistake to expect: a schedule that ends before training does, or after.
+# A constant rate. Robbins and Monro need rates that sum to infinity with squares that do not, for a world that stands still.
 # </details>
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (10 minutes).**
+# The mistake to expect: a schedule that ends before training does, or after.
 
 # %%
 def noisy_descent(rate, steps=2000, runs=20, batch=8):
@@ -323,11 +325,10 @@ claim("the cosine lands far below the constant rate",
 #
 # The ravine's **condition number** $\kappa = L / \lambda_{\min}$ is the ratio of its curvatures.
 # At the best settings descent shrinks the distance by $\frac{\kappa - 1}{\kappa + 1}$ a step, momentum in the long run by $\frac{\sqrt\kappa - 1}{\sqrt\kappa + 1}$ (Polyak, 1964; proved for quadratics).
-#
-# <details><summary>For the presenter (10 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (10 minutes).**
 # People expect more momentum to be better. The 0.99 curve is the answer: it swings past the bottom for hundreds of steps.
-# </details>
 
 # %%
 def roll(lr, beta, steps=300):
@@ -377,13 +378,12 @@ claim("too much momentum needs more steps than none",
 # - **AdamW**: Adam that also shrinks the weights themselves a little at each step.
 #
 # **The library's way** is `torch.optim`; below, both walk side by side, in double precision.
-#
-# <details><summary>For the presenter (20 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (20 minutes).**
 # Write AdaGrad on the board, and let the room change one thing at a time until it is Adam.
 # Ask for Adam's first step: it is `lr` in every coordinate, whatever the gradient.
 # If the sliders of the race do not appear, restart the kernel without `DLMAP_BATCH`.
-# </details>
 
 # %%
 def sgd(w, g, memory, lr):
@@ -539,12 +539,11 @@ for name, low, high in [("SGD", 0.99, 1.01), ("AdaGrad", 5, 50), ("Adam", 2.5, 1
 # Once on digits, scaled to $[0, 1]$. Once on the tumours in *raw* units, where some columns hold thousandths and others thousands.
 #
 # **Predict first.** On the raw columns, at which rate does SGD do best?
-#
-# <details><summary>For the presenter (10 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (10 minutes).**
 # Most guess 0.1 or 0.01, the rates they know. Section 1 answers: 2/L, and L grows with the square of the largest column.
 # SGD has a small window far to the left, where nobody looks.
-# </details>
 
 # %%
 def fit(rule, lr, x, y, x_test, y_test, steps=400):
@@ -623,12 +622,11 @@ claim("and even there its loss stays above Adam's", sgd_best[0] / adam_best[0], 
 # On average this is the gradient of the loss *blurred* by that noise. Even lecture 01's staircase, blurred, has a slope.
 #
 # **The library's way.** `scipy.optimize.differential_evolution` for a few knobs, the package `cma` for some hundred. PyTorch has none.
-#
-# <details><summary>For the presenter (10 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (10 minutes).**
 # The wrong answer to expect: "evolution finds the global optimum". It follows a blurred slope, no more.
 # Populations with crossover are cousins; this is the kind that Salimans and others revived in 2017.
-# </details>
 
 # %%
 def evolution_gradient(loss, w, pairs=20, sigma=0.1):

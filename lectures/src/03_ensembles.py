@@ -13,6 +13,7 @@
 PROFILE = "lecture"  # "full" uses more data
 SEED = 0
 DEVICE = "auto"
+BUDGET = 1.0
 
 # %%
 import numpy as np
@@ -28,7 +29,7 @@ from utils.claims import claim
 from utils.scratch.ensembles import GradientBoostingClassifier
 from utils.scratch.regression import LogisticRegression, SoftmaxRegression
 
-run = runtime.setup(PROFILE, SEED, DEVICE)
+run = runtime.setup(PROFILE, SEED, DEVICE, BUDGET)
 rng = np.random.default_rng(SEED)
 
 # %%
@@ -46,12 +47,11 @@ concept_map.show("03")
 #
 # **Predict first.** 101 judges are each right six times in ten, and the majority decides. How often is it right?
 # And if each judge, half of the time, just repeats what one speaker says, who is right six times in ten as well?
-#
-# <details><summary>For the presenter (15 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (15 minutes).**
 # Let the room write two numbers down. The usual slip: "a little worse" for the second. It is as if there were one judge.
 # If the sampling cell is slow on your machine, talk about the formula while it runs.
-# </details>
 
 # %%
 cases, judges = 20_000, 101
@@ -162,12 +162,11 @@ claim("thirty machines that see the same leave all of it", left_over(answers[1],
 # So a bootstrap sample holds $1 - 1/e$, or 63 %, of the distinct rows; the rest are **out of bag**.
 #
 # It was invented for error bars: compute your number on many bootstrap samples, and look at its spread.
-#
-# <details><summary>For the presenter (10 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (10 minutes).**
 # Draw ten numbered cards with replacement by hand once; count the distinct ones.
 # Expect the guess that both machines below gain. The line does not: its answers hardly vary between samples.
-# </details>
 
 # %%
 def bootstrap(n):
@@ -227,12 +226,11 @@ claim("bagging does nothing for a straight line", abs(gain(straight_line)), at_m
 # Which question is best? The squared error of a leaf with $n$ rows is $\sum y^2 - \frac1n (\sum y)^2$.
 # Added over both sides, the first term is the same for every question, so make the second large.
 # Sort a column, and a running sum tries every $t$ at once. $w$ is a weight for each row; we need it in section 4.
-#
-# <details><summary>For the presenter (15 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (15 minutes).**
 # Walk through `best_split` with five rows on the board. For labels 0 and 1 the squared error is half the **Gini index**: one code for both.
 # Usual wrong answer: "the full tree is best, it makes no mistake". Point at its islands.
-# </details>
 
 # %%
 def best_split(X, y, w):
@@ -355,12 +353,11 @@ claim("out-of-bag rows foretell the test error without a test set: off by",
 #
 # $\alpha$ is the say of the stump in the final vote: the fewer errors, the more.
 # Rows that it got wrong gain weight, the others lose, and $w$ is scaled to sum to one.
-#
-# <details><summary>For the presenter (15 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (15 minutes).**
 # After the update exactly half of the weight lies on the stump's mistakes: ask why (it must, or the same stump would win again).
 # In the gradient boosting picture, turn `rounds` slowly from 1. Then set `lr` to 1 and watch it chase the noise.
-# </details>
 
 # %%
 def adaboost(X, y, rounds):
@@ -463,11 +460,14 @@ claim("every round lowers the training error",
 #
 # **Ask the room.** Which rows will carry the most weight after fifty rounds?
 #
-# <details><summary>For the presenter (10 minutes)</summary>
+# <details><summary>One answer</summary>
 #
-# The answer: the wrong labels. AdaBoost cannot tell a hard row from a mislabelled one.
-# The right panel contradicts the plain footnote; say so before somebody else does.
+# Those with wrong labels. AdaBoost cannot tell a hard row from a mislabelled one.
 # </details>
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (10 minutes).**
+# The right panel contradicts the plain footnote; say so before somebody else does.
 
 # %%
 (moons, side), ball = make_moons(3000, noise=0.3, random_state=SEED), rng.normal(size=(3000, 10))
@@ -524,12 +524,11 @@ claim("ball: but they end behind stumps", last["ball", "8 deep"] - last["ball", 
 # Below: a full tree and a softmax regression read digits; a regression on top reads *their* answers.
 # On which answers does it learn? On the training rows the full tree is always right, so it looks perfect.
 # The remedy is **out of fold**: each row is answered by machines that were fitted without it.
-#
-# <details><summary>For the presenter (20 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (20 minutes).**
 # This section is the reason for the lecture; do not run out of time before the four panels.
 # Expect "the average of many lines is a curve". Let the picture answer, and then put the word *layer* on the board.
-# </details>
 
 # %%
 machines = {"tree": DecisionTreeClassifier(random_state=SEED), "regression": SoftmaxRegression(1e-3)}
@@ -653,12 +652,11 @@ claim("stacked on copies it gains nothing", more["16 copies, stacked"], at_most=
 #
 # Train on the first ten days, judge on the last four, in per cent of the gap, as in lecture 01.
 # `GradientBoostingClassifier` is our own: section 4's loop on trees that cut each column into 255 bins first, so that one sum tries every question.
-#
-# <details><summary>For the presenter (10 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (10 minutes).**
 # While it trains, ask for bets: above or below lecture 01's regression on ids? By how much?
 # The honest line is the last bar before the truth: whoever *knows* the crosses needs no trees.
-# </details>
 
 # %%
 log = data.load("ads", rows=run.pick(lecture=200_000, full=1_000_000), seed=SEED)

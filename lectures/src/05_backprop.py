@@ -13,6 +13,7 @@
 PROFILE = "lecture"  # "full" trains longer and with more seeds
 SEED = 0
 DEVICE = "auto"
+BUDGET = 1.0
 
 # %%
 import timeit
@@ -27,7 +28,7 @@ from utils import concept_map, data, plots, runtime
 from utils.claims import claim
 from utils.scratch import autograd
 
-run = runtime.setup(PROFILE, SEED, DEVICE, threads=1)  # matrices this small: a second thread only waits
+run = runtime.setup(PROFILE, SEED, DEVICE, BUDGET, threads=1)  # matrices this small: a second thread only waits
 rng = np.random.default_rng(SEED)
 
 # %%
@@ -47,13 +48,12 @@ concept_map.show("05")
 # $$\frac{\partial L}{\partial w} = \frac{\partial L}{\partial e} \cdot \frac{\partial e}{\partial a} \cdot \frac{\partial a}{\partial z} \cdot \frac{\partial z}{\partial u} \cdot \frac{\partial u}{\partial w}$$
 #
 # **Back-propagation** (역전파) multiplies from the left, so that the loss's side is shared by all weights.
-#
-# <details><summary>For the presenter (15 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (15 minutes).**
 # Draw the graph on the board first, values only. Let the room compute the gradients from right to left before the picture shows them.
 # The usual wrong answer: the gradient of w is w. It is x times whatever arrives.
 # If the sliders do not appear, the kernel runs in batch mode: restart it without `DLMAP_BATCH`.
-# </details>
 
 # %%
 def neuron(w, b, x=2.0, y=1.0):
@@ -127,12 +127,11 @@ claim("by hand and by nudging, the neuron's gradients agree",
 # A value that is used twice gets a gradient from each use, and they *add up*.
 # So do the copies that **broadcasting** (브로드캐스팅) makes: a bias of shape `(10,)` added to `(100, 10)` scores is used a hundred times.
 # `fold` sums over the axes that were stretched.
-#
-# <details><summary>For the presenter (15 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (15 minutes).**
 # This is the part to type live: the class, `backward`, and one rule. The rest can be run.
 # Wrong answer to expect: "the later use wins". That is exactly the bug of `=` in place of `+=`; exercise 7 has a cousin of it.
-# </details>
 
 # %%
 tape = []  # every result, in the order of its making
@@ -244,11 +243,10 @@ Tensor.exp, Tensor.log, Tensor.tanh, Tensor.relu, Tensor.sum = exp, log, tanh, r
 #
 # **Predict first.** Finite differences need a step $h$. Smaller is closer to the true derivative.
 # Of $10^{-2}$, $10^{-5}$ and $10^{-12}$, which gives the best answer?
-#
-# <details><summary>For the presenter (10 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (10 minutes).**
 # Nearly everybody says "the smallest". Two numbers that agree in twelve digits leave four digits when they are subtracted.
-# </details>
 
 # %%
 A, B = rng.normal(size=(4, 3)), rng.uniform(0.5, 2, size=(3,))
@@ -326,12 +324,11 @@ claim("a step of 1e-12 is worse than one of 1e-5, many times",
 #
 # **The library's way** is the second loop: `requires_grad` puts a tensor on the tape, `.backward()` reads it, `step()` moves the weights.
 # Same start, same batches, double precision.
-#
-# <details><summary>For the presenter (8 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (10 minutes).**
 # Point at the line `w.data = …`: the update happens on plain numbers, outside the tape.
 # Ask what happens if `w.grad` is not cleared: the gradients of all steps add up, a momentum that never forgets.
-# </details>
 
 # %%
 digits = data.load("digits")
@@ -402,12 +399,11 @@ tape.clear()  # judging left notes too
 #
 # **Predict first.** A net has a million weights, and its forward pass takes a millisecond.
 # How long does the gradient take by finite differences? And by back-propagation?
-#
-# <details><summary>For the presenter (10 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (10 minutes).**
 # Two passes per weight: two million milliseconds, over half an hour. Backward: two or three milliseconds.
 # The claims have wide bounds on purpose: a busy machine shifts every time.
-# </details>
 
 # %%
 def layers(width, depth=2, rows=4):
@@ -500,12 +496,11 @@ claim("without it, depth costs no memory", memory["no_grad"][-1] / memory["no_gr
 #
 # **Predict first.** Weights with a spread of $1/\sqrt{64}$ keep the length, on average. 20 layers, so 19 slopes.
 # How much weaker is the gradient of the first layer than that of the last?
-#
-# <details><summary>For the presenter (15 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (15 minutes).**
 # Let somebody compute 4 to the power of 19: 275 billion. The measurement meets it.
 # The usual objection: "then use a larger learning rate". For which layer? The last one would explode.
-# </details>
 
 # %%
 ACTIVATIONS = {"sigmoid": torch.sigmoid, "tanh": torch.tanh, "relu": torch.relu}
@@ -666,12 +661,11 @@ claim("ReLU with batch norm learns although its first layer's gradient is many t
 # **Clipping** keeps the direction and limits the length. With $g$ the gradients of *all* weights as one vector:
 #
 # $$g \leftarrow g \cdot \min\!\big(1,\ c / \lVert g \rVert\big)$$
-#
-# <details><summary>For the presenter (10 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (10 minutes).**
 # Usual slip: to clip each weight on its own. That changes the direction; the *global* norm does not.
 # A clip that is active at every step is a learning rate in disguise: log how often it bites.
-# </details>
 
 # %%
 def shared(w, clip=np.inf, lr=0.001, steps=200):

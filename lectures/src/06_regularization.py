@@ -13,6 +13,7 @@
 PROFILE = "lecture"  # "full" repeats on more samples
 SEED = 0
 DEVICE = "auto"
+BUDGET = 1.0
 
 # %%
 from copy import deepcopy
@@ -28,7 +29,7 @@ from torch.nn import functional as F
 from utils import concept_map, data, plots, runtime
 from utils.claims import claim
 
-run = runtime.setup(PROFILE, SEED, DEVICE, threads=1)  # matrices this small: a second thread only waits
+run = runtime.setup(PROFILE, SEED, DEVICE, BUDGET, threads=1)  # matrices this small: a second thread only waits
 rng = np.random.default_rng(SEED)
 
 # %%
@@ -49,12 +50,11 @@ concept_map.show("06")
 #
 # **Predict first.** 240 of the pictures are for training, so about 72 have a wrong label.
 # For how many of these will the net, trained to the end, repeat the *wrong* label?
-#
-# <details><summary>For the presenter (15 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (15 minutes).**
 # Expect "few, they contradict the others". In the end: nearly all. A net has room for every exception.
 # Read the right picture slowly: at first the net contradicts its wrong labels, and is right.
-# </details>
 
 # %%
 RUNS, ROWS = run.pick(lecture=5, full=20), 300
@@ -203,12 +203,11 @@ claim("stopped in time, the test loss is lower by", measure(net, x_test, y_test)
 # Now Bayes' way. Believe, before any data, $w \sim N(0, \tau^2)$; noise has variance $\sigma^2$.
 # Likelihood times belief, scaled to sum to one, is the **posterior** (사후 분포). Its logarithm is, but for a constant, $-\frac{1}{2\sigma^2}\lVert y - Xw\rVert^2 - \frac{1}{2\tau^2}\lVert w\rVert^2$.
 # So ridge is its peak, which for a Gaussian is its mean as well, with $\lambda = \sigma^2/\tau^2$.
-#
-# <details><summary>For the presenter (15 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (15 minutes).**
 # The two columns correlate by 0.9: the data know the sum of the two weights well and their difference badly. So the valley is long.
 # Ask where the belief moves the answer most, before you point at the picture. Usual wrong answer: "it pulls straight to zero".
-# </details>
 
 # %%
 def ridge(X, y, lam):
@@ -297,12 +296,11 @@ claim("with a far too high one, next to nothing", np.mean(explained[1e4]), at_mo
 # The result is the **lasso**. The last cell lets each of the two bets win where it is true.
 #
 # **Predict first.** Lower the price step by step from very high. Do the weights of the lasso come in together, or one by one? And those of ridge?
-#
-# <details><summary>For the presenter (12 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (12 minutes).**
 # Read both panels from right to left. Note that s1 changes its sign on the way: a path is not a ranking of causes.
 # Usual slip: "L1 selects the true columns". Of two that agree it takes one, more or less by chance.
-# </details>
 
 # %%
 def soft(w, pull):
@@ -371,12 +369,11 @@ claim("all 100 useful: ridge wins", np.mean(lead[100]), at_most=-0.02)
 #
 # because the noise has mean zero. Summed over $n$ rows: ridge with $\lambda = n s^2$.
 # For a network this holds only for small noise and to first order: there the price is on the slope of the output, not on the weights (Bishop, 1995).
-#
-# <details><summary>For the presenter (15 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (15 minutes).**
 # Let the room multiply the square out. The cross term vanishes: that is all.
 # If a picture of the next part looks blank, the fill colour is not the paper's: a classic bug of augmentation.
-# </details>
 
 # %%
 def with_noise(s, copies=200):
@@ -481,12 +478,11 @@ claim("mirrored: it falls, for no test letter is", np.mean(mirrored) - np.mean(p
 # $k$ units have $2^k$ masks, each a network. A bag (lecture 03) would average their answers.
 # **Weight scaling**, one pass with nothing dropped, is a shortcut.
 # With one dropout layer before a softmax, and $p = \frac12$, it *is* an average: the geometric mean of all $2^k$ answers, scaled to sum to one.
-#
-# <details><summary>For the presenter (15 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (15 minutes).**
 # Why geometric: a softmax of averaged scores is a product of softmaxes, each to the power 1/2^k.
 # Usual wrong answer: at test time, drop too. Look at the picture's first dot, that is what you would get.
-# </details>
 
 # %%
 def dropout(x, p, training=True):
@@ -574,12 +570,11 @@ claim("one training with dropout is not far from eight trainings", abs(scaling -
 #
 # The article behind this map says that some networks are stable with batch norm alone, without dropout.
 # So test it: six layers, right labels, plain descent at five learning rates, with and without each.
-#
-# <details><summary>For the presenter (15 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (15 minutes).**
 # Let the room find the consequence of a batch of one in training: PyTorch refuses, since the variance is zero.
 # Why it works is still argued about: the first story was "covariate shift", the later one a smoother loss. Say so.
-# </details>
 
 # %%
 class BatchNorm(nn.Module):
@@ -691,11 +686,10 @@ claim("its best is not behind", best["batch norm"] - max(best["neither"], best["
 # "L2" is AdamW's decay: it shrinks every weight by the same share, a cousin of section 2's price, not its twin (lecture 02). L1 after a step of Adam is such a cousin too.
 # The intervals are Student's, with five samples.
 # </details>
-#
-# <details><summary>For the presenter (12 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (13 minutes).**
 # Expect protest: "but dropout always helps me". Ask how noisy the labels were, and how large the net.
-# </details>
 
 # %%
 def noise(s):

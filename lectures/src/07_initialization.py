@@ -13,6 +13,7 @@
 PROFILE = "lecture"  # "full" repeats on more splits
 SEED = 0
 DEVICE = "auto"
+BUDGET = 1.0
 
 # %%
 from functools import partial
@@ -30,7 +31,7 @@ from utils import concept_map, data, plots, runtime, training
 from utils.claims import claim
 from utils.scratch.rbm import RBM
 
-run = runtime.setup(PROFILE, SEED, DEVICE, threads=1)  # matrices this small: a second thread only waits
+run = runtime.setup(PROFILE, SEED, DEVICE, BUDGET, threads=1)  # matrices this small: a second thread only waits
 
 # %%
 concept_map.show("07")
@@ -48,12 +49,11 @@ concept_map.show("07")
 #
 # **Predict first.** 64 pixels, eight tanh units, ten scores. All weights start at 0, or all at 0.1, or at random.
 # Which of the three nets learn something?
-#
-# <details><summary>For the presenter (10 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (10 minutes).**
 # Expect "zeros learn slowly". With tanh they do not learn at all: no signal goes up and none comes down, only the last bias moves.
 # All at 0.1 does learn something, and this is the trap: a wide net that behaves like one unit.
-# </details>
 
 # %%
 digits = data.load("digits")
@@ -115,12 +115,11 @@ claim("eight different units read most", right["random"], at_least=0.8)
 # </details>
 #
 # **Predict first.** `nn.Linear(256, 256)` twenty times, with ReLU, no start chosen. How large is the signal at the end?
-#
-# <details><summary>For the presenter (12 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (12 minutes).**
 # Derive the variance on the board. The ½ of ReLU is the only trick: a symmetric z is positive half of the time.
 # Most people think that the library's default is He's. It is not: its variance is 1/(3d), a sixth of He's, for historical reasons.
-# </details>
 
 # %%
 def glorot(d, k, gain=1.0):
@@ -269,12 +268,11 @@ def free_energy(v, W, b, c):                           # -log of the sum over h 
 # With nine pixels *all* states can be listed. So see what the shortcut costs: 3×3 pictures of **bars and stripes**, 14 in all.
 #
 # **Predict first.** A perfect model gives each of the 14 pictures $\log \frac1{14} = -2.64$. Will CD-1 get there?
-#
-# <details><summary>For the presenter (20 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (20 minutes).**
 # The picture to draw: a landscape in which the data dig holes and the model's fantasies fill them up.
 # Wrong answer to expect: "CD-1 is just a noisy gradient". It is biased as well: averaging many does not mend it.
-# </details>
 
 # %%
 def cd_gradient(v, W, b, c, k=1, coins=True):
@@ -426,12 +424,11 @@ claim("its RBM on our yardstick: above independent bits", log_likelihood(bars, *
 #
 # Proved, for a lower bound on the log-likelihood of the whole: a new layer that starts as the mirror image of the one below, and climbs the exact likelihood, never lowers it (Hinton, Osindero and Teh, 2006).
 # Practised, then and here: another width, a random start and CD-1, of which the theorem says nothing.
-#
-# <details><summary>For the presenter (8 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (8 minutes).**
 # The loop is lecture 03's greedy stack, without labels: each layer does its best, not knowing who comes after it.
 # Ask which letters of the alphabet this net could dream. None: it has seen digits only.
-# </details>
 
 # %%
 def layer_by_layer(V, fit, depth):
@@ -486,11 +483,10 @@ claim("its dreams lie closer to a real digit than those of one RBM", nearest["th
 # With more units than pixels a plain one may just copy. A **denoising** auto-encoder gets a spoiled input, here with a share of the pixels wiped out, and must answer with the *clean* one.
 #
 # **Predict first.** Two auto-encoders, alike but for the wiping. Which one rebuilds *clean* digits better, which one spoiled ones?
-#
-# <details><summary>For the presenter (10 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (10 minutes).**
 # Say it aloud: it learns to repair in order to learn what a digit is. Masked language models are this idea with words.
-# </details>
 
 # %%
 def wipe(x, share):
@@ -553,12 +549,11 @@ claim("spoiled digits: how many times the denoising one's error the plain one ma
 # Here are fairer ones: the *right* size, ReLU nets, lecture 01's regression. Same splits, same batches.
 #
 # **Predict first.** 50 labels. How much of pre-training's gain over the naive start does the right scale bring alone: a tenth, half, most?
-#
-# <details><summary>For the presenter (18 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (18 minutes).**
 # Collect guesses before the curves. Those who know the history say "a tenth".
 # In the picture after them, let the room find the two catches: the plain regression, and the ten layers.
-# </details>
 
 # %%
 RUNS, UNITS, DEEP = run.pick(lecture=5, full=20), 100, 10
@@ -745,12 +740,11 @@ claim("50 labels: the best pre-trained net leads a plain logistic regression by 
 # - **frozen**: the old layers stay as they are, only the ten new scores learn;
 # - **fine-tuned**: all weights go on;
 # - **control**: as fine-tuned, but pre-trained on *shuffled* labels. Same pictures, much the same scale of weights, no knowledge.
-#
-# <details><summary>For the presenter (12 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (12 minutes).**
 # Ask which of frozen and fine-tuned wins before the picture. The answer is "it depends on the number of labels", and the lines cross.
 # The control is the point: without it, one could say again "it was only the scale".
-# </details>
 
 # %%
 source = data.load("glyphs", split="train", n=run.pick(lecture=6000, full=20_000), classes="KLMNOPQRSTUVWXYZ",

@@ -13,6 +13,7 @@
 PROFILE = "lecture"  # "full" uses more data and more starts
 SEED = 0
 DEVICE = "auto"
+BUDGET = 1.0
 
 # %%
 import numpy as np
@@ -35,7 +36,7 @@ from utils import concept_map, data, plots, runtime, training
 from utils.claims import claim
 from utils.scratch import factorization
 
-run = runtime.setup(PROFILE, SEED, DEVICE, threads=1)  # matrices this small: a second thread only waits
+run = runtime.setup(PROFILE, SEED, DEVICE, BUDGET, threads=1)  # matrices this small: a second thread only waits
 rng = np.random.default_rng(SEED)
 
 # %%
@@ -57,11 +58,10 @@ concept_map.show("08")
 #
 # **The library's way.** `nn.Embedding` is the lookup. `nn.EmbeddingBag` looks up several names a row and adds them: one-hot with several ones.
 # With $k = 1$ that is lecture 01's logistic regression.
-#
-# <details><summary>For the presenter (10 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (10 minutes).**
 # Do one product by hand on the board. Then ask what the gradient of a row is that nobody looked up. Zero: a name that is never seen keeps its random start for ever.
-# </details>
 
 # %%
 shown = np.array([2, 0, 5, 2])  # four impressions: which of six ads
@@ -113,12 +113,11 @@ claim("nn.EmbeddingBag of two names is the product with two ones",
 # The factors $\lVert W^\top v_i \rVert^2$ lie between 0 and 1 and add up to $k$. So the sum is largest when they are 1 for the $k$ largest $s_i$: $W$ spans the first $k$ axes. (Eckart and Young, 1936.)
 # </details>
 #
-# <details><summary>For the presenter (15 minutes)</summary>
-#
-# Collect guesses for the prediction before you run; "about half" is usual.
-# </details>
-#
 # **Predict first.** A digit has 64 pixels. How many axes do you need to keep 90 % of the variance?
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (15 minutes).**
+# Collect guesses for the prediction before you run; "about half" is usual.
 
 # %%
 digits = data.load("digits")
@@ -176,12 +175,11 @@ claim("with eight of 64 numbers, near means alike: the nearest is the same digit
 # Leave out the activations, and nothing can beat PCA. Does descent get there?
 #
 # How far apart are two subspaces? Take the unit vector in the one that is worst reached by the other: the angle between them is the largest **principal angle**.
-#
-# <details><summary>For the presenter (15 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (15 minutes).**
 # Hold two sheets of paper at an angle: the same plane can carry any pair of arrows.
 # The usual slip is to compare PCA's axes with the network's one by one, and to conclude that training failed.
-# </details>
 
 # %%
 def largest_angle(A, B):
@@ -275,12 +273,11 @@ claim("at 32, and with this much training, PCA wins", ratio[32], at_least=1.2)
 #
 # Torn neighbours are dear, strangers that meet are cheap.
 # Descent has momentum (lecture 02), a gain for each coordinate, and at first twelvefold pulls, so that groups find each other.
-#
-# <details><summary>For the presenter (15 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (15 minutes).**
 # Show the digits first, let the room admire them, then the traps.
 # What to expect at the prediction: "then there is no structure". There is none, and islands appear.
-# </details>
 
 # %%
 def neighbour_shares(X, perplexity):
@@ -419,11 +416,10 @@ claim("trap 4, random start: after the best turn and scale, two pictures differ 
 #
 # The sums run over the ten names of the row. A user who has never met an ad still has a product with it, learned from others.
 # No double loop is needed: $\sum_{i<j} v_i \cdot v_j = \tfrac12 \big( \lVert \sum_i v_i \rVert^2 - \sum_i \lVert v_i \rVert^2 \big)$, since the square of a sum holds every pair twice.
-#
-# <details><summary>For the presenter (20 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (20 minutes).**
 # Write two users and two ads with two numbers each on the board: one for "likes sport", one for "likes sweets". Then say that nobody names the numbers; descent finds them.
-# </details>
 
 # %%
 log = data.load("ads", rows=run.pick(lecture=200_000, full=1_000_000), seed=SEED)
@@ -599,11 +595,10 @@ claim("the kept machine gives our logits", apart.abs().max(), at_most=1e-4)
 # So ask for a *linear map* from the eight learned numbers to the three true ones, fitted on nine tenths of the names, judged on the rest.
 #
 # **Ask the room.** Your team trains anew every night. Another team copies only the user table, once a week. What breaks?
-#
-# <details><summary>For the presenter (10 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (10 minutes).**
 # In real life there is no truth to align with. Say so; the point is what kind of sameness to expect: between two starts, between last week's table and today's.
-# </details>
 
 # %%
 world, model = data.ad_world(), machines[0]
@@ -678,11 +673,10 @@ claim("after one rotation they agree: correlation",
 # - **entity embeddings**: the three vectors end to end, as the network reads them.
 #
 # **Predict first.** Which is best after 1,000 impressions of a new ad, some 40 clicks? And after 8,000?
-#
-# <details><summary>For the presenter (10 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (10 minutes).**
 # Ask what the user's vector alone would leave out: whatever age and gender already say. The model has no reason to write it twice.
-# </details>
 
 # %%
 fresh_ads = np.arange(4, 50, 5)

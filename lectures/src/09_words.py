@@ -13,6 +13,7 @@
 PROFILE = "lecture"  # "full" trains longer
 SEED = 0
 DEVICE = "auto"
+BUDGET = 1.0
 
 # %%
 import time
@@ -32,7 +33,7 @@ from utils import concept_map, data, plots, runtime
 from utils.claims import claim
 from utils.scratch import word2vec
 
-run = runtime.setup(PROFILE, SEED, DEVICE, threads=1)  # matrices this small: a second thread only waits
+run = runtime.setup(PROFILE, SEED, DEVICE, BUDGET, threads=1)  # matrices this small: a second thread only waits
 rng = np.random.default_rng(SEED)
 DIM = 64  # numbers a word, where vectors are learned
 
@@ -49,12 +50,11 @@ concept_map.show("09")
 # The text is already on your disk: the docstrings of NumPy, SciPy, scikit-learn, Matplotlib and PyTorch, without code and punctuation.
 # A **corpus** (말뭉치) is such a collection of text; its running words are **tokens**, its different words the **vocabulary**.
 # Words seen fewer than ten times are left out, since little can be learned about them.
-#
-# <details><summary>For the presenter (12 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (12 minutes).**
 # The title is after J. R. Firth (1957); the idea is Harris's (1954).
 # Start with a game: read out "the ___ of a sparse matrix" and let the room fill the gap. They have just used the context.
-# </details>
 
 # %%
 sentences = [line.split() for line in data.load("docstrings").splitlines()]
@@ -175,12 +175,15 @@ claim("and next to none of their ten strongest by PPMI", shared["PPMI"], at_most
 #
 # **Ask the room.** What could be unfair about each of the two probes?
 #
-# <details><summary>For the presenter (12 minutes)</summary>
+# <details><summary>One answer</summary>
 #
-# To the question: the kinds are the author's, who knows the corpus; twenty kinds are few, so differences of one or two hundredths mean little.
+# The kinds are the author's, who knows the corpus; twenty kinds are few, so differences of one or two hundredths mean little.
 # The second probe rewards grammar, and takes *return* and *returns* for a noun and its plural.
-# Published probes ask people to rate pairs of everyday words (WordSim-353, SimLex-999). Most of those words do not occur here.
 # </details>
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (12 minutes).**
+# Published probes ask people to rate pairs of everyday words (WordSim-353, SimLex-999). Most of those words do not occur here.
 
 # %%
 kinds = {kind: [word for word in names.split() if word in index] for kind, names in word2vec.GROUPS.items()}
@@ -263,12 +266,11 @@ claim("the probe in utils/scratch scores as this one does",
 # Its gradient is error times input, as ever. But the "input" of $u_w$ is $v_c$, and that of $v_c$ is $u_w$: both move.
 #
 # A batch shares $K$ random neighbours, each weighing $k/K$: the same on average, and one matrix product.
-#
-# <details><summary>For the presenter (18 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (18 minutes).**
 # Cover `sgns` below its second line and let the room derive the errors: probability minus answer.
 # Expect the question why there are two tables. A word seldom stands beside itself, but with one table its product with itself, a squared length, could only say yes.
-# </details>
 
 # %%
 def sgns(u, v, z, k=5):
@@ -392,11 +394,10 @@ claim("learned products follow counted PMI: their correlation over pairs seen te
 #
 # **The library's way** is two `nn.Embedding` tables, a loss of `logsigmoid`, autograd and `optim.Adagrad`.
 # No rows to add up by hand: an embedding that is used twice gets both gradients.
-#
-# <details><summary>For the presenter (10 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (10 minutes).**
 # Show the two loss functions side by side and ask where the loop over pairs has gone in the last cell of the section.
-# </details>
 
 # %%
 def cbow_loss(around, there, v, z):
@@ -483,13 +484,12 @@ for word in ("gradient", "matrix", "tree", "normal", "red", "python"):
 # The weight $f$ makes rare pairs whisper and frequent ones not shout. In $X$ a pair $s$ places apart counts $1/s$.
 #
 # **Predict first.** The sum skips all pairs that never met, nearly the whole table. Is that a saving, or a loss?
-#
-# <details><summary>For the presenter (12 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (12 minutes).**
 # Let the room say what "never met" tells: gradient and font could have met, and did not. Skip-gram's negatives say so at every step; GloVe never hears of it.
 # Whether that is why GloVe comes last here is a guess; that it does is measured in the next section.
 # With a billion tokens more pairs have met, and published comparisons are closer.
-# </details>
 
 # %%
 near = word2vec.cooccurrence(corpus, window=8, harmonic=True)  # (V, V) a pair s places apart counts 1 / s
@@ -541,13 +541,12 @@ claim("the vectors explain most of what chance does not", curve_glove[-1] / curv
 # On a million tokens the compressed table of counts is hard to beat. Analogies work, with a rule that hides half of the story.
 #
 # Six tables, two probes. The bars are 95 % intervals: what the mean over twenty kinds, or over all pairs, would do with other kinds and pairs (a **bootstrap**, lecture 03).
-#
-# <details><summary>For the presenter (14 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (14 minutes).**
 # Let the room bet on the order of the six before the picture. Who puts a table of counts first?
 # The objection to expect: "the learned ones were not tuned". On the contrary: their steps and passes were chosen with these probes in sight, which flatters them. The table's settings are those of the paper.
 # At the analogies, ask for *opposite* first: left, right, upper, lower are each other's neighbours before any sum is made.
-# </details>
 
 # %%
 def interval(values, draws=1000):
@@ -662,13 +661,12 @@ claim("the flat picture keeps a small part of what is there: share of variance i
 #
 # One divide can be checked: NumPy says *array* where PyTorch says *tensor*.
 # Our direction is *tensor* minus *array*, and the referee is something that training never saw: *where* in the text a word stands. It begins with NumPy and ends with PyTorch.
-#
-# <details><summary>For the presenter (10 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (12 minutes).**
 # Ask what most of the *he* are before you scroll: names, and Hermite polynomials.
 # In an ad log the direction may be age or income, and vectors learned from clicks know it whether or not you gave it to them.
 # Removing one direction does not remove the slant: Gonen and Goldberg (2019) show that the neighbours still tell.
-# </details>
 
 # %%
 people = ("he", "she", "man", "woman", "they", "user", "array")

@@ -13,6 +13,7 @@
 PROFILE = "lecture"  # "full" uses more letters, more starts, and Fashion-MNIST
 SEED = 0
 DEVICE = "auto"
+BUDGET = 1.0
 
 # %%
 import timeit
@@ -27,7 +28,7 @@ from torch.nn import functional as F
 from utils import concept_map, data, plots, runtime
 from utils.claims import claim
 
-run = runtime.setup(PROFILE, SEED, DEVICE, threads=1)  # small pictures: a second thread only waits
+run = runtime.setup(PROFILE, SEED, DEVICE, BUDGET, threads=1)  # small pictures: a second thread only waits
 rng = np.random.default_rng(SEED)
 
 # %%
@@ -47,12 +48,11 @@ concept_map.show("10")
 # The result $y$ is a picture again, a **feature map**: bright where the window looks like the filter. That is **convolution** (합성곱).
 #
 # Two knobs. **Stride** $s$: move by $s$ pixels at a time. **Padding** $p$: first add a border of $p$ zeros.
-#
-# <details><summary>For the presenter (12 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (12 minutes).**
 # Do the first three windows by hand on the board, with a 2×2 filter on a 4×4 picture, then run.
 # Somebody with a signal-processing background will say that this is correlation. Right: a convolution flips the filter first. Since the weights are learned, the flip changes nothing, and every deep-learning library leaves it out.
-# </details>
 
 # %%
 def correlate(x, w, stride=1, padding=0):
@@ -110,12 +110,11 @@ claim("our loops are F.conv2d, for six sizes, strides and paddings", max(gaps), 
 # No pixel need be copied to *see* all windows. An array is memory and **strides**, the number of bytes to the next entry along each axis.
 # `sliding_window_view` gives two more axes with the strides of the first two: four axes, the old memory.
 # Only the product wants rows side by side, and makes the copy. This arrangement is known as **im2col**.
-#
-# <details><summary>For the presenter (15 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (15 minutes).**
 # Print `view.strides` and ask what would happen if somebody wrote into the view: nine windows would change at once. NumPy makes it read-only for that reason.
 # The regression at the end of this part is worth a minute of silence: the filter that a camera app used, found by lecture 01.
-# </details>
 
 # %%
 view = sliding_window_view(photo, (3, 3))   # (158, 198, 3, 3): every window
@@ -218,11 +217,10 @@ plots.show("A matrix with a broken diagonal band: each row holds nine coloured s
 # The last two end alike: each feature map's largest value, wherever it is, and ten scores from these 32 numbers.
 #
 # **Predict first.** Which of the three read the letter in its new place?
-#
-# <details><summary>For the presenter (12 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (12 minutes).**
 # Collect votes for each net. Many expect the local net to read on, "because it looks at windows too". It has windows there, but nobody has ever trained them.
-# </details>
 
 # %%
 def tensors(letters):
@@ -322,12 +320,11 @@ claim("elsewhere the convolution reads as before", abs(read["convolution"][1] - 
 #
 # **Pooling** (풀링) keeps one number of each window: the largest (max pooling) or the mean (average pooling).
 # It has nothing to learn. The gradient of a maximum goes to the winner alone, and the losers get nothing.
-#
-# <details><summary>For the presenter (15 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (15 minutes).**
 # *Equivariant*: the answer moves along. *Invariant*: the answer stays. A detector should be the first, a classifier the second.
 # Expect "CNNs are invariant to shifts" from the room. Write it on the board, with a question mark; section 5 measures it.
-# </details>
 
 # %%
 def max_pool2d(x, size, stride):
@@ -430,12 +427,11 @@ claim("and break all other shifts",
 # Both ReLU and the maximum keep order, so they may trade places: pooling first leaves ReLU a quarter of the work.
 #
 # Pictures of letters A to J, 27 fonts to train on. Nine more fonts are kept apart, since the usual random split hides the question: has the net learned letters, or these fonts?
-#
-# <details><summary>For the presenter (15 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (15 minutes).**
 # Ask before the picture which font will be the hardest; show fraktur capitals on the web if nobody has seen any.
 # The one number to keep: LeNet does this with less than a third of the dense net's weights.
-# </details>
 
 # %%
 def lenet():
@@ -533,12 +529,11 @@ claim("but at a shift of 6 most of LeNet's answers are wrong", after["LeNet"][6]
 # A trained net can be opened: its maps can be drawn, its windows measured, and its pixels erased.
 #
 # First the six filters of the first layer, and what each finds in a letter.
-#
-# <details><summary>For the presenter (15 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (13 minutes).**
 # Let the room describe a filter in words ("left edge", "dark blob") before you point at its maps.
 # When somebody says that a saliency map *explains* a decision: the test at the end of this part asks for more than a nice picture.
-# </details>
 
 # %%
 net, letter = models["LeNet", 0], (judge.labels == 6).argmax()              # a G
@@ -668,11 +663,10 @@ claim("plain saliency beats the most ink by little, if at all", left["most ink"]
 # Fifty pictures of *other* letters, K to T. Three ways to read them, each with LeNet's shape:
 # from scratch; with the filters of section 5 kept as they are and new dense layers; with filters that were never trained.
 # The profile `full` asks the same of Fashion-MNIST: shirts and shoes in place of letters. CIFAR-10 goes the same way, made grey and smaller: write its name in the list.
-#
-# <details><summary>For the presenter (8 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (8 minutes).**
 # Run the profile `full` before the session (`dlmap run 10 --profile full`, with the data at hand) and show its last lines here: letters' filters help letters, and clothes hardly.
-# </details>
 
 # %%
 def task(name, split, n):

@@ -13,6 +13,7 @@
 PROFILE = "lecture"  # "full" uses more letters
 SEED = 0
 DEVICE = "auto"
+BUDGET = 1.0
 
 # %%
 import numpy as np
@@ -23,7 +24,7 @@ from torch.nn import functional as F
 from utils import concept_map, data, plots, runtime
 from utils.claims import claim
 
-run = runtime.setup(PROFILE, SEED, DEVICE, threads=1)  # small pictures: a second thread only waits
+run = runtime.setup(PROFILE, SEED, DEVICE, BUDGET, threads=1)  # small pictures: a second thread only waits
 
 from torchvision import models  # after runtime.setup, which mends its import beside a CPU build of torch
 
@@ -46,12 +47,11 @@ concept_map.show("11")
 # A small copy reads 2,500 letters A to J, as in lecture 10, four times each.
 #
 # **Predict first.** Take one trick away at a time. Which one will be missed most?
-#
-# <details><summary>For the presenter (12 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (12 minutes).**
 # Write the votes on the board. Nearly everybody votes for ReLU, because the paper did (tanh took six times as long there).
 # Do not let the room conclude that the paper was wrong: 60 million weights, SGD with momentum and six days on two graphics cards are another place.
-# </details>
 
 # %%
 def tensors(letters):
@@ -148,12 +148,11 @@ claim("overlap gains nothing here (points)", lost["pooling without overlap"][1],
 # Three blocks on the same stem are compared below. A layer from here on is a convolution, batch norm (lecture 06) and ReLU; VGG came before batch norm.
 #
 # **Predict first.** Leave the ReLUs between the three layers out. Can the stack still do more than one 7×7 filter? Can it do as much?
-#
-# <details><summary>For the presenter (12 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (12 minutes).**
 # "As much": no. 27 numbers cannot make every set of 49, and the proof is the count.
 # "More": no. Without bends a stack of convolutions is one convolution, as in lecture 04 a stack of linear layers was one.
-# </details>
 
 # %%
 stack = nn.Sequential(*(nn.Conv2d(1, 1, 3, padding=1, bias=False) for _ in range(3))).double().to(run.device)
@@ -262,12 +261,11 @@ for name, layers in bills.items():
 #
 # **Predict first.** The first Inception block of the real net: 192 channels, 28×28 pixels.
 # What share of the multiply-adds remains, compared with 3×3 and 5×5 filters straight on the 192 channels?
-#
-# <details><summary>For the presenter (12 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (12 minutes).**
 # Draw the four branches. The question that always comes: "why is 1×1 not useless?" It would be on a grey picture; with 192 channels it is lecture 01's regression with 192 inputs, in each pixel.
 # The second saving is at the end of the net: the mean over each map, then one dense layer with 1 million weights, where AlexNet has 59 million.
-# </details>
 
 # %%
 class Inception(nn.Module):
@@ -331,12 +329,11 @@ claim("our block with torchvision's weights gives its output", (a - b).abs().max
 #
 # So $f$ need not make a better picture of the letter. It makes a *correction*, and $f = 0$ is a harmless start.
 # The slope is $1 + f'(x)$: lecture 05's path without a factor.
-#
-# <details><summary>For the presenter (15 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (15 minutes).**
 # Before the cell: "24 layers with batch norm, 2,500 letters. What happens?" Expect "overfitting". Point at the left panel: the *training* accuracy is what falls.
 # He and others called it degradation: a deeper net could copy the shallow one and let the rest be the identity. It does not find that.
-# </details>
 
 # %%
 class Chain(nn.Module):
@@ -437,13 +434,12 @@ claim("torchvision's BasicBlock is ours with a ReLU after the sum", gap, at_most
 # An ensemble bears the loss of a member. A chain does not bear that of a link.
 #
 # **Predict first.** Remove one of twelve trained blocks, without training again. How many letters in a hundred does each net still read?
-#
-# <details><summary>For the presenter (15 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (12 minutes).**
 # This is the thesis again: ask who sees lecture 03 in the formula before you say it.
 # Then ask where it breaks: the votes were not trained one after the other, and the right panel shows what that changes.
 # In that panel every net is read after each block with its last head: what would it say if it ended here?
-# </details>
 
 # %%
 net = chains[True, 12]
@@ -547,12 +543,11 @@ claim("at the end it is behind: ratio of its loss to the residual net's",
 # Each part $i$ predicts each whole $k$ through weights of its own: $\hat u_{ik} = W_{ik} u_i$. **Routing by agreement** decides whom a part speaks to:
 # $c_{ik}$, a softmax over the wholes, weighs the predictions; $v_k = \text{squash}(\sum_i c_{ik} \hat u_{ik})$ is the whole;
 # then $b_{ik}$, the softmax's score, grows by $\hat u_{ik} \cdot v_k$: more for those who agree. Three rounds.
-#
-# <details><summary>For the presenter (15 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (12 minutes).**
 # It is k-means (lecture 16) with soft assignments, run inside the forward pass: votes that lie together pull the centre, and the centre pulls the votes.
 # Be fair: the paper's gain was on overlapping digits and small affine warps. Say what was measured here and what was not.
-# </details>
 
 # %%
 def squash(s):
@@ -709,12 +704,11 @@ claim("a capsule that is not the letter's draws it worse: ratio of squared error
 #
 # torchvision publishes each net's counts and its accuracy on ImageNet. The counts you check; the accuracy you take on trust, since that training takes days.
 # Below the picture stand today's small copies, on fonts they have not seen. (CapsNet is not in torchvision.)
-#
-# <details><summary>For the presenter (20 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (15 minutes).**
 # The question for the picture: who would still take VGG? Answer: those who want its feature maps, for style transfer say, and few others.
 # In the fine-tuning part, write the four ways on the board and let the room order them before the cell runs.
-# </details>
 
 # %%
 NAMES = {"AlexNet": "alexnet", "VGG-16": "vgg16", "GoogLeNet": "googlenet", "ResNet-18": "resnet18",

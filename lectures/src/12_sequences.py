@@ -5,7 +5,7 @@
 #
 # **You will be able to** build an RNN, an LSTM and a GRU that equal the library's; carry a gradient back through time by hand; set how long a net remembers; train a model of text and judge it against counting; feed sentences of unequal length without a silent error.
 #
-# **Needs** 05 · **Minutes** 90 to teach, 140 to study · **CPU** 40 s
+# **Needs** 05 · **Minutes** 95 to teach, 140 to study · **CPU** 40 s
 #
 # On the map: `rnn` · `lstm`
 
@@ -13,6 +13,7 @@
 PROFILE = "lecture"  # "full" trains longer, and larger nets
 SEED = 0
 DEVICE = "auto"
+BUDGET = 1.0
 
 # %%
 import math
@@ -30,7 +31,7 @@ from torch.nn.functional import cross_entropy, one_hot
 from utils import concept_map, data, plots, runtime, training
 from utils.claims import claim
 
-run = runtime.setup(PROFILE, SEED, DEVICE, threads=1)  # matrices this small: a second thread only waits
+run = runtime.setup(PROFILE, SEED, DEVICE, BUDGET, threads=1)  # matrices this small: a second thread only waits
 rng = np.random.default_rng(SEED)
 
 # %%
@@ -53,12 +54,11 @@ concept_map.show("12")
 # Sequences lie in memory as $(T, B, d)$: $T$ steps, $B$ sequences side by side, $d$ numbers each.
 #
 # **The library's way** is `nn.RNN`. It holds its weights on their side, and two biases which it adds up.
-#
-# <details><summary>For the presenter (15 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (15 minutes).**
 # Draw the cell with its loop, then unroll it: lecture 05's deep net, with one layer per step and shared weights.
 # Wrong answer to expect: "each step has its own weights". Ask how that net would read a longer text.
-# </details>
 
 # %%
 def rnn(x, state, W, U, b):
@@ -140,12 +140,11 @@ claim("back-propagation through time by hand is PyTorch's gradient",
 # Their variance is a third of $1/H$, so a product with $U$ keeps about $1/\sqrt 3 \approx 0.58$ of a length.
 #
 # **Predict first.** With that start, what share of a gradient is left 40 steps back: a tenth, a thousandth, a billionth?
-#
-# <details><summary>For the presenter (10 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (10 minutes).**
 # 0.58 to the power of 40 is 3e-10. Let somebody compute it before the picture appears.
 # Twice orthogonal explodes less than 2 to the power of the lag: saturated tanh units brake it.
-# </details>
 
 # %%
 def uniform(*shape, H):
@@ -211,12 +210,11 @@ claim("twice orthogonal: it explodes", doubled[40], at_least=10)
 # Along $c$ itself, a gradient is multiplied by $f$ alone: with $f = 1$ it comes back whole. Paths through $h$ come on top.
 #
 # The **GRU**, gated recurrent unit, makes do with one state and two gates.
-#
-# <details><summary>For the presenter (15 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (15 minutes).**
 # "Forget gate" is a bad name: it is a keep gate. Say so before somebody stumbles over it.
 # The 1997 cell had no forget gate at all; it came in 2000, with the advice to start its bias above zero.
-# </details>
 
 # %%
 def lstm(x, state, W, U, b):
@@ -315,12 +313,11 @@ claim("LSTM, chrono: it does", chrono[40], at_least=0.01)
 #
 # Five seeds for each kind of net, all trained at once: each weight gets a leading axis, one entry per net.
 # The cells above need no change: `@` does many products.
-#
-# <details><summary>For the presenter (15 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (15 minutes).**
 # Collect bets before the picture: which of the five kinds remember the symbol? Most rooms bet on every LSTM and on no RNN.
 # Both bets lose. Then adding: take in two numbers, ignore 28. An input gate is made for that; a tanh net has to find it, and needs far longer.
-# </details>
 
 # %%
 def symbol(lag, batch):
@@ -444,13 +441,12 @@ claim("adding: the chrono LSTM's worst seed has a fraction of a guess's error",
 # The text is Python's own manual. The last tenth is the test.
 # First the baseline. An **n-gram** model counts which character followed the last $n - 1$.
 # A context that was seen often is trusted; for the rest the next shorter one decides (Witten and Bell, 1991).
-#
-# <details><summary>For the presenter (20 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (20 minutes).**
 # Count first, train second: the room should know what it has to beat.
 # If somebody says that the baseline is unfair: n-grams ran in keyboards and speech recognizers for decades.
 # While the training runs, ask what a model with 0 bits would have to know.
-# </details>
 
 # %%
 text = data.load("manual")
@@ -633,12 +629,11 @@ claim("but at 0.3 it says the same few words again: different words, relative to
 # A gate's memory is again $-1/\log f$, with the logarithm averaged over the unseen text.
 #
 # **Ask the room.** Then we pick, of all units, the one that fits a word best, and draw it. What does such a picture show, and what not?
-#
-# <details><summary>For the presenter (10 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (10 minutes).**
 # Ask for a gate that the room would build by hand. "One that resets at the end of a word" always comes.
 # It was not built: the search below takes, of all units, the one that fits best. Say that this is a choice, and that it is judged on other text.
-# </details>
 
 # %%
 @torch.no_grad()
@@ -695,12 +690,11 @@ plots.show("Six lines of the manual, each character coloured by a gate: light in
 # A batch is a rectangle, sentences are not: they are **padded** to the longest. What a net makes of padding must not count.
 #
 # Two ways out: pick the state at the last *real* step, or let `pack_padded_sequence` leave the padding out.
-#
-# <details><summary>For the presenter (10 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (10 minutes).**
 # The bug to show is `h[-1]`: no error, a falling loss, a mediocre model. Ask who has shipped it.
 # A net that reads backward meets the padding first, so there picking is not enough and packing is needed.
-# </details>
 
 # %%
 class Classifier(nn.Module):

@@ -13,6 +13,7 @@
 PROFILE = "lecture"  # "full" trains longer
 SEED = 0
 DEVICE = "auto"
+BUDGET = 1.0
 
 # %%
 import math
@@ -31,7 +32,7 @@ from utils import concept_map, data, plots, runtime
 from utils.claims import claim
 from utils.scratch.generators import letters
 
-run = runtime.setup(PROFILE, SEED, DEVICE, threads=1)  # nets this small: a second thread only waits
+run = runtime.setup(PROFILE, SEED, DEVICE, BUDGET, threads=1)  # nets this small: a second thread only waits
 rng = np.random.default_rng(SEED)
 
 # %%
@@ -50,12 +51,11 @@ concept_map.show("13")
 # The pictures are the letters A to E in six plain fonts, each pixel ink or paper, 1 or 0.
 # The nets are lecture 10's convolutions; a **transposed convolution** runs one backward, from small to large.
 # The decoder's last layer is 784 logistic regressions, one a pixel, on what the layer before has learned.
-#
-# <details><summary>For the presenter (12 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (12 minutes).**
 # Let the room say where they would draw codes from before you show anything. "From a Gaussian" is the usual answer; ask which one.
 # The judge is a crutch: a net is sure of strange pictures too. Look at the pictures first, at the numbers after.
-# </details>
 
 # %%
 def encoder(outputs):
@@ -195,12 +195,11 @@ claim("real codes lie far from such draws: their standard deviation", ae_codes.s
 # By Bayes' rule p(x|z) p(z) = p(x) p(z|x). Put that into the ELBO: E_q[log p(x) + log p(z|x) − log q(z)] = log p(x) − KL(q ‖ p(z|x)).
 # So the bound is tight exactly when q is the posterior p(z|x), and raising the ELBO by q brings q closer to it.
 # </details>
-#
-# <details><summary>For the presenter (15 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (15 minutes).**
 # Derive it on the board, with the room naming each step. Then move the sliders until the gap is zero.
 # Wrong answer to expect: "the best q is the prior, then the KL is zero". Then the reconstruction is bad: the two parts pull against each other.
-# </details>
 
 # %%
 x0, s = 1.5, 0.6  # the smallest model: z ~ N(0, 1), x given z ~ N(z, s²), and 1.5 was seen
@@ -273,13 +272,12 @@ claim("torch.distributions has the same KL", (kl(mu, logvar) - library).abs().ma
 # - **Reparameterization** (재매개변수화): draw $\varepsilon \sim \mathcal N(0, I)$, a plain input. Then $\mu$ and $\sigma$ are in the graph, and the chain rule does the rest: $\nabla f(z)$.
 #
 # **Predict first.** Both are right on average. With a code of 64 numbers, how much larger is the spread of the score function's estimate?
-#
-# <details><summary>For the presenter (10 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (10 minutes).**
 # An image: the score function tastes the soup and guesses which spoon of salt did it; reparameterization asks each spoon.
 # A spread ten times as large takes a hundred times as many draws to average away.
 # The baseline is a trick of lecture 15: subtract what you expected. It does not change the mean, because the score's mean is zero.
-# </details>
 
 # %%
 def estimates(d, draws=4000):
@@ -335,12 +333,11 @@ claim("behind sample() is no gradient: take log_prob, and multiply", q.sample().
 # scikit-learn's `PCA(...).score` computes it. 178 wines, 13 measurements each, brought to mean 0 and standard deviation 1.
 #
 # Lecture 08's linear auto-encoder found the subspace of PCA, but no axes inside it.
-#
-# <details><summary>For the presenter (12 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (12 minutes).**
 # This is the test to write for your own VAE before you believe its curves.
 # The importance-weighted bound is the thesis in one line: average the machines, then judge.
-# </details>
 
 # %%
 wine = data.load("wine").x
@@ -461,12 +458,11 @@ claim("axes in use, of six", (used > 0.05).sum(), at_least=3, at_most=3)
 # A **variational auto-encoder** (변분 오토인코더; Kingma and Welling 2014) is section 1's auto-encoder with two changes:
 # the encoder gives a mean and a log-variance for each number of the code, and the loss is the negative ELBO.
 # The price is phased in over the first steps; else the code may be given up before it is of use.
-#
-# <details><summary>For the presenter (15 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (14 minutes).**
 # The table of who draws from where is the honest part: most books stop at the VAE's row. Let the room explain the mixture's success before you do.
 # If someone asks for sharper pictures: lecture 14.
-# </details>
 
 # %%
 class VAE(nn.Module):
@@ -571,12 +567,11 @@ claim("with it the VAE is about as legible", abs(mixture_vae[0] - mixture_ae[0])
 # **β-VAE** (Higgins and others 2017): weight the price, $\text{reconstruction} - \beta\, \text{KL}$.
 # This is a bound on $\log p(x)$ for $\beta \ge 1$ only, and the tightest one at $\beta = 1$.
 # Section 4 says what to expect: for a Gaussian decoder, $\beta$ acts as a noise of $\beta s^2$, so more axes are switched off.
-#
-# <details><summary>For the presenter (10 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (10 minutes).**
 # Ask for two letters from the room and change the picks.
 # The halfway picture is sometimes no letter at all. Say so: nothing promised otherwise.
-# </details>
 
 # %%
 letter = [int((judge(test).argmax(1) == k).nonzero()[3]) for k in range(5)]  # a test picture of A, B, C, D, E
@@ -653,11 +648,10 @@ claim("but β = 4 covers more of the test letters", covered[4.0] - covered[1.0],
 # - a **dull bot** repeats the hundred past impressions with the most frequent values.
 #
 # **Predict first.** For which of the two is the surprise above the usual?
-#
-# <details><summary>For the presenter (12 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (12 minutes).**
 # The second half is the lesson: "unlikely" and "odd" are two things. For a coin that prefers heads, a thousand heads in a row is the single most likely outcome, and nobody believes it.
-# </details>
 
 # %%
 columns = ["age", "gender", "ad", "advertiser", "category", "context", "site", "position", "device", "hour"]

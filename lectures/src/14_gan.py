@@ -13,6 +13,7 @@
 PROFILE = "lecture"  # "full" trains longer
 SEED = 0
 DEVICE = "auto"
+BUDGET = 1.0
 
 # %%
 import math
@@ -29,7 +30,7 @@ from utils import concept_map, plots, runtime
 from utils.claims import claim
 from utils.scratch.generators import VAE, decoder, density_and_coverage, encoder, fit, letters
 
-run = runtime.setup(PROFILE, SEED, DEVICE, threads=1)  # nets this small: a second thread only waits
+run = runtime.setup(PROFILE, SEED, DEVICE, BUDGET, threads=1)  # nets this small: a second thread only waits
 
 # %%
 concept_map.show("14")
@@ -51,12 +52,11 @@ concept_map.show("14")
 # No picture has a likelihood here: nothing to watch falling.
 #
 # The nets are lecture 13's: the discriminator is an encoder, the generator a decoder, twice as wide.
-#
-# <details><summary>For the presenter (12 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (12 minutes).**
 # The usual image is forger and bank. Add what it hides: the forger sees the bank's gradient.
 # Show the failing run before any theory. Write the room's guesses down for section 6.
-# </details>
 
 # %%
 def play(nets, make, score, real, loss, *, steps, momentum=0.5, ahead=1, extra=None, lr=0.005):
@@ -166,12 +166,11 @@ claim("and the discriminator has won: it calls them real with a mean probability
 #
 # The derivative of p log D + q log(1 − D) by D is p/D − q/(1 − D). It is zero at D = p/(p + q), and the second derivative is negative.
 # </details>
-#
-# <details><summary>For the presenter (12 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (12 minutes).**
 # This is the lecture's hinge: lecture 01's logistic regression estimates a ratio of densities, and nobody had to know either density.
 # Wrong answer to expect: "at the end D is right everywhere". At the end it says one half everywhere.
-# </details>
 
 # %%
 torch.manual_seed(SEED)
@@ -245,12 +244,11 @@ claim("its value is 2 JS − log 4, to", abs(value - (2 * js - math.log(4))), at
 #
 # **Predict first.** Real: $\mathcal N(0, 1)$. Fake: $\mathcal N(d, 1)$, a shift $d$ to the right. The discriminator is the best there is.
 # From how far away does the game's own loss still pull?
-#
-# <details><summary>For the presenter (12 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (12 minutes).**
 # Let the room name the usual cure: "train the discriminator less". It works (section 4), and it means that the better judge is the worse teacher.
 # Then ask for a loss where a better judge is a better teacher. That is section 5.
-# </details>
 
 # %%
 nonsaturating = (minimax[0], lambda fake: F.softplus(-fake))
@@ -333,12 +331,11 @@ claim("letters: after 60 steps of D the other loss has more gradient, so many ti
 #
 # Two more cures: **one-sided label smoothing** (Salimans and others 2016) asks for $D = 0.9$ on real points, so the judge is never certain;
 # and one step each, so it is never far ahead.
-#
-# <details><summary>For the presenter (15 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (15 minutes).**
 # Why collapse? In its step, the generator may put everything where D is highest. Then D moves, and G follows.
 # Smoothing is in every list of tricks; on this ring it brings back no cluster. Say so.
-# </details>
 
 # %%
 PAIRS, BATCH, RING_STEPS = 5, 64, run.pick(lecture=300, full=2000)
@@ -444,12 +441,11 @@ claim("one step each finds more clusters, by", median["one step each"][0] - medi
 # $$\lambda\, \mathbb E\big[(\lVert \nabla f \rVert - 1)^2\big]$$
 #
 # It is a penalty, no law: for a shift $d$ the best straight critic has the slope $1 + d / 2\lambda$, and overstates $W = d$.
-#
-# <details><summary>For the presenter (12 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (12 minutes).**
 # The slope is one line on the board: make s d − λ (s − 1)² large. λ = 10 is usual.
 # Earth in heaps is the image. Ask what JS says of two heaps that do not overlap: log 2, however far.
-# </details>
 
 # %%
 def slope_penalty(score, real, fake, label, weight=10.0, axes=(-3, -2, -1)):
@@ -523,12 +519,11 @@ claim("its price: a smaller share of good points than non-saturating, by",
 #
 # A **conditional GAN** (Mirza and Osindero 2014) tells both nets the label.
 # The generator finds it appended to its noise. The discriminator has one output a letter, five logistic regressions on the same features; the label says which one counts.
-#
-# <details><summary>For the presenter (10 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (10 minutes).**
 # Look at the pictures first and let the room find the bad ones. Then compare with section 1: same nets, same data.
 # Three things changed at once: G's loss, the momentum, the penalty. Change one back, live.
-# </details>
 
 # %%
 def judge_penalty(*args):
@@ -569,12 +564,11 @@ plots.show("Rows of drawings: the failed run; two of mixed letters; five rows, e
 # The **Fréchet inception distance**, FID, compares mean and covariance of such features: one number, which hides what is bad.
 #
 # **Predict first.** A "generator" draws one perfect A, a thousand times. What do the three measures say?
-#
-# <details><summary>For the presenter (12 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (12 minutes).**
 # Legible 100 %, coverage near zero; density high if it is a common A.
 # Beside every number put that of real letters: the ceiling.
-# </details>
 
 # %%
 judge = nn.Sequential(encoder(32), nn.ReLU(), nn.Linear(32, 10)).to(run.device)

@@ -13,6 +13,7 @@
 PROFILE = "lecture"  # "full" trains longer, with more runs
 SEED = 0
 DEVICE = "auto"
+BUDGET = 1.0
 
 # %%
 from copy import deepcopy
@@ -29,7 +30,7 @@ from torch.nn.functional import smooth_l1_loss
 from utils import concept_map, data, plots, runtime
 from utils.claims import claim
 
-run = runtime.setup(PROFILE, SEED, DEVICE, threads=1)  # arrays this small: a second thread only waits
+run = runtime.setup(PROFILE, SEED, DEVICE, BUDGET, threads=1)  # arrays this small: a second thread only waits
 rng = np.random.default_rng(SEED)
 
 
@@ -58,12 +59,11 @@ concept_map.show("15")
 # $$R_T = \sum_{t=1}^{T} \big(p^* - p_{a_t}\big)$$
 #
 # $p^*$ is the best rate, $p_{a_t}$ the rate of the ad shown in round $t$.
-#
-# <details><summary>For the presenter (12 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (12 minutes).**
 # Let the room play first: two coins on the board, twenty tosses, who earns most? Somebody always stops exploring after three.
 # Wrong answer to expect: "test all ads equally, then switch". Ask for how long, and what that costs.
-# </details>
 
 # %%
 log, world = data.load("ads"), data.ad_world()
@@ -147,12 +147,11 @@ regret = {name: play(policy, ROUNDS, RUNS) for name, policy in policies.items()}
 # $$P(p \mid y) = \frac{P(y \mid p)\, P(p)}{\int_0^1 P(y \mid q)\, P(q)\, dq}$$
 #
 # In words: multiply each possible rate's belief by how well it foresaw what happened, then rescale to one.
-#
-# <details><summary>For the presenter (15 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (15 minutes).**
 # Do the first two updates by hand on the board, with three possible rates only: 2, 4 and 6 %.
 # Wrong answer to expect: "no click tells nothing". It shifts belief a little, every time, and 96 % of all evidence is of that kind.
-# </details>
 
 # %%
 width = 1e-4
@@ -246,12 +245,11 @@ claim("ε-greedy grows faster: exploring never ends", growth["ε = 0.1"] / growt
 #
 # $P$ is the prior's precision, $X$ holds the features, $\sigma$ the predicted probabilities.
 # After each batch the posterior becomes the next prior: Bayes' rule again.
-#
-# <details><summary>For the presenter (10 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (10 minutes).**
 # This is lecture 01's logistic regression with an L2 penalty (lecture 06): the penalty *is* the Gaussian prior.
 # Expect: "is the noise in w not harmful?". It is the point: where the data are thin the weights, and so the choices, vary.
-# </details>
 
 # %%
 CATEGORY = world.category[ADS]
@@ -344,12 +342,11 @@ claim("it stays below whoever knows the true rates", late[:, 0].mean() / late[:,
 # - **Doubly robust**: the model, corrected by IPS on what it got wrong:
 #
 # $$\hat V = \frac1n \sum_i \Big[ \sum_a \pi(a \mid x_i)\, \hat q(x_i, a) + w_i \big(r_i - \hat q(x_i, a_i)\big) \Big]$$
-#
-# <details><summary>For the presenter (10 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (10 minutes).**
 # Ask who has compared two policies by the click rates of their shown ads. Then ask who was shown them.
 # Why $w$: an ad shown half as often as π would show it must count twice.
-# </details>
 
 # %%
 visitors = log[:20_000].features
@@ -426,11 +423,10 @@ claim("for the reward of no click it is", stayed["doubly robust"].std() / stayed
 # **Value iteration** turns the equation into an assignment and repeats it. Each round shrinks the error by $\gamma$.
 #
 # Our world: a cliff. Each step costs 1, falling costs 30, and one step in five slips sideways.
-#
-# <details><summary>For the presenter (12 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (12 minutes).**
 # Let the room draw the best path before the picture. Wrong answer to expect: straight along the cliff. Slipping makes the detour pay.
-# </details>
 
 # %%
 H, L, GAMMA, SLIP = 4, 7, 0.97, 0.2
@@ -533,12 +529,11 @@ claim("its value of the start is near the truth", abs(np.median(Q[:, START].max(
 # Gradient ascent with such samples is **REINFORCE** (Williams 1992).
 #
 # **Predict first.** In the cliff world, how much does $b(s) = V^\pi(s)$ shrink the gradient's variance: by a tenth, to a half, to a tenth, or less?
-#
-# <details><summary>For the presenter (15 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (15 minutes).**
 # All returns here are negative, so without a baseline every action is pushed down, and the good ones only less.
 # Before the DQN: ask for three reasons why a net that fits its own predictions might run away.
-# </details>
 
 # %%
 def walks(policy, count, rng, longest=150):
@@ -695,12 +690,11 @@ claim("without the target net all stay near nothing (points, the best of five)",
 #
 # $N$ counts visits, $W$ adds up the values found there, $c$ weighs curiosity: section 1's optimism, with a prior. A new position is worth the net's $v$; its sign changes at every step up.
 #
-# <details><summary>For the presenter (16 minutes)</summary>
-#
-# Draw three simulations by hand. Wrong answer to expect: "it plays the move with the best mean". It plays the most visited one: a mean of one visit is luck.
-# </details>
-#
 # Our board is tic-tac-toe: minimax gives the truth for each position.
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (16 minutes).**
+# Draw three simulations by hand. Wrong answer to expect: "it plays the move with the best mean". It plays the most visited one: a mean of one visit is luck.
 
 # %%
 LINES = np.array([[0, 1, 2], [3, 4, 5], [6, 7, 8], [0, 3, 6], [1, 4, 7], [2, 5, 8], [0, 4, 8], [2, 4, 6]])

@@ -5,7 +5,7 @@
 #
 # **You will be able to** cluster by k-means and by a Gaussian mixture, and say what EM promises; let a gate weigh experts by the input, trained by EM or by gradient; keep experts alive when only a few may work; tell when a gate earns its keep on the ad log; count what a sparse language model holds and what it uses.
 #
-# **Needs** 03, 05, 08 · **Minutes** 85 to teach, 130 to study · **CPU** 30 s
+# **Needs** 03, 05, 08 · **Minutes** 90 to teach, 130 to study · **CPU** 30 s
 #
 # On the map: `moe` · `clustering`
 
@@ -13,6 +13,7 @@
 PROFILE = "lecture"  # "full" trains longer, on a larger ad log
 SEED = 0
 DEVICE = "auto"
+BUDGET = 1.0
 
 # %%
 import time
@@ -32,7 +33,7 @@ from utils import concept_map, data, plots, runtime
 from utils.claims import claim
 from utils.scratch.factorization import FactorizationMachine, fit_clicks
 
-run = runtime.setup(PROFILE, SEED, DEVICE, threads=1)  # matrices this small: a second thread only waits
+run = runtime.setup(PROFILE, SEED, DEVICE, BUDGET, threads=1)  # matrices this small: a second thread only waits
 rng = np.random.default_rng(SEED)
 COLORS = [plots.BLUE, plots.ORANGE, plots.GREEN, plots.PURPLE, plots.RED, plots.SKY, plots.GREY, plots.INK]
 
@@ -56,11 +57,15 @@ concept_map.show("16")
 #
 # **Ask the room.** Why does it end after finitely many steps? And why may two starts end differently?
 #
-# <details><summary>For the presenter (10 minutes)</summary>
+# <details><summary>One answer</summary>
 #
-# There are finitely many ways to sort n points, and none comes twice while the error falls.
-# Wrong answer to expect: "so it finds the best". Show the first picture.
+# There are finitely many ways to sort $n$ points, and none comes twice while the error falls.
+# Each start goes downhill to the nearest place where neither step helps, and there are several.
 # </details>
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (10 minutes).**
+# Wrong answer to expect: "so it finds the best". Show the first picture.
 
 # %%
 def cloud(n, middle, length, width, degrees):
@@ -131,12 +136,11 @@ plots.show("Four stretched clouds cut by two runs of k-means; both cut the long 
 # - **M-step**: each group's share, mean and covariance, with the points weighted by $r_{ik}$.
 #
 # Together: **EM**, expectation–maximization. Densities are tiny, so compute with their logarithms.
-#
-# <details><summary>For the presenter (15 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (15 minutes).**
 # Draw two overlapping bells on the board, ask for the responsibility of the point where they cross, then of one far outside.
 # If lecture 13 was taught, say: same bound, but here the posterior is exact.
-# </details>
 
 # %%
 def log_joint(X, share, mean, cov):
@@ -231,13 +235,12 @@ plots.show("Ellipses lie along the long clouds; the likelihood rises at every st
 # The problem: four straight pieces, end to end, and noise.
 #
 # **Predict first.** Four straight lines, fitted to four bootstrap samples, and a regression stacked on them. How good can it get?
-#
-# <details><summary>For the presenter (20 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (18 minutes).**
 # Let the room draw the weight curves of bag and stack first: horizontal lines. Then uncover the right panel.
 # What usually goes wrong: people take the responsibility for the gate. Ask which of the two you have when a new $x$ comes in.
 # The floor is a maximum, not an addition: added, the M-step would no longer be the best answer and the promise would break.
-# </details>
 
 # %%
 CUTS = [-1.0, 0.3, 1.2]
@@ -355,11 +358,16 @@ plots.show("Left: four lines on four pieces. Right: four weights switch from 0 t
 #
 # **Ask the room.** The squared error of the *mixed* answer is another loss. Under which of the two must experts compete, under which can they cooperate?
 #
-# <details><summary>For the presenter (15 minutes)</summary>
+# <details><summary>One answer</summary>
 #
-# The answer to the question: the likelihood makes them compete, for each point wants *one* expert that fits; the squared error of the mix lets two wrong experts average to a right answer. Jacobs and others (1991) made exactly this step.
-# In the picture, a start that fails has left one expert with two pieces and another with none.
+# The likelihood makes them compete, for each point wants *one* expert that fits.
+# The squared error of the mix lets two wrong experts average to a right answer.
 # </details>
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (14 minutes).**
+# Jacobs and others (1991) made exactly this step, from the squared error of the mix to the likelihood.
+# In the picture, a start that fails has left one expert with two pieces and another with none.
 
 # %%
 class Experts(nn.Module):
@@ -473,11 +481,10 @@ claim("nobody named the pieces, but the expert who is asked tells the piece", pu
 # $a_j$ is the share of points that ask expert $j$, which has no gradient. $\bar p_j$ is its mean full softmax, which has one. Even load gives 1.
 #
 # **Predict first.** We add $c$ times this loss. What does a small $c$ do to the error, what a large one?
-#
-# <details><summary>For the presenter (15 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (13 minutes).**
 # "The rich get richer" is the phrase that sticks. Ask for other remedies: noise on the logits, a bias that is raised for idle experts, capacity limits. All are in use.
-# </details>
 
 # %%
 def top(logits, k):
@@ -552,12 +559,11 @@ claim("much of it makes the error rise again: much, relative to a little", middl
 # - no experts: one network that sees all this, with *more* compute.
 #
 # **Predict first.** Which one finds the regime?
-#
-# <details><summary>For the presenter (15 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (12 minutes).**
 # Expect bets on the network as gate: it is the only one that could generalize over hours and sites.
 # Somebody will ask how you know the cells in real life. You do not: you try candidates (site × hour, device, ad slot) and keep what pays on later days.
-# </details>
 
 # %%
 log = data.load("ads", rows=run.pick(lecture=200_000, full=1_000_000), seed=SEED)
@@ -702,12 +708,11 @@ plots.show("Two heat maps of site by hour: in both each site is bright for half 
 # In a sparse language model the experts are small networks, and the gate, there called **router**, picks two of eight for each word in each layer. Lecture 19 builds the rest of such a model.
 #
 # Two ways to compute the same. Dense: run all experts, multiply most results by zero. By index: collect the words of each expert, run it on those, add the results back in their places.
-#
-# <details><summary>For the presenter (15 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (8 minutes).**
 # Say that the eight are eight in each layer, chosen anew for each word.
 # The price is memory and traffic: a batch of words asks all experts, so all must be near. On many devices, words travel to their expert; this is where an uneven load hurts in seconds.
-# </details>
 
 # %%
 class SparseLayer(nn.Module):

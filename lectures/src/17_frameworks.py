@@ -5,7 +5,7 @@
 #
 # **You will be able to** write one network four ways and show that they agree; build a static graph that differentiates and compiles itself; say what define-by-run gives and what `torch.compile` takes back; choose a number format; find where a training loop spends its time; train on two processes.
 #
-# **Needs** 02, 05 · **Minutes** 90 to teach, 130 to study · **CPU** 30 s
+# **Needs** 02, 05 · **Minutes** 95 to teach, 130 to study · **CPU** 30 s
 #
 # On the map: `frameworks` · `theano` · `tensorflow` · `torch` · `keras`
 
@@ -13,6 +13,7 @@
 PROFILE = "lecture"  # "full" trains longer
 SEED = 0
 DEVICE = "auto"
+BUDGET = 1.0
 
 # %%
 import copy
@@ -34,7 +35,7 @@ from utils import concept_map, data, plots, runtime
 from utils.claims import claim
 from utils.scratch import autograd, parallel
 
-run = runtime.setup(PROFILE, SEED, DEVICE, threads=1)  # matrices this small: a second thread only waits
+run = runtime.setup(PROFILE, SEED, DEVICE, BUDGET, threads=1)  # matrices this small: a second thread only waits
 rng = np.random.default_rng(SEED)
 os.environ["KINETO_LOG_LEVEL"] = "99"                  # the profiler keeps its own log to itself
 
@@ -54,12 +55,11 @@ concept_map.show("17")
 # First by hand, in NumPy: forward, then the chain rule from the end to the start, as in lecture 05.
 # Then with that lecture's tape, `utils/scratch/autograd`: the gradients vanish from our code.
 # Then in **PyTorch** (토치), which adds layers, an optimizer and devices.
-#
-# <details><summary>For the presenter (15 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (15 minutes).**
 # Show the four cells side by side. Ask which lines vanish from one to the next: first the gradients, then the layers' formulas, last the step itself.
 # Every line that vanishes is a line that you cannot get wrong, and cannot see.
-# </details>
 
 # %%
 table = data.load("digits")
@@ -191,12 +191,11 @@ claim("and the network learns: the loss falls by", np.mean(curves["PyTorch"][:5]
 # Then the graph is compiled, once. Then it runs, often.
 #
 # A node has an operation and arguments. An input has a name, a constant a number.
-#
-# <details><summary>For the presenter (25 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (25 minutes).**
 # Type `x + 1` and show that nothing is computed. That is the hurdle for newcomers; let them stumble here.
 # The rules of `GRAD` return nodes, not numbers: the gradient is a graph too, and goes through the same passes.
-# </details>
 
 # %%
 @dataclass(eq=False)
@@ -421,11 +420,15 @@ for size in (10, 1000, 20_000):
 #
 # **Ask the room.** What would a static graph need in order to say "until it is short"?
 #
-# <details><summary>For the presenter (10 minutes)</summary>
+# <details><summary>One answer</summary>
 #
-# Theano had `scan`, TensorFlow `tf.while_loop`: loops as nodes. Ask who would like to debug one.
-# The price of define by run: no one sees the whole, so no one can improve it.
+# Loops as nodes: Theano had `scan`, TensorFlow `tf.while_loop`.
 # </details>
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (10 minutes).**
+# Ask who would like to debug a loop that is a node.
+# The price of define by run: no one sees the whole, so no one can improve it.
 
 # %%
 def shorten(x):
@@ -471,12 +474,11 @@ claim("a static graph refuses an `if` on a value", refused, at_least=1)
 # A **back end** gets each captured graph. Ours only keeps it, and runs it unchanged.
 #
 # **Ask the room.** Two functions below: a plain formula, and one with an `if` on a value. How many graphs for each?
-#
-# <details><summary>For the presenter (15 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (15 minutes).**
 # Read the captured graph aloud: it is section 2's graph with other names. Then count the breaks.
 # Recompiling is the other surprise: a graph holds for the shapes and Python numbers that it was traced with.
-# </details>
 
 # %%
 def plain(x):
@@ -539,12 +541,11 @@ claim("the saved program gives the same logits", (again(x_all[:64]) - net(x_all[
 #
 # Theano was developed at Montreal from 2007 and published in 2010. Keras began in 2015 on top of it.
 # Theano's makers ended its development in 2017, and Chainer's theirs in 2019.
-#
-# <details><summary>For the presenter (5 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (5 minutes).**
 # Ask who has used which. The colours show the debate: who won? Both.
 # Dates are first public releases, or years of publication; sources differ by months.
-# </details>
 
 # %%
 HISTORY = [(2002, "Torch", "layers"), (2007, "Theano begun", "static"), (2010, "Theano published", "static"),
@@ -574,12 +575,11 @@ plots.show("Timeline from Torch in 2002, Theano, Caffe, TensorFlow, Keras, PyTor
 # A tensor lives on one **device**; `.to(device)` copies it, and an operation wants all inputs on the same one.
 #
 # Hence **mixed precision**: weights and sums in `float32`, matrix products in fewer bits. **Autocast** chooses per operation.
-#
-# <details><summary>For the presenter (15 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (15 minutes).**
 # A weight is such a sum, and an update such a small number. Ask at which value each format will stop.
 # Answer: bfloat16 at 0.5, float16 at 4.
-# </details>
 
 # %%
 N = 10_000
@@ -680,12 +680,11 @@ plots.show("Stacked bars: loading is the largest part of the DataLoader's epoch;
 # A new process imports its work, so the function stands in a file: `utils/scratch/parallel.py`.
 # Two processes talk by **gloo**, the CPU's way; GPUs use NCCL.
 # The library's way is `DistributedDataParallel`: the same average, begun while backward still runs.
-#
-# <details><summary>For the presenter (10 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (10 minutes).**
 # Read `average_gradients`, two lines. All of data-parallel training is in them; the rest is plumbing.
 # Starting two processes costs more than the whole training here. Say so: it pays when a step takes long.
-# </details>
 
 # %%
 print(inspect.getsource(parallel.average_gradients))

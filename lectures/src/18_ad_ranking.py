@@ -13,6 +13,7 @@
 PROFILE = "lecture"  # "full" uses a larger ad log, and more runs
 SEED = 0
 DEVICE = "auto"
+BUDGET = 1.0
 
 # %%
 import time
@@ -33,7 +34,7 @@ from utils import concept_map, data, plots, runtime
 from utils.claims import claim
 from utils.scratch.factorization import FactorizationMachine, WideAndDeep, fit_clicks
 
-run = runtime.setup(PROFILE, SEED, DEVICE, threads=1)  # matrices this small: a second thread only waits
+run = runtime.setup(PROFILE, SEED, DEVICE, BUDGET, threads=1)  # matrices this small: a second thread only waits
 rng = np.random.default_rng(SEED)
 
 # %%
@@ -52,12 +53,11 @@ concept_map.show("18")
 # Columns: *attributes* (age, hour, …); *ids* adds user, ad and context; *crosses* adds crosses of attributes; *pairs* adds user × ad and context × ad, 21,500 numbers more.
 #
 # **Predict first.** Order by share of the gap (lecture 01): regression on ids, boosting, factorization machine, wide & deep, mixture of experts.
-#
-# <details><summary>For the presenter (20 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (20 minutes).**
 # Collect the room's order on the board before the table runs, and ask for the reason of each place.
 # Wrong answer to expect: "wide & deep wins, it is the deepest". Ask which of the rungs can multiply a user by an ad.
-# </details>
 
 # %%
 log, world = data.load("ads", rows=run.pick(lecture=200_000, full=1_000_000), seed=SEED), data.ad_world()
@@ -238,11 +238,15 @@ claim("attributes rank poorly, and are calibrated in total all the same",
 #
 # **Ask the room.** A logistic regression on ids has the user as a column. Does it show different ads to different users?
 #
-# <details><summary>For the presenter (15 minutes)</summary>
+# <details><summary>One answer</summary>
 #
-# Let them write its score for two users. The user's weight is in all 50 logits alike, so the order of the odds is the same for everybody.
-# That is why log-loss and money disagree: knowing *who clicks a lot* lowers the loss, and moves no ad.
+# No. The user's weight is in all 50 logits alike, so the order of the odds is the same for everybody.
 # </details>
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (15 minutes).**
+# Let them write its score for two users.
+# The answer is why log-loss and money disagree: knowing *who clicks a lot* lowers the loss, and moves no ad.
 
 # %%
 R, A = run.pick(lecture=4000, full=20_000), 50
@@ -351,13 +355,12 @@ claim("the mixture's are about right", curse["mixture"][-1], at_least=0.85, at_m
 #
 # An advertiser to whom a click is worth $v$ gains $(v - \text{price}) \cdot p$ from an impression won, $p$ the true probability; else zero.
 # May it pay to **shade** the bid, that is, to bid $f \cdot v$ with $f \ne 1$?
-#
-# <details><summary>For the presenter (12 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (12 minutes).**
 # Play it: three people, sealed bids for a book, values on cards. Then ask the winner whether a lower bid would have lowered the price.
 # The price holds only others' scores. The bid only decides whether to take this price or leave it, so take it when it is below your value.
 # Warn: this is for one slot. With several slots and generalized second prices the argument fails (second task).
-# </details>
 
 # %%
 def auction(bids, guess):
@@ -438,13 +441,12 @@ claim("and income falls, as a share", 1 - earned(bid * ad * guess) / earned(bid 
 # The prior: the mean and covariance of the rows of the 25 known ads.
 #
 # - **Fixed** keeps the average row. **Greedy** ranks by posterior mean. **Thompson sampling** draws a row each visit.
-#
-# <details><summary>For the presenter (12 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (12 minutes).**
 # Ask who would complain first about a greedy ranker: the new advertiser, whose ad got no impression.
 # Lecture 15 had ten unknown arms; here half are known, and personalized, so exploring has a price from the first visit on.
 # Be fair: with ten newcomers among forty known ads, Thompson lost to greedy over the same 20,000 visits. There was too little to find.
-# </details>
 
 # %%
 NEW = np.arange(1, A, 2)
@@ -538,12 +540,16 @@ claim("second half: what Thompson loses, as a share of greedy's loss",
 #
 # **Ask the room.** On the third log, which estimator gives an error message?
 #
-# <details><summary>For the presenter (10 minutes)</summary>
+# <details><summary>One answer</summary>
 #
-# None does: all return a number with a narrow interval. IPS counts only the visits on which both rankings agree, self-normalized takes these for all.
-# Doubly robust is the model there; nothing in this log can check it, and we know that it is right only because we know the world.
-# The remedy was needed before the log was written: explore a little and store the propensity.
+# None: all return a number with a narrow interval. IPS counts only the visits on which both rankings agree, self-normalized takes these for all.
+# Doubly robust is the model there, and nothing in this log can check it.
 # </details>
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (10 minutes).**
+# On the third log doubly robust is the model, and we know that it is right only because we know the world.
+# The remedy was needed before the log was written: explore a little and store the propensity.
 
 # %%
 new, old = (bid * pctr["mixture"]).argmax(1), (bid * pctr["crosses"]).argmax(1)  # (R,) the two rankings' ads
@@ -618,12 +624,11 @@ claim("the intervals of IPS hold the truth in", covered(*none["IPS"]), at_most=0
 # - *total*: (clicks − predicted) / their standard deviation, $\sqrt{\sum p(1-p)}$;
 # - *slices*: the same for each device × category, squared and added;
 # - *inputs*: counts of device and category against those of training, as $\chi^2$.
-#
-# <details><summary>For the presenter (10 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (11 minutes).**
 # Ask for bets: which monitor sees which fault? People expect log-loss to see them all.
 # When fewer people click, there is less to be surprised by, and log-loss falls.
-# </details>
 
 # %%
 live, BLOCKS = data.load("ads", rows=200_000, seed=SEED + 1), 28
@@ -694,11 +699,10 @@ claim("renumbered: slices move more than the total", after["categories renumbere
 # Scikit-learn's C counts the rows by itself.
 #
 # **Ask the room.** Your platform has 3,000 impressions. What do you build?
-#
-# <details><summary>For the presenter (10 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (10 minutes).**
 # Somebody says "we will have more next year". Good: then ask which model is needed until then, and what it will be compared with.
-# </details>
 
 # %%
 FEW, FULL = [3000, 10_000, 30_000], len(past)

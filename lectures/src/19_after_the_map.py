@@ -5,7 +5,7 @@
 #
 # **You will be able to** write attention that equals the library's, and say why it divides by $\sqrt d$; see in it a regression with learned weights; train a tiny GPT and judge it against an LSTM and against counting; turn noise into letters with a diffusion model; place today's words on the map.
 #
-# **Needs** 09, 12, 13 · **Minutes** 105 to teach, 160 to study · **CPU** 45 s
+# **Needs** 09, 12, 13 · **Minutes** 100 to teach, 160 to study · **CPU** 45 s
 #
 # On the map: `attention` · `diffusion`
 
@@ -13,6 +13,7 @@
 PROFILE = "lecture"  # "full" trains longer
 SEED = 0
 DEVICE = "auto"
+BUDGET = 1.0
 
 # %%
 import math
@@ -29,7 +30,7 @@ from utils.claims import claim
 from utils.scratch import generators
 from utils.scratch.recurrent import CharModel, fit_text, forget_bias_, ngram_bits, text_bits
 
-run = runtime.setup(PROFILE, SEED, DEVICE, threads=1)  # nets this small: a second thread only waits
+run = runtime.setup(PROFILE, SEED, DEVICE, BUDGET, threads=1)  # nets this small: a second thread only waits
 
 # %%
 concept_map.show("19")
@@ -55,12 +56,11 @@ concept_map.show("19")
 # −|q − k|²/2 = q·k − |k|²/2 − |q|²/2. The last term is the same for all keys, so softmax cancels it.
 # The second is one more number in the key, −|k|²/2, against a 1 in the query.
 # </details>
-#
-# <details><summary>For the presenter (12 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (12 minutes).**
 # Play it: each person has a number on a card (key) and a price (value). You call out a query; near numbers shout louder. What is your estimate?
 # Wrong answer to expect: "attention is about words". Nothing here is about words.
-# </details>
 
 # %%
 def attention(q, k, v, mask=None):
@@ -143,12 +143,11 @@ claim("learned distances have a fraction of the best fixed width's error", error
 # **Causal mask.** Who predicts the next word must not see it: position $t$ looks at $1 \dots t$.
 #
 # **Predict first.** 64 random keys, $d = 256$, no scaling. Even weights have an entropy of 6 bits. What is left of them?
-#
-# <details><summary>For the presenter (18 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (18 minutes).**
 # Write the mask on the board as a triangle and ask which half is forbidden. The room splits; let them argue from "row = who asks".
 # Entropy in bits: 2 to that power is about how many keys are really looked at.
-# </details>
 
 # %%
 def entropy(scores):
@@ -255,12 +254,11 @@ claim("rotary: a score depends on the distance alone", (scores[1:, 1:] - scores[
 # The judge is lecture 12's: bits per character on the last tenth. The rivals are lecture 12's LSTM, given about the same processor time, and counting.
 #
 # **Ask the room.** Which of the three wins, after some seconds each?
-#
-# <details><summary>For the presenter (20 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (18 minutes).**
 # Take the vote before you run it. Most rooms vote for the Transformer, by its name.
 # Per step it reads all positions at once, so its training does not walk through time. On a GPU that is its real advantage; on one CPU core it is small.
-# </details>
 
 # %%
 class Block(nn.Module):
@@ -409,11 +407,15 @@ claim("above the diagonal there is nothing: no look ahead", max(w.triu(1).max() 
 #
 # **Ask the room.** Why can one layer of attention not do it, but two can?
 #
-# <details><summary>For the presenter (12 minutes)</summary>
+# <details><summary>One answer</summary>
 #
-# Layer one: each value looks one step back and notes which key stands there. Layer two: the query looks for that note. One layer has no notes.
-# This two-step circuit is called an induction head (Olsson and others, 2022). Its onset is sudden; point at the cliff in the picture.
+# Layer one: each value looks one step back and notes which key stands there.
+# Layer two: the query looks for that note. One layer has no notes.
 # </details>
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (12 minutes).**
+# The two-step circuit of the answer is called an induction head (Olsson and others, 2022). Its onset is sudden; point at the cliff in the picture.
 
 # %%
 KEYS = 8
@@ -497,12 +499,11 @@ for name in ("attention, 1 layer", "LSTM"):
 # $\varepsilon$ is standard normal noise; $\bar\alpha$ falls from 1 to nearly 0. Training (**DDPM**, Ho and others, 2020) is a regression: draw $x$, $t$ and $\varepsilon$, show the net $z_t$ and $t$, and let it predict $\varepsilon$ with squared error.
 #
 # The best prediction is known: $-\sqrt{1 - \bar\alpha_t}\, \nabla \log p_t(z)$. The gradient, the **score** (스코어), points uphill to where data are dense.
-#
-# <details><summary>For the presenter (15 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (15 minutes).**
 # Ink in water: each molecule moves at random, and nobody can undo it. A net that has seen a million films run forward can guess the last frame.
 # Wrong answer to expect: "the net finds the noise that was added". It cannot; it finds its mean, given what it sees.
-# </details>
 
 # %%
 STEPS = 200
@@ -632,12 +633,11 @@ claim("points drawn with the learned noise lie on a bump", on_a_bump, at_least=0
 # Each step back adds fresh noise (DDPM), or none (**DDIM**, Song and others, 2020).
 #
 # **Predict first.** The walk back may take 1, 2, 5, 10, 20 or 40 steps. From how many on does it hardly get better?
-#
-# <details><summary>For the presenter (15 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (15 minutes).**
 # One step gives the mean of all letters: a blur. Ask why. (Squared error: lecture 01.)
 # Early steps decide which letter, late ones draw its edges.
-# </details>
 
 # %%
 class Denoiser(nn.Module):
@@ -760,12 +760,11 @@ claim("five steps cover most of what twenty do", ddim[2, 2] / ddim[4, 2], at_lea
 # - **Graph nets** are convolutions whose neighbours are listed, not adjacent.
 #
 # What stays: regression, objective, descent, ensembles, regularization, initialization, embeddings, and data practice. In a Transformer they are all at work at once.
-#
-# <details><summary>For the presenter (10 minutes)</summary>
-#
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (10 minutes).**
 # Let the room place each word that they have heard this year before you show the picture. What cannot be placed is a good question for the next meeting.
 # A year is that of the first public version. The choice of entries is opinion.
-# </details>
 
 # %%
 SINCE = {  # a box of 2017 -> what grew out of it: year, name, first author
