@@ -175,6 +175,18 @@ def test_images_of_any_number(monkeypatch):
         plots.show("Noise.")
 
 
+def test_strips_put_each_named_row_beside_its_name():
+    rows = {"white": torch.zeros(12, 1, 4, 4), "black": torch.ones(20, 1, 4, 4)}
+    plots.strips("T", rows)
+    (ax,) = plt.gcf().axes
+    assert [label.get_text() for label in ax.get_yticklabels()] == list(rows)
+    sheet = np.asarray(ax.images[0].get_array())
+    assert sheet.shape == (2 * 4, 12 * 4)
+    for y, grey in zip(ax.get_yticks(), (0, 15), strict=True):
+        assert (sheet[int(y - 1.5) : int(y + 2.5)] == grey).all()
+    plt.close()
+
+
 def test_knobs_draw_once_where_nobody_watches(monkeypatch):
     monkeypatch.setenv("DLMAP_BATCH", "1")
     calls = []

@@ -106,6 +106,23 @@ def images(
                 ax.set_title(str(names[i]), fontsize=11, loc="center", pad=3)
 
 
+def strips(title: str, rows: dict, columns: int = 12) -> None:
+    """A named row for each set of square pictures, of which the first `columns` are shown.
+
+    `rows`: name -> (m, 1, side, side), tensors from 0 to 1 on any device, at least `columns` pictures each.
+    Sixteen greys keep the stored picture small.
+    """
+    _, ax = figure(title, xlabel="", ylabel="", size=(9, 0.45 + 8 / columns * len(rows)))
+    sheet = np.vstack([np.hstack(row[:columns, 0].cpu().numpy()) for row in rows.values()])
+    ax.imshow(np.rint(15 * sheet), vmin=0, vmax=15, interpolation="nearest")
+    side = len(sheet) / len(rows)
+    ax.set(xticks=[], yticks=side * (np.arange(len(rows)) + 0.5) - 0.5)
+    ax.set_yticklabels(rows, color=INK)
+    ax.tick_params(length=0)
+    ax.grid(False)
+    ax.spines[:].set_visible(False)
+
+
 def bars(
     title: str, values: dict[str, float], *, xlabel: str, unit: str = "", digits: int = 0, colors=None
 ) -> None:

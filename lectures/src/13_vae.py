@@ -134,24 +134,11 @@ def coverage(pictures):
 def decode(decoder, z):
     return torch.sigmoid(decoder(torch.as_tensor(z, dtype=torch.float32, device=run.device)))  # (n, 1, …)
 
-
-def strips(title, rows, columns=12):
-    """The first pictures of each named row: {name: (m, 1, 28, 28)}, in sixteen greys."""
-    _, ax = plots.figure(title, xlabel="", ylabel="", size=(9, 0.45 + 0.67 * len(rows)))
-    sheet = np.vstack([np.hstack(row[:columns, 0].cpu().numpy()) for row in rows.values()])
-    ax.imshow(np.rint(15 * sheet), vmin=0, vmax=15, interpolation="nearest")
-    ax.set(xticks=[], yticks=28 * np.arange(len(rows)) + 13.5)
-    ax.set_yticklabels(rows, color=plots.INK)
-    ax.tick_params(length=0)
-    ax.grid(False)
-    ax.spines[:].set_visible(False)
-
-
 with torch.no_grad():
     ae_codes, rebuilt = ae[0](x), torch.sigmoid(ae(test))  # (n, 16), (m, 1, 28, 28)
 noise = torch.randn(1000, CODE)
-strips("Rebuilt, a letter is sharp; drawn, it is scribble",
-       {"test": test, "rebuilt": rebuilt, "drawn": decode(ae[1], noise)})
+plots.strips("Rebuilt, a letter is sharp; drawn, it is scribble",
+             {"test": test, "rebuilt": rebuilt, "drawn": decode(ae[1], noise)})
 plots.show("Three rows: test letters; the same, rebuilt well; and shapeless blots from random codes.")
 
 # %%
@@ -537,7 +524,7 @@ def from_mixture(codes, n=1000):
 drawings = {"AE, prior": decode(ae[1], noise), "VAE, prior": decode(vae.decoder, noise),
             "AE, mixture": decode(ae[1], from_mixture(ae_codes)),
             "VAE, mixture": decode(vae.decoder, from_mixture(vae_codes))}
-strips("Drawn letters: the prior needs a VAE, the mixture does not", drawings)
+plots.strips("Drawn letters: the prior needs a VAE, the mixture does not", drawings)
 plots.show("Four rows of drawn letters: blots; letters, some of them broken; two rows of clear letters.")
 
 # %%
@@ -591,10 +578,10 @@ def along(axis, start, steps=12):
     return decode(vae.decoder, codes)
 
 
-strips("Between two codes, and along one number of a code",
-       {"A to B": between(letter[0], letter[1]), "D to E": between(letter[3], letter[4]),
-        "dearest number": along(dearest[0], letter[1]), "second": along(dearest[1], letter[1]),
-        "cheapest": along(dearest[-1], letter[1])})
+plots.strips("Between two codes, and along one number of a code",
+             {"A to B": between(letter[0], letter[1]), "D to E": between(letter[3], letter[4]),
+              "dearest number": along(dearest[0], letter[1]), "second": along(dearest[1], letter[1]),
+              "cheapest": along(dearest[-1], letter[1])})
 plots.show("Five rows: A melts into B, D into E; a B changes shape along three numbers of its code.")
 
 # %%
@@ -611,8 +598,8 @@ cheap = train_vae(beta=0.2)
 dear = train_vae(beta=4.0)
 betas = {0.2: cheap, 1.0: vae, 4.0: dear}
 drawn = {beta: decode(model.decoder, noise) for beta, model in betas.items()}
-strips("From the prior: a dear code draws fewer scribbles, and fewer details",
-       {f"β = {beta:g}": pictures for beta, pictures in drawn.items()})
+plots.strips("From the prior: a dear code draws fewer scribbles, and fewer details",
+             {f"β = {beta:g}": pictures for beta, pictures in drawn.items()})
 plots.show("Rows of drawn letters: many scribbles at β = 0.2, fewer at 1, and plain ones at 4.")
 
 # %%

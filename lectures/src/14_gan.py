@@ -118,25 +118,14 @@ def some_letters(kinds=1, batch=32):
     rows = torch.randint(len(x), (batch,))
     return x[rows], y[rows] if kinds == 5 else torch.zeros_like(y[rows])
 
-
-def strips(title, rows, columns=12):
-    """The first pictures of each named row: {name: (m, 1, 28, 28)}, in sixteen greys."""
-    _, ax = plots.figure(title, xlabel="", ylabel="", size=(9, 0.45 + 0.67 * len(rows)))
-    sheet = np.vstack([np.hstack(row[:columns, 0].cpu().numpy()) for row in rows.values()])
-    ax.imshow(np.rint(15 * sheet), vmin=0, vmax=15, interpolation="nearest")
-    ax.set(xticks=[], yticks=28 * np.arange(len(rows)) + 13.5)
-    ax.set_yticklabels(rows, color=plots.INK)
-    ax.tick_params(length=0)
-    ax.grid(False)
-    ax.spines[:].set_visible(False)
-
 # %%
 nobody = torch.zeros(1000, dtype=torch.int64, device=run.device)  # a thousand labels of the one kind
 nets, make, score = gan()
 play(nets, make, score, some_letters, minimax, steps=STEPS, momentum=0.9)
 with torch.no_grad():
     failed = make(nobody)
-strips("The textbook game with Adam's usual momentum: nothing to read", {"real": x[::40], "drawn": failed})
+plots.strips("The textbook game with Adam's usual momentum: nothing to read",
+             {"real": x[::40], "drawn": failed})
 plots.show("Twelve real letters, and below them twelve drawings, none of them a letter.")
 
 # %%
@@ -543,9 +532,9 @@ with torch.no_grad():
     to_order = make(wanted)
 
 # %%
-strips("The same nets, mended: letters; and letters to order",
-       {"section 1": failed, "GAN": plain_gan, "GAN, more": plain_gan[12:],
-        **{f"order: {letter}": to_order[wanted == k] for k, letter in enumerate("ABCDE")}})
+plots.strips("The same nets, mended: letters; and letters to order",
+             {"section 1": failed, "GAN": plain_gan, "GAN, more": plain_gan[12:],
+              **{f"order: {letter}": to_order[wanted == k] for k, letter in enumerate("ABCDE")}})
 plots.show("Rows of drawings: the failed run; two of mixed letters; five rows, each mostly its letter.")
 
 # %% [markdown]
@@ -630,7 +619,7 @@ def grey(pictures):
     return ((pictures > 0.1) & (pictures < 0.9)).float().mean().item()
 
 
-strips("A VAE hedges with grey, a GAN commits", {"VAE": shown["VAE"], "GAN": plain_gan})
+plots.strips("A VAE hedges with grey, a GAN commits", {"VAE": shown["VAE"], "GAN": plain_gan})
 plots.show("Twelve letters of a VAE with soft grey parts, twelve of a GAN in black and white.")
 claim("VAE and plain GAN are about equally dense: apart", abs(table["VAE"][1] - table["GAN"][1]), at_most=0.2)
 claim("the VAE covers more than the plain GAN, by", table["VAE"][2] - table["GAN"][2], at_least=0)

@@ -705,14 +705,7 @@ marked = {name: marks(made) for name, made in drawn.items()}
 for name, (read, density, coverage) in marked.items():
     print(f"{name:10} legible {100 * read:3.0f} %, density {density:4.2f}, coverage {100 * coverage:3.0f} %")
 
-_, ax = plots.figure("Diffusion's letters are sharper than the VAE's, though not yet print", xlabel="",
-                     ylabel="", size=(9, 2.6))
-sheet = np.vstack([np.hstack(made[:12, 0].cpu().numpy()) for made in drawn.values()])
-ax.imshow(np.rint(15 * sheet), vmin=0, vmax=15, interpolation="nearest")
-ax.set(xticks=[], yticks=[14, 42, 70])
-ax.set_yticklabels(drawn, color=plots.INK)
-ax.grid(False)
-ax.spines[:].set_visible(False)
+plots.strips("Diffusion's letters are sharper than the VAE's, though not yet print", drawn)
 plots.show("Three rows of letters: real ones; blurred ones of the VAE; sharper ones of the diffusion model.")
 
 # %%
