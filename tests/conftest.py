@@ -4,6 +4,10 @@ import shutil
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
+
+from utils import cli, paths
+from utils.authoring.build import build
 
 FIXTURES = Path(__file__).parent / "fixtures"
 
@@ -12,3 +16,13 @@ FIXTURES = Path(__file__).parent / "fixtures"
 def course(tmp_path: Path) -> Path:
     """The root of a course of three small lectures, sources only: one is good, one raises, one warns."""
     return Path(shutil.copytree(FIXTURES / "course", tmp_path / "course"))
+
+
+@pytest.fixture
+def dlmap(course, monkeypatch):
+    """Call the command on a small course of its own."""
+    build(course, [], run=False, force=False, jobs=1)
+    monkeypatch.setattr(paths, "ROOT", course)
+    monkeypatch.setattr(paths, "EXERCISES", course / "exercises")
+    monkeypatch.setenv("DLMAP_WORK", str(course / "exercises" / "work"))
+    return lambda *arguments: CliRunner().invoke(cli.app, arguments)

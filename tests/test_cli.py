@@ -1,34 +1,15 @@
 """`dlmap` itself: what it says, the codes it ends with, and that it never touches what is the learner's."""
 
-import os
-import socket
 import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
-from pathlib import Path
 
 import nbformat
 import pytest
-from typer.testing import CliRunner
 
-from utils import cli, paths
+from utils import paths
 from utils.authoring import doctor, learner
-from utils.authoring.build import build
-from utils.errors import UserError
 
 DLMAP = [sys.executable, "-m", "utils.cli"]
-
-
-@pytest.fixture
-def dlmap(course, monkeypatch):
-    """Call the command on a small course of its own."""
-    build(course, [], run=False, force=False, jobs=1)
-    monkeypatch.setattr(paths, "ROOT", course)
-    monkeypatch.setattr(paths, "EXERCISES", course / "exercises")
-    monkeypatch.setenv("DLMAP_WORK", str(course / "exercises" / "work"))
-    return lambda *arguments: CliRunner().invoke(cli.app, arguments)
 
 
 # --- the command ---------------------------------------------------------------------------------------
@@ -57,7 +38,8 @@ def test_help_answers_at_once():
             "dlmap: unknown parameter of 01_raises 'BUDGET'; choose one of: PROFILE, SEED, DEVICE",
         ),
         ("claims 9", "dlmap: unknown lecture '09'; choose one of: 00, 01, 02"),
-        ("start 9", "dlmap: unknown exercise '9'; choose one of: 00"),
+        ("start 9", "dlmap: unknown lecture '9'; choose one of: 00, 01, 02"),
+        ("reset 0 both", "dlmap: unknown copy 'both'; choose one of: lecture, exercises"),
         ("check 9", "dlmap: unknown exercise '9'; choose one of: 00"),
     ],
 )
@@ -89,36 +71,19 @@ def test_build_check_says_what_is_out_of_step(dlmap, course):
     assert not (course / "exercises" / "00_good.ipynb").exists()
 
 
-# --- the learner's copy --------------------------------------------------------------------------------
-
-
-def test_start_copies_once_and_never_overwrites(dlmap, course):
-    copy = course / "exercises" / "work" / "00_good.ipynb"
-    assert str(copy) in dlmap("start", "0").stdout.replace("\n", "")
-    copy.write_text("mine")
-    os.utime(copy, (0, 0))  # older than the exercise
-    again = dlmap("start", "00")
-    assert again.exit_code == 0 and "stays as it is" in again.stdout and "has changed since" in again.stdout
-    assert copy.read_text() == "mine"
-
-
-def test_start_where_nothing_can_be_written(dlmap, course, monkeypatch):
-    (course / "file").write_text("")
-    monkeypatch.setenv("DLMAP_WORK", str(course / "file" / "work"))
-    result = dlmap("start", "00")
-    assert result.exit_code == 2 and "set DLMAP_WORK to a folder you own" in result.stderr
+# --- the learner's copy: tests/test_copies.py has how it is made -----------------------------------------
 
 
 def test_check_without_a_copy_and_with_a_broken_one(dlmap, course):
     assert "begin with `dlmap start 00`" in dlmap("check", "00").stderr
     dlmap("start", "00")
-    (course / "exercises" / "work" / "00_good.ipynb").write_text("{")
+    (course / "exercises" / "work" / "00_exercises.ipynb").write_text("{")
     assert "is not a notebook any more" in dlmap("check", "00").stderr
 
 
 def test_check_runs_the_copy_and_leaves_the_file_alone(dlmap, course):
     dlmap("start", "00")
-    copy = course / "exercises" / "work" / "00_good.ipynb"
+    copy = course / "exercises" / "work" / "00_exercises.ipynb"
     nb = nbformat.read(copy, as_version=4)
     for cell in nb.cells:
         cell.source = cell.source.replace("return ...", "return 2 * x").replace("large = ...", "large = oops")
@@ -167,68 +132,3 @@ def test_doctor_is_happy_here():
     """The tests run in the very environment that the lock describes."""
     wrong = [finding for finding in doctor.examine(paths.ROOT) if finding.remedy]
     assert wrong == []
-
-
-# --- lab -----------------------------------------------------------------------------------------------
-
-
-def test_lab_serves_the_course_and_prints_its_address(tmp_path):
-    """On a machine without a browser; nothing is written into anybody's home."""
-    home = {f"JUPYTER_{name}_DIR": str(tmp_path / name) for name in ("CONFIG", "DATA", "RUNTIME")}
-    home |= {"JUPYTERLAB_WORKSPACES_DIR": str(tmp_path), "JUPYTERLAB_SETTINGS_DIR": str(tmp_path)}
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        port = free.getsockname()[1]
-    command = [*DLMAP, "lab", "--no-browser", f"--port={port}", "--IdentityProvider.token=secret"]
-    server = subprocess.Popen(command, env=os.environ | home, stderr=subprocess.PIPE, text=True)
-    try:
-        assert any(f"http://localhost:{port}/lab" in line for line in server.stderr)
-        assert '"default": "false"' in get(
-            port, "lab/api/settings/@jupyterlab/apputils-extension:notification"
-        )
-        assert "01_regression" in get(port, "api/contents/lectures/src")
-    finally:
-        server.terminate()
-        server.wait(20)
-
-
-def get(port: int, path: str) -> str:
-    """Ask the server; it prints its address a moment before it listens."""
-    for _ in range(50):
-        try:
-            with urllib.request.urlopen(f"http://localhost:{port}/{path}?token=secret", timeout=30) as reply:
-                return reply.read().decode()
-        except urllib.error.URLError:
-            time.sleep(0.2)
-    raise AssertionError("no answer")
-
-
-def test_start_after_a_full_disk_leaves_nothing_half(tmp_path, monkeypatch):
-    """A copy that broke off must not look like the learner's own."""
-    exercises, work = tmp_path / "exercises", tmp_path / "work"
-    exercises.mkdir()
-    (exercises / "01_regression.ipynb").write_text("whole")
-
-    def breaks_off(source, target):
-        Path(target).write_text("ha")
-        raise OSError(28, "No space left on device")
-
-    with monkeypatch.context() as broken:
-        broken.setattr("shutil.copyfile", breaks_off)
-        with pytest.raises(UserError, match=r"cannot write .*No space left on device; make room"):
-            learner.start(exercises, work, "01")
-    assert list(work.iterdir()) == []
-    assert learner.start(exercises, work, "01").startswith("your copy: ")
-    assert (work / "01_regression.ipynb").read_text() == "whole"
-
-
-def test_start_where_the_folder_is_a_file(tmp_path):
-    exercises = tmp_path / "exercises"
-    exercises.mkdir()
-    (exercises / "01_regression.ipynb").write_text("whole")
-    (tmp_path / "work").write_text("a file")
-    with pytest.raises(UserError, match="is a file; remove it, or set DLMAP_WORK"):
-        learner.start(exercises, tmp_path / "work", "01")
-    for unknown in ("", "77", "x"):
-        with pytest.raises(UserError, match=r"unknown exercise .*choose one of: 01"):
-            learner.start(exercises, tmp_path / "w", unknown)

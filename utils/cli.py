@@ -1,10 +1,9 @@
 """`dlmap`: the command of the course.
 
-For learners: lab, start, check, progress. For everyone: data, doctor. For authors: build, run, claims.
+For learners: lab, start, reset, check, progress. For everyone: data, doctor. For authors: build, run, claims.
 """
 
 # What is heavy is imported inside the command that needs it, so that `dlmap --help` answers at once.
-import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -50,21 +49,28 @@ Jobs = Annotated[int, typer.Option(min=1, help="Notebooks at a time.")]
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def lab(ctx: typer.Context) -> None:
     """Open JupyterLab on the first lecture; further arguments go to it (--no-browser --port 9999)."""
-    first = paths.LECTURES / "00_the_map.ipynb"
-    command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={paths.ROOT}"]
-    command += [f"--LabApp.app_settings_dir={Path(__file__).parent / 'authoring' / 'lab'}"]
-    command += ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []  # in a container
-    command += [str(first)] if first.exists() else []
-    sys.stdout.flush()
-    os.execv(sys.executable, [*command, *ctx.args])  # JupyterLab takes this process over, Ctrl-C included
+    from utils.authoring.lab import open_lab
+
+    open_lab(paths.ROOT, paths.work(), ctx.args)
 
 
 @app.command()
 def start(number: Number) -> None:
-    """Copy the exercise of a lecture to your own folder; never overwrites."""
-    from utils.authoring import learner
+    """Copy a lecture and its exercises to your own folder; never overwrites."""
+    from utils.authoring import copies
 
-    console.print(learner.start(paths.EXERCISES, paths.work(), number), soft_wrap=True)
+    tell(copies.start(paths.ROOT, paths.work(), number))
+
+
+@app.command()
+def reset(
+    number: Number,
+    kind: Annotated[str | None, typer.Argument(metavar="[lecture|exercises]", help="Both, if none.")] = None,
+) -> None:
+    """Put a fresh copy in your own folder; the one that was there stays, under a new name."""
+    from utils.authoring import copies
+
+    tell(copies.reset(paths.ROOT, paths.work(), number, kind))
 
 
 @app.command()
@@ -241,6 +247,11 @@ def show(title: str, columns: list[str], rows: Iterable[tuple[str, ...]]) -> Non
     for row in rows:
         table.add_row(*map(Text, row))  # as it is: brackets are not markup
     console.print(table)
+
+
+def tell(lines: Iterable[str]) -> None:
+    for line in lines:
+        console.print(line, soft_wrap=True, markup=False)
 
 
 def finish(problems: Iterable[str]) -> None:

@@ -5,12 +5,16 @@ ax.plot(...); plots.name(ax, x, y, "train", plots.BLUE)
 plots.show("Training loss falls from 2.3 to 0.1 in ten epochs.")
 """
 
+import base64
 import inspect
 import io
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
+
+from utils import runtime
+from utils.pictures import tag
 
 # Okabe & Ito (2008), Color Universal Design: told apart with any kind of colour vision.
 BLUE, ORANGE, GREEN, RED = "#0072B2", "#E69F00", "#009E73", "#D55E00"
@@ -162,11 +166,11 @@ def show(alt: str) -> None:
     picture.quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).save(
         small, format="png", optimize=True
     )
-    display(
-        {"image/png": small.getvalue(), "text/plain": f"<picture: {alt}>"},
-        raw=True,
-        metadata={"image/png": {"alt": alt, "width": width, "height": height}},
-    )
+    about = {"alt": alt, "width": width, "height": height}
+    data = {"image/png": small.getvalue(), "text/plain": f"<picture: {alt}>"}
+    if not runtime.batch():  # what is stored stays small; `dlmap lab` adds this to it
+        data["text/html"] = tag(base64.b64encode(small.getvalue()).decode(), **about)
+    display(data, raw=True, metadata={"image/png": about})
 
 
 def knobs(draw, **ranges: tuple[float, float]) -> None:
@@ -174,8 +178,6 @@ def knobs(draw, **ranges: tuple[float, float]) -> None:
 
     `ranges` gives each argument's lowest and highest value. A slider never enters a stored notebook.
     """
-    from utils import runtime
-
     if runtime.batch():
         draw()
         return

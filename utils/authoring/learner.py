@@ -1,9 +1,7 @@
-"""`dlmap start` and `dlmap check`: the learner's own copy of an exercise. Nothing here ever overwrites it."""
+"""`dlmap check`: run the learner's own copy of an exercise in memory; the file stays as it is."""
 
 import os
 import re
-import shutil
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +9,10 @@ from pathlib import Path
 from nbformat import NotebookNode
 
 from utils.authoring.batch import facts
+from utils.authoring.copies import copy_of, find
 from utils.authoring.execute import NotebookFailed, in_parallel, run_notebook
 from utils.authoring.sources import code_cells, read
-from utils.errors import UserError, choose
+from utils.errors import UserError
 
 MARKS = {"done": "✔", "wrong": "✗", "todo": "○"}
 
@@ -27,44 +26,13 @@ class Result:
     message: str
 
 
-def exercise(folder: Path, number: str) -> Path:
-    """The exercise of a lecture: ("…/exercises", "1") -> "…/exercises/01_regression.ipynb"."""
-    known = {path.stem[:2]: path for path in sorted(folder.glob("[0-9][0-9]_*.ipynb"))}
-    key = number.zfill(2) if number else number
-    if key not in known:
-        raise choose("exercise", number, known)
-    return known[key]
-
-
-def start(folder: Path, work: Path, number: str) -> str:
-    """Copy an exercise to the learner's folder, unless a copy is there. Returns what to tell the learner."""
-    source = exercise(folder, number)
-    copy = work / source.name
-    try:
-        work.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=work, prefix=".start-") as aside:
-            whole = shutil.copyfile(source, Path(aside) / source.name)
-            os.link(whole, copy)  # the name appears with the whole file behind it, or not at all
-    except FileExistsError:
-        if not copy.exists():
-            raise UserError(f"{work} is a file; remove it, or set DLMAP_WORK to a folder") from None
-        newer = source.stat().st_mtime > copy.stat().st_mtime
-        said = "; the exercise has changed since, rename your copy to start it afresh" if newer else ""
-        return f"your copy is there already and stays as it is: {copy}{said}"
-    except OSError as error:
-        raise UserError(
-            f"cannot write {copy}: {error.strerror}; make room, or set DLMAP_WORK to a folder you own"
-        ) from None
-    return f"your copy: {copy}"
-
-
 def check(folder: Path, work: Path, number: str) -> tuple[list[Result], list[str]]:
     """Run the learner's copy in memory; the file stays as it is.
 
     Returns: a result for every task of the exercise; and what stopped, a line each.
     """
-    source = exercise(folder, number)
-    copy = work / source.name
+    source = find(folder, number, "exercise")
+    copy = copy_of(source, work)
     if not copy.exists():
         raise UserError(f"no {copy}; begin with `dlmap start {source.stem[:2]}`")
     try:

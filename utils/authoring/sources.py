@@ -11,6 +11,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import jupytext
 import nbformat
@@ -19,10 +20,18 @@ from nbformat import NotebookNode
 from utils.errors import UserError, choose
 from utils.paths import atomic_write
 
+# What JupyterLab writes when it opens a notebook, so that opening one changes nothing; but for the version of
+# Python, which would change with every machine that builds: `dlmap lab` adds it to the page, not to the file.
 METADATA = {
-    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
-    # No Python version here: it would change with every machine that builds.
-    "language_info": {"file_extension": ".py", "mimetype": "text/x-python", "name": "python"},
+    "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
+    "language_info": {
+        "codemirror_mode": {"name": "ipython", "version": 3},
+        "file_extension": ".py",
+        "mimetype": "text/x-python",
+        "name": "python",
+        "nbconvert_exporter": "python",
+        "pygments_lexer": "ipython3",
+    },
 }
 
 
@@ -100,6 +109,7 @@ def notebook(text: str, drop: tuple[str, ...] = ()) -> NotebookNode:
         cell.id = hashlib.sha256(f"{content}\n{seen[content]}".encode()).hexdigest()[:12]
         cell.metadata = cell_metadata(cell.cell_type, cell.source, tags)
         cells.append(cell)
+    mark_reveals(cells)
     return nbformat.v4.new_notebook(cells=cells, metadata=nbformat.from_dict(METADATA))
 
 
@@ -140,6 +150,25 @@ def cell_metadata(kind: str, source: str, tags: list[str]) -> NotebookNode:
     if hidden:
         metadata["jupyter"] = {"source_hidden": True}
     return nbformat.from_dict(metadata)
+
+
+def mark_reveals(cells: list[NotebookNode]) -> None:
+    """Tag the code after a `predict("name", …)` up to its `outcome("name", …)`: it gives the answer away."""
+    asked: dict[str, int] = {}
+    for place, cell in enumerate(cells):
+        if cell.cell_type == "code":
+            asked |= dict.fromkeys(first_words(cell.source, "predict"), place)
+            for name in asked.keys() & first_words(cell.source, "outcome"):
+                for between in cells[asked.pop(name) + 1 : place + 1]:
+                    tags = between.metadata.setdefault("tags", [])
+                    if between.cell_type == "code" and "reveals" not in tags:
+                        tags.append("reveals")
+
+
+def first_words(source: str, function: str) -> set[str]:
+    """The first argument of each call of a function, where it is a literal."""
+    firsts = [call.args[0] for call in calls(source, function) if call.args]
+    return {first.value for first in firsts if isinstance(first, ast.Constant)}
 
 
 def calls(source: str, function: str) -> list[ast.Call]:
@@ -259,7 +288,16 @@ def with_outputs(built: NotebookNode, ran: NotebookNode) -> NotebookNode:
 
 def dumps(nb: NotebookNode) -> str:
     """The one way a notebook is written: sorted keys, indent 1, real letters, a newline at the end."""
-    return nbformat.writes(nb) + "\n"
+    return nbformat.writes(nbformat.from_dict(whole(nb))) + "\n"
+
+
+def whole(value: Any) -> Any:
+    """The same value with 4 for 4.0, in metadata too: a browser knows one kind of number and saves it so."""
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e21:  # beyond, it writes 1e+21
+        return int(value)
+    if isinstance(value, dict):
+        return {key: whole(inner) for key, inner in value.items()}
+    return [whole(inner) for inner in value] if isinstance(value, list) else value
 
 
 def write(page: Page, nb: NotebookNode) -> bool:

@@ -1,0 +1,165 @@
+"""`dlmap start` and `dlmap reset`: the learner's own copies of a lecture and its exercises.
+
+Nothing here overwrites or deletes what a learner wrote. Plain JSON, so that the commands answer at once.
+"""
+
+import errno
+import json
+import os
+import re
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+from utils.errors import UserError, choose
+
+KINDS = {"lecture": "lectures", "exercises": "exercises"}  # what is copied, and the folder it comes from
+
+
+def notebooks(folder: Path) -> dict[str, Path]:
+    """Number -> notebook, of a folder of the course: {"01": "…/exercises/01_regression.ipynb"}."""
+    return {path.stem[:2]: path for path in sorted(folder.glob("[0-9][0-9]_*.ipynb"))}
+
+
+def find(folder: Path, number: str, what: str) -> Path:
+    """The notebook of a number, "1" or "01". Raises UserError."""
+    known = notebooks(folder)
+    key = number.zfill(2) if number else number
+    if key not in known:
+        raise choose(what, number, known)
+    return known[key]
+
+
+def copy_of(original: Path, work: Path) -> Path:
+    """Where the learner's copy is, or would be: "…/work/01_exercises.ipynb"; other tabs have other names."""
+    kind = {folder: kind for kind, folder in KINDS.items()}[original.parent.name]
+    copy, first = work / f"{original.stem[:2]}_{kind}.ipynb", work / original.name
+    if kind == "exercises" and first.exists() and not copy.exists():
+        return first  # begun with the first edition, which copied the exercises only
+    return copy
+
+
+def start(root: Path, work: Path, number: str) -> list[str]:
+    """Copy a lecture and its exercises, unless a copy is there. Returns what to tell the learner, by line."""
+    said = []
+    for kind, original, copy in wanted(root, work, number):
+        if not create(copy, fresh(root, original, work)):
+            newer = original.stat().st_mtime > copy.stat().st_mtime
+            mending = f"; the course's has changed since, `dlmap reset {original.stem[:2]} {kind}` takes it"
+            said.append(f"your {kind}, there already, as you left it: {copy}{mending if newer else ''}")
+        else:
+            said.append(f"your {kind}: {copy}")
+    return said
+
+
+def reset(root: Path, work: Path, number: str, kind: str | None = None) -> list[str]:
+    """Make fresh copies (of one kind, or both); the old ones stay under a new name. Returns lines to tell."""
+    if kind not in (None, *KINDS):
+        raise choose("copy", kind, KINDS)
+    said = []
+    for each, original, copy in wanted(root, work, number):
+        if kind in (None, each):
+            content = fresh(root, original, work)
+            kept = keep(copy) if copy.exists() else None
+            new = work / f"{original.stem[:2]}_{each}.ipynb"
+            try:
+                create(new, content)
+            except UserError:
+                if kept:
+                    kept.replace(copy)
+                raise
+            said.append(f"fresh {each}: {new}" + (f"; the old copy is kept: {kept.name}" if kept else ""))
+    return [*said, "a tab that is open still shows the old one: File, Reload Notebook from Disk"]
+
+
+def wanted(root: Path, work: Path, number: str) -> Iterator[tuple[str, Path, Path]]:
+    """Kind, original and copy of what there is of a lecture."""
+    lecture = find(root / "lectures", number, "lecture")
+    for kind, folder in KINDS.items():
+        if original := notebooks(root / folder).get(lecture.stem[:2]):
+            yield kind, original, copy_of(original, work)
+
+
+def fresh(root: Path, original: Path, work: Path) -> str:
+    """A copy without outputs whose links lead where they led; what tells an outcome too early is folded."""
+    text = original.read_text(encoding="utf-8")
+    try:
+        nb = json.loads(text)
+        own = {path: copy_of(path, work) for _, path, _ in wanted(root, work, original.stem[:2])}
+        for cell in nb["cells"]:
+            if cell["cell_type"] == "code":
+                cell |= {"outputs": [], "execution_count": None}
+                if "reveals" in cell["metadata"].get("tags", []):
+                    cell["metadata"]["jupyter"] = {"source_hidden": True}
+            elif cell["cell_type"] == "markdown":
+                prose = moved("".join(cell["source"]), original, work, own)
+                cell["source"] = prose.splitlines(keepends=True)
+        nb["metadata"].pop("dlmap", None)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise broken(original, text) from None
+    return json.dumps(nb, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
+
+
+LINK = re.compile(r"(?<=\]\()(?![a-z]+:|[#/])[^)#\s]+|(?<=href=\")(?![a-z]+:|[#/])[^\"#]+")
+
+
+def moved(text: str, original: Path, work: Path, own: dict[Path, Path]) -> str:
+    """Prose for a notebook in `work`: its links lead where they led, or to the copy of what is in `own`."""
+
+    def target(link: re.Match) -> str:
+        aim = Path(os.path.normpath(original.parent / link[0]))
+        return Path(os.path.relpath(own.get(aim, aim), work)).as_posix() if aim.exists() else link[0]
+
+    return LINK.sub(target, text)
+
+
+def broken(path: Path, text: str) -> UserError:
+    """Why a text is no notebook, and what to do."""
+    if re.search(r"(?m)^(<{7}|>{7})( |$)", text):
+        return UserError(
+            f"{path} holds the conflict marks of a merge; `git checkout --theirs {path.name}` in its folder "
+            "takes the course's version (in a rebase: --ours), `git add` and `git commit` end the merge"
+        )
+    return UserError(f"{path} is not a notebook; `git restore {path.name}` in its folder brings it back")
+
+
+def create(path: Path, content: str) -> bool:
+    """Write a file that is not there, whole or not at all; False if it is there. Raises UserError."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("x", encoding="utf-8", newline="\n")  # works where hard links do not
+    except FileExistsError:
+        if path.exists():
+            return False
+        raise UserError(f"{path.parent} is a file; remove it, or set DLMAP_WORK to a folder") from None
+    except OSError as error:
+        raise unwritable(path, error) from None
+    try:
+        with file:
+            file.write(content)
+    except OSError as error:
+        path.unlink()
+        raise unwritable(path, error) from None
+    except BaseException:  # Ctrl-C too leaves nothing half
+        path.unlink()
+        raise
+    return True
+
+
+def unwritable(path: Path, error: OSError) -> UserError:
+    full = error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", None))
+    return UserError(
+        f"cannot write {path}: {error.strerror}; {'make room, or ' * full}set DLMAP_WORK to a folder you own"
+    )
+
+
+def keep(path: Path) -> Path:
+    """Give a file a new name that no other has: 01_exercises.2026-11-29-1430.ipynb."""
+    stamp = f"{datetime.now():%Y-%m-%d-%H%M}"
+    names = (f"{path.stem}.{stamp}{more}{path.suffix}" for more in ("", *(f"-{n}" for n in range(2, 1000))))
+    kept = next(path.with_name(name) for name in names if create(path.with_name(name), ""))
+    try:
+        return path.replace(kept)  # the name is ours now: renaming over it loses nothing
+    except OSError as error:
+        kept.unlink()
+        raise unwritable(kept, error) from None

@@ -1,0 +1,49 @@
+"""`dlmap lab`: JupyterLab on the course, with the environment's commands in its terminal.
+
+`overrides.json` holds the settings of the page, `contents.py` how the server reads and writes notebooks.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Sequence
+from pathlib import Path
+
+from utils.errors import UserError
+
+
+def open_lab(root: Path, work: Path, arguments: Sequence[str]) -> None:
+    """Become JupyterLab; does not return."""
+    command = [sys.executable, "-m", "jupyterlab", *options(root, work), *arguments]
+    os.environ["PATH"] = sysconfig.get_path("scripts") + os.pathsep + os.environ.get("PATH", os.defpath)
+    sys.stdout.flush()
+    if os.name == "nt":  # execv there takes a path with a space for two arguments
+        sys.exit(subprocess.call(command))
+    os.execv(sys.executable, command)  # JupyterLab takes this process over, Ctrl-C included
+
+
+def options(root: Path, work: Path) -> list[str]:
+    """What JupyterLab is started with. Raises UserError where it could not open the learner's copies."""
+    try:  # it opens nothing outside its root, so that holds the learner's folder too, wherever that is
+        top = Path(os.path.commonpath([root, work]))
+    except ValueError:
+        raise UserError(f"DLMAP_WORK is {work}; choose a folder on the drive of {root}") from None
+    course = root.relative_to(top)
+    given = [
+        f"--ServerApp.root_dir={top}",
+        f"--LabApp.default_url=/lab/tree/{(course / 'lectures' / '00_the_map.ipynb').as_posix()}",
+        f"--LabApp.app_settings_dir={Path(__file__).parent}",
+        "--ServerApp.contents_manager_class=utils.authoring.lab.contents.Notebooks",
+    ]
+    if top != root:
+        given.append(f"--ContentsManager.preferred_dir={course.as_posix()}")
+    if any(part.startswith(".") for part in work.relative_to(top).parts + course.parts):
+        given.append("--ContentsManager.allow_hidden=True")  # else it does not open what lies in there
+    if os.name != "nt":
+        # A login shell, which is the default, sets PATH anew in many systems' /etc/profile.
+        shell = os.environ.get("SHELL") or shutil.which("bash") or "sh"
+        given.append(f"--ServerApp.terminado_settings={{'shell_command': [{shell!r}]}}")
+        given += ["--allow-root"] if os.geteuid() == 0 else []  # in a container
+    return given
