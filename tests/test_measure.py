@@ -118,6 +118,7 @@ def test_the_gate_refuses_a_table(rows, dates, problem):
         ("≤ 3", "0", ""),  # a count
         ("≤ 0", "0", ""),
         ("≥ -1", "-0.4 – 0.3 – 0.9", "it costs nothing"),
+        ("≤ 1.3", "0.2 – 0.7 – 1.1", "no more than (ratio)"),
         ("∈ [-0.02, 0.02]", "0.001 – 0.004 – 0.009", ""),
         ("≥ 100", "203", "it pulls at least a hundred times as hard"),  # the sentence says so
         ("≤ 0.4", "0.018 – 0.0199 – 0.0226", "it takes less than 40 % of the time"),
@@ -153,7 +154,8 @@ def test_a_bound_that_fits(bound, spread, claim):
         ("≥ 0.001", "0.0066 – 0.0073 – 0.0082", "a usable part", "over three spreads"),
         ("≤ 0.001", "-0.4 – -0.39 – -0.38", "it falls", "over three spreads"),
         ("≥ 3", "10 – 11 – 12", "the third loop is slower, times", "over three spreads"),
-        ("≥ -4", "1.65 – 4.93 – 7.88", "not behind", "would keep the bound ≥ -4 too; try 0"),
+        ("≥ -4", "1.65 – 4.93 – 7.88", "not behind", "of 1.65 – 7.88 would keep the bound ≥ -4 too; try 0"),
+        ("≤ 1.3", "0.2 – 0.7 – 0.9", "no more than (ratio)", "would keep the bound ≤ 1.3 too; try 1"),
         ("≤ 0.02", "-0.033 – -0.016 – -0.006", "no lead", "would keep the bound ≤ 0.02 too; try 0"),
     ],
 )

@@ -278,8 +278,8 @@ def too_loose(row: Row) -> str | None:
 
     1. *The opposite finding would meet it too*: everything measured lies on one side of 0 and the one bound
        on the other. "A beats B" with a difference of 3 to 4 points and a bound of −0.5 allows that B beats A;
-       "A is not behind B" can have its bound at 0 then. Whether a number is a ratio, whose middle is 1, or
-       has another value that chance would give, no rule can read from the number: the second one helps.
+       "A is not behind B" can have its bound at 0 then. Where the sentence says "ratio" the middle is 1. What
+       else chance would give (half of two classes right) no rule can read from the number: the second helps.
     2. *It lies outside what was measured by more than three spreads.* The spread is most less least, but
        never less than a tenth of the nearest value: seeds vary only what is drawn, another machine or
        another version of a library moves a number too, and what no seed moves has no spread of its own.
@@ -299,6 +299,7 @@ def too_loose(row: Row) -> str | None:
         return None
     least, most = min(values), max(values)
     shown = DASH.join(f" {value:g} " for value in dict.fromkeys((least, most))).strip()
+    middle = 1 if re.search(r"\bratio\b", row.claim) else 0
     limits = [float(number) for number in re.findall(r"-?\d[\d.]*(?:e[+-]?\d+)?", row.bound)]
     sides = {"≥": [1], "≤": [-1], "∈": [1, -1]}[row.bound[0]]  # 1: what was measured lies above
     for limit, side in zip(limits, sides, strict=True):
@@ -308,8 +309,8 @@ def too_loose(row: Row) -> str | None:
             continue
         if 0 < -side * limit <= TOLERANCE and abs(nearest) <= abs(limit):
             continue
-        if len(sides) == 1 and side * limit < -TOLERANCE and side * nearest > 0:
-            return f"the opposite of what was measured, {shown}, would keep the bound {row.bound} too; try 0"
+        if len(sides) == 1 and side * (limit - middle) < -TOLERANCE and side * (nearest - middle) > 0:
+            return f"the opposite of {shown} would keep the bound {row.bound} too; try {middle}"
         whole = all(value == int(value) for value in (*values, limit))
         spread = max(most - least, abs(nearest) / 10, 1 if whole else 0)
         if beyond > 3 * spread:
