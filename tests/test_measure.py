@@ -186,3 +186,17 @@ def test_a_loose_bound_fails_but_in_a_lecture_of_the_first_edition(monkeypatch, 
     why = "the bound ≤ 99 is over three spreads from 0; set it nearer than 3"
     line = f"00_good: a seed below one is below one: {why}"
     assert (problems, notes) == (([], [line]) if first else ([line], []))
+
+
+def test_an_outcome_that_hangs_on_the_seed_is_a_problem(monkeypatch, tmp_path):
+    shown = {"04 seed 0": "the stack", "04 seed 1": "both"}
+    monkeypatch.setattr(measure, "read", lambda path: path.name)
+    monkeypatch.setattr(
+        measure,
+        "facts",
+        lambda name, key: [{"outcome": "04.stack", "measured": shown[name]}] if key == "outcome" else [],
+    )
+    runs = {name: measure.Run(tmp_path / name, []) for name in shown}
+    _, problems = measure.gather(runs, 2)
+    assert problems == ["04: the outcome of 04.stack hangs on the seed: both, the stack"]
+    assert measure.gather({"04 seed 0": runs["04 seed 0"]}, 1)[1] == []

@@ -105,8 +105,10 @@ def claims(
 
 
 def gather(results: dict[str, Run | NotebookFailed], seeds: int) -> tuple[list[Measured], list[str]]:
-    """The claims of runs named "lecture seed N"; and what crashed, or said the same twice, a line each."""
+    """The claims of runs named "lecture seed N"; and what crashed, said the same twice, or showed another
+    outcome of a prediction than another seed did, a line each."""
     rows: dict[tuple[str, str], Measured] = {}
+    outcomes: dict[tuple[str, str], set[str]] = {}
     problems = []
     for name, result in results.items():
         if isinstance(result, NotebookFailed):
@@ -122,6 +124,13 @@ def gather(results: dict[str, Run | NotebookFailed], seeds: int) -> tuple[list[M
             row = rows.setdefault(key, Measured(*key, bound(fact), not fact["judged"], seeds))
             row.measured.append(fact["measured"])
             row.held += fact["held"]
+        for fact in facts(read(result.path), "outcome"):
+            outcomes.setdefault((name.partition(" ")[0], fact["outcome"]), set()).add(fact["measured"])
+    problems += [
+        f"{lecture}: the outcome of {asked} hangs on the seed: {', '.join(sorted(shown))}"
+        for (lecture, asked), shown in outcomes.items()
+        if len(shown) > 1
+    ]
     return list(rows.values()), list(dict.fromkeys(problems))
 
 
