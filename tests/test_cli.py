@@ -76,6 +76,11 @@ def test_build_check_says_what_is_out_of_step(dlmap, course):
 
 def test_check_without_a_copy_and_with_a_broken_one(dlmap, course):
     assert "begin with `dlmap start 00`" in dlmap("check", "00").stderr
+    original = course / "exercises" / "00_good.ipynb"
+    untouched = original.read_text()
+    original.write_text(untouched.replace("return ...", "return 2 * x"))
+    assert "itself was changed: `dlmap start 00` copies it as it is" in dlmap("check", "00").stderr
+    original.write_text(untouched)
     dlmap("start", "00")
     (course / "exercises" / "work" / "00_exercises.ipynb").write_text("{")
     assert "is not a notebook any more" in dlmap("check", "00").stderr

@@ -1,6 +1,7 @@
 """Where things are. Nothing in `utils` reads the current directory; it asks here."""
 
 import os
+import sys
 import tempfile
 from pathlib import Path
 
@@ -33,6 +34,19 @@ def unit(number: str) -> str:
     if key not in known:
         raise UserError(f"unknown lecture {number!r}; choose one of: {', '.join(known)}")
     return known[key]
+
+
+def notebook() -> Path | None:
+    """The notebook that runs here, where the front end says so: JupyterLab and VS Code do."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    named = getattr(shell, "user_ns", {}).get("__vsc_ipynb_file__") or os.environ.get("JPY_SESSION_NAME")
+    return Path(named) if named and os.path.isabs(named) else None
+
+
+def beside(notebook: Path | None) -> str:
+    """The way from a notebook to the lectures; None stands for one in a folder beside them."""
+    way = os.path.relpath(LECTURES, notebook.parent) if notebook else f"../{LECTURES.name}"
+    return Path(way).as_posix()
 
 
 def atomic_write(path: Path, content: str | bytes) -> None:

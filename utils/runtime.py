@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from utils import paths
 from utils.errors import UserError, choose
 
 PROFILES = ("lecture", "full")
@@ -77,6 +78,12 @@ def setup(
     packages = " · ".join(f"{name} {version(name).split('+')[0]}" for name in ("numpy", "torch"))
     trains = "" if budget == 1 else f" · budget {budget:g}"
     print(f"Python {python} · {packages} · device {chosen} · profile {profile} · seed {seed}{trains}")
+    here = paths.notebook()
+    if here and here.parent == paths.EXERCISES and not batch():
+        print(
+            f"This notebook is the course's, and an update replaces it: `dlmap start {here.name[:2]}` in a "
+            "terminal (File, New, Terminal) makes your own copy, with what you wrote here."
+        )
     global last
     last = Run(profile, seed, chosen, float(budget))
     return last

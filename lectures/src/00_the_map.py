@@ -411,7 +411,7 @@ claim("two models compared row by row: the interval of the difference is narrowe
 # %% [markdown]
 # ## Exercises and further reading
 #
-# `dlmap start 00`, then open `exercises/work/00_the_map.ipynb`: five tasks, about 55 minutes.
+# `dlmap start 00`, then open `exercises/work/00_exercises.ipynb`: five tasks, about 55 minutes.
 #
 # - S. Kaufman, S. Rosset, C. Perlich, O. Stitelman (2012), *Leakage in Data Mining*, ACM TKDD 6.
 # - C. Ambroise, G. J. McLachlan (2002), *Selection bias in gene extraction on the basis of microarray gene-expression data*, PNAS 99.

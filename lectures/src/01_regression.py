@@ -620,7 +620,7 @@ claim("but what was thinned away is gone: less of the gap is closed", full - shi
 # %% [markdown]
 # ## Exercises and further reading
 #
-# `dlmap start 01`, then open `exercises/work/01_regression.ipynb`: seven tasks, about 105 minutes.
+# `dlmap start 01`, then open `exercises/work/01_exercises.ipynb`: seven tasks, about 105 minutes.
 #
 # - T. Hastie, R. Tibshirani, J. Friedman (2009), *The Elements of Statistical Learning*, chapters 3 and 4.
 # - P. J. Huber (1964), *Robust Estimation of a Location Parameter*, Annals of Mathematical Statistics 35.

@@ -741,7 +741,7 @@ claim("and beats descent, which moves the output only", score["evolution"] - sco
 # %% [markdown]
 # ## Exercises and further reading
 #
-# `dlmap start 02`, then open `exercises/work/02_optimization.ipynb`: seven tasks, about 110 minutes.
+# `dlmap start 02`, then open `exercises/work/02_exercises.ipynb`: seven tasks, about 110 minutes.
 # The optimizers: `utils/scratch/optim.py`.
 #
 # - H. Robbins, S. Monro (1951), *A Stochastic Approximation Method*, Annals of Mathematical Statistics 22.

@@ -723,7 +723,7 @@ claim("a regression that is told the crosses beats boosting",
 # %% [markdown]
 # ## Exercises and further reading
 #
-# `dlmap start 03`, then open `exercises/work/03_ensembles.ipynb`: six tasks, about 100 minutes.
+# `dlmap start 03`, then open `exercises/work/03_exercises.ipynb`: six tasks, about 100 minutes.
 #
 # - L. Breiman (1996), *Bagging Predictors*, Machine Learning 24; (2001), *Random Forests*, Machine Learning 45.
 # - Y. Freund, R. E. Schapire (1997), *A Decision-Theoretic Generalization of On-Line Learning and an Application to Boosting*, JCSS 55.

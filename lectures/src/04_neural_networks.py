@@ -742,7 +742,7 @@ claim("one layer, trained alike: ReLU misses this smooth curve by more than tanh
 # %% [markdown]
 # ## Exercises and further reading
 #
-# `dlmap start 04`, then open `exercises/work/04_neural_networks.ipynb`: seven tasks, about 120 minutes.
+# `dlmap start 04`, then open `exercises/work/04_exercises.ipynb`: seven tasks, about 120 minutes.
 #
 # - F. Rosenblatt (1958), *The Perceptron*, Psychological Review 65.
 # - M. Minsky, S. Papert (1969), *Perceptrons*, MIT Press.

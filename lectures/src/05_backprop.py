@@ -726,7 +726,7 @@ claim("but clipping does not rescue tanh started at N(0, 1)", wild, at_most=0.4)
 # %% [markdown]
 # ## Exercises and further reading
 #
-# `dlmap start 05`, then open `exercises/work/05_backprop.ipynb`: seven tasks, about 125 minutes.
+# `dlmap start 05`, then open `exercises/work/05_exercises.ipynb`: seven tasks, about 125 minutes.
 #
 # - D. E. Rumelhart, G. E. Hinton, R. J. Williams (1986), *Learning representations by back-propagating errors*, Nature 323.
 # - W. Baur, V. Strassen (1983), *The complexity of partial derivatives*, Theoretical Computer Science 22.

@@ -863,7 +863,7 @@ claim("and even the widest is better with it", free[-1] - priced[-1], at_least=0
 # %% [markdown]
 # ## Exercises and further reading
 #
-# `dlmap start 06`, then open `exercises/work/06_regularization.ipynb`: seven tasks, about 120 minutes.
+# `dlmap start 06`, then open `exercises/work/06_exercises.ipynb`: seven tasks, about 120 minutes.
 #
 # - A. E. Hoerl, R. W. Kennard (1970), *Ridge Regression*, Technometrics 12.
 # - C. M. Bishop (1995), *Training with Noise is Equivalent to Tikhonov Regularization*, Neural Computation 7.

@@ -851,7 +851,7 @@ claim("shuffled labels teach next to nothing (mean over the counts)", gain["cont
 # %% [markdown]
 # ## Exercises and further reading
 #
-# `dlmap start 07`, then open `exercises/work/07_initialization.ipynb`: six tasks, 130 minutes.
+# `dlmap start 07`, then open `exercises/work/07_exercises.ipynb`: six tasks, 130 minutes.
 #
 # - P. Smolensky (1986), *Information processing in dynamical systems*.
 # - G. E. Hinton (2002), *Training products of experts by minimizing contrastive divergence*, Neural Computation 14.

@@ -797,7 +797,7 @@ claim("nearest neighbours need near to mean alike: at 3,000, ahead of one-hot", 
 # %% [markdown]
 # ## Exercises and further reading
 #
-# `dlmap start 08`, then open `exercises/work/08_embeddings.ipynb`: six tasks, about 120 minutes.
+# `dlmap start 08`, then open `exercises/work/08_exercises.ipynb`: six tasks, about 120 minutes.
 #
 # - C. Eckart, G. Young (1936), *The approximation of one matrix by another of lower rank*, Psychometrika 1.
 # - P. Baldi, K. Hornik (1989), *Neural networks and principal component analysis: learning from examples without local minima*, Neural Networks 2.

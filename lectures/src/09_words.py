@@ -727,7 +727,7 @@ claim("more than for nearly all directions between two random words",
 # %% [markdown]
 # ## Exercises and further reading
 #
-# `dlmap start 09`, then open `exercises/work/09_words.ipynb`: six tasks, about 110 minutes.
+# `dlmap start 09`, then open `exercises/work/09_exercises.ipynb`: six tasks, about 110 minutes.
 #
 # - Z. Harris (1954), *Distributional Structure*, Word 10.
 # - K. W. Church, P. Hanks (1990), *Word Association Norms, Mutual Information, and Lexicography*, Computational Linguistics 16.

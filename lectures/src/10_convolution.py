@@ -740,7 +740,7 @@ if run.profile == "full":                                            # needs Fas
 # %% [markdown]
 # ## Exercises and further reading
 #
-# `dlmap start 10`, then open `exercises/work/10_convolution.ipynb`: six tasks, about 120 minutes.
+# `dlmap start 10`, then open `exercises/work/10_exercises.ipynb`: six tasks, about 120 minutes.
 #
 # - K. Fukushima (1980), *Neocognitron: a self-organizing neural network model for a mechanism of pattern recognition unaffected by shift in position*, Biological Cybernetics 36.
 # - Y. LeCun, L. Bottou, Y. Bengio, P. Haffner (1998), *Gradient-based learning applied to document recognition*, Proceedings of the IEEE 86.

@@ -865,7 +865,7 @@ claim("nor behind one rate for all (points)", staged - one_rate, at_least=-4)
 # %% [markdown]
 # ## Exercises and further reading
 #
-# `dlmap start 11`, then open `exercises/work/11_x_nets.ipynb`: six tasks, about 120 minutes.
+# `dlmap start 11`, then open `exercises/work/11_exercises.ipynb`: six tasks, about 120 minutes.
 #
 # - A. Krizhevsky, I. Sutskever, G. E. Hinton (2012), *ImageNet Classification with Deep Convolutional Neural Networks*, NIPS.
 # - M. Lin, Q. Chen, S. Yan (2014), *Network In Network*, ICLR: the 1×1 convolution.

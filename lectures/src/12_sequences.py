@@ -812,7 +812,7 @@ claim("cart full: the bag with pairs is not", order_tells["bag with pairs"], at_
 # %% [markdown]
 # ## Exercises and further reading
 #
-# `dlmap start 12`, then open `exercises/work/12_sequences.ipynb`: seven tasks, about 125 minutes.
+# `dlmap start 12`, then open `exercises/work/12_exercises.ipynb`: seven tasks, about 125 minutes.
 #
 # - J. L. Elman (1990), *Finding structure in time*, Cognitive Science 14.
 # - S. Hochreiter, J. Schmidhuber (1997), *Long short-term memory*, Neural Computation 9.

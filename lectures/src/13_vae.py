@@ -770,7 +770,7 @@ claim("every batch of 100 odd rows, of either kind, is odder than every batch of
 # %% [markdown]
 # ## Exercises and further reading
 #
-# `dlmap start 13`, then open `exercises/work/13_vae.ipynb`: six tasks, about 105 minutes.
+# `dlmap start 13`, then open `exercises/work/13_exercises.ipynb`: six tasks, about 105 minutes.
 #
 # - D. P. Kingma, M. Welling (2014), *Auto-Encoding Variational Bayes*, ICLR; (2019), *An Introduction to Variational Autoencoders*, Foundations and Trends in Machine Learning 12.
 # - D. J. Rezende and others (2014), *Stochastic Backpropagation and Approximate Inference in Deep Generative Models*, ICML.

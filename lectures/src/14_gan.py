@@ -657,7 +657,7 @@ claim("no drawing of either is as good as real letters: density of the better on
 # %% [markdown]
 # ## Exercises and further reading
 #
-# `dlmap start 14`, then open `exercises/work/14_gan.ipynb`: six tasks, about 95 minutes.
+# `dlmap start 14`, then open `exercises/work/14_exercises.ipynb`: six tasks, about 95 minutes.
 #
 # - I. Goodfellow and others (2014), *Generative Adversarial Nets*, NIPS.
 # - M. Mirza, S. Osindero (2014), *Conditional Generative Adversarial Nets*, arXiv.

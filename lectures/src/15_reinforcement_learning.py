@@ -909,7 +909,7 @@ claim("of games against perfect play the net loses fewer than rollouts do, on av
 # %% [markdown]
 # ## Exercises and further reading
 #
-# `dlmap start 15`, then open `exercises/work/15_reinforcement_learning.ipynb`: seven tasks, about 115 minutes.
+# `dlmap start 15`, then open `exercises/work/15_exercises.ipynb`: seven tasks, about 115 minutes.
 #
 # - W. Thompson (1933), *On the likelihood that one unknown probability exceeds another …*, Biometrika 25.
 # - T. L. Lai, H. Robbins (1985), *Asymptotically efficient adaptive allocation rules*.

@@ -809,7 +809,7 @@ plots.show("Two bars: about 47 billion held, about 13 billion used; nearly all o
 # %% [markdown]
 # ## Exercises and further reading
 #
-# `dlmap start 16`, then open `exercises/work/16_mixture_of_experts.ipynb`: seven tasks, about 115 minutes.
+# `dlmap start 16`, then open `exercises/work/16_exercises.ipynb`: seven tasks, about 115 minutes.
 #
 # - S. Lloyd (1982), *Least squares quantization in PCM*, IEEE Transactions on Information Theory 28.
 # - A. Dempster, N. Laird, D. Rubin (1977), *Maximum likelihood from incomplete data via the EM algorithm*, Journal of the Royal Statistical Society B 39.

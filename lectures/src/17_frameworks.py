@@ -725,7 +725,7 @@ claim("which had moved from the start", distance(one, net.state_dict()), at_leas
 # %% [markdown]
 # ## Exercises and further reading
 #
-# `dlmap start 17`, then open `exercises/work/17_frameworks.ipynb`: six tasks, about 85 minutes.
+# `dlmap start 17`, then open `exercises/work/17_exercises.ipynb`: six tasks, about 85 minutes.
 #
 # - R. Collobert, S. Bengio, J. Mariéthoz (2002), *Torch: a modular machine learning software library*, IDIAP.
 # - J. Bergstra and others (2010), *Theano: a CPU and GPU math compiler in Python*, SciPy.

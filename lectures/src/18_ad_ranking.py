@@ -774,7 +774,7 @@ claim("the factorization machine needs the rows too: less than the crosses at 3,
 # %% [markdown]
 # ## Exercises and further reading
 #
-# `dlmap start 18`, then open `exercises/work/18_ad_ranking.ipynb`: five tasks, about 90 minutes. Lecture 19 looks at what came after the map.
+# `dlmap start 18`, then open `exercises/work/18_exercises.ipynb`: five tasks, about 90 minutes. Lecture 19 looks at what came after the map.
 #
 # - W. Vickrey (1961), *Counterspeculation, auctions, and competitive sealed tenders*, Journal of Finance 16.
 # - B. Edelman, M. Ostrovsky, M. Schwarz (2007), *Internet advertising and the generalized second-price auction*, American Economic Review 97.

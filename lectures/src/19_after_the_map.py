@@ -814,7 +814,7 @@ plots.show("Eight rows from boxes of the 2017 map to what grew out of them betwe
 # %% [markdown]
 # ## Exercises and further reading
 #
-# `dlmap start 19`, then open `exercises/work/19_after_the_map.ipynb`: six tasks, about 120 minutes.
+# `dlmap start 19`, then open `exercises/work/19_exercises.ipynb`: six tasks, about 120 minutes.
 #
 # - E. A. Nadaraya (1964), *On estimating regression*; G. S. Watson (1964), *Smooth regression analysis*.
 # - D. Bahdanau, K. Cho, Y. Bengio (2014), *Neural machine translation by jointly learning to align and translate*.

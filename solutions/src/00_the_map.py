@@ -2,9 +2,6 @@
 # # 00 · The map: exercises
 #
 # Five tasks, about 55 minutes, after lecture 00.
-# Write your code where a cell says `# your code here`, run the cell, then run the check below it.
-# ○ is not written yet, ✗ says what is wrong and which hint helps, ✔ is right, and saved.
-# Nothing here can break: change what you like.
 
 # %% tags=["parameters"]
 PROFILE = "lecture"
@@ -188,8 +185,4 @@ check("00.interval", wilson)
 # Nodes fill with colour as you finish the exercises.
 
 # %%
-# solution
 concept_map.show(simple=True, progress=True)
-# exercise
-# concept_map.show(simple=True, progress=True, lectures="../../lectures")  # seen from exercises/work
-# end solution

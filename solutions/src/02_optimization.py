@@ -2,9 +2,6 @@
 # # 02 · Optimization: exercises
 #
 # Seven tasks, about 110 minutes, after lecture 02.
-# Write your code where a cell says `# your code here`, run the cell, then run the check below it.
-# ○ is not written yet, ✗ says what is wrong and which hint helps, ✔ is right, and saved.
-# Nothing here can break: change what you like.
 
 # %% tags=["parameters"]
 PROFILE = "lecture"

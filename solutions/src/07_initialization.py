@@ -2,8 +2,6 @@
 # # 07 · Initialization and pre-training: exercises
 #
 # Six tasks, about 130 minutes, after lecture 07.
-# Write your code where a cell says `# your code here`, run the cell, then run the check below it.
-# ○ is not written yet, ✗ says what is wrong and which hint helps, ✔ is right, and saved.
 
 # %% tags=["parameters"]
 PROFILE = "lecture"

@@ -2,9 +2,6 @@
 # # 11 · The X-Nets: exercises
 #
 # Six tasks, about 120 minutes, after lecture 11.
-# Write your code where a cell says `# your code here`, run the cell, then run the check below it.
-# ○ is not written yet, ✗ says what is wrong and which hint helps, ✔ is right, and saved.
-# Nothing here can break: change what you like.
 
 # %% tags=["parameters"]
 PROFILE = "lecture"

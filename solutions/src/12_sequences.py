@@ -2,9 +2,6 @@
 # # 12 · Sequences: exercises
 #
 # Seven tasks, about 125 minutes, after lecture 12.
-# Write your code where a cell says `# your code here`, run the cell, then run the check below it.
-# ○ is not written yet, ✗ says what is wrong and which hint helps, ✔ is right, and saved.
-# Nothing here can break: change what you like.
 
 # %% tags=["parameters"]
 PROFILE = "lecture"

@@ -2,9 +2,6 @@
 # # 17 · Frameworks: exercises
 #
 # Six tasks, about 85 minutes, after lecture 17.
-# Write your code where a cell says `# your code here`, run the cell, then run the check below it.
-# ○ is not written yet, ✗ says what is wrong and which hint helps, ✔ is right, and saved.
-# Nothing here can break: change what you like.
 
 # %% tags=["parameters"]
 PROFILE = "lecture"

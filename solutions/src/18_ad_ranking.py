@@ -2,9 +2,6 @@
 # # 18 · Ad ranking, from log to auction: exercises
 #
 # Five tasks, about 90 minutes, after lecture 18.
-# Write your code where a cell says `# your code here`, run the cell, then run the check below it.
-# ○ is not written yet, ✗ says what is wrong and which hint helps, ✔ is right, and saved.
-# Nothing here can break: change what you like.
 
 # %% tags=["parameters"]
 PROFILE = "lecture"

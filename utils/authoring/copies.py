@@ -93,6 +93,8 @@ def fresh(root: Path, original: Path, work: Path) -> str:
                     cell["metadata"]["jupyter"] = {"source_hidden": True}
             elif cell["cell_type"] == "markdown":
                 prose = moved("".join(cell["source"]), original, work, own)
+                if "navigation" in cell["metadata"].get("tags", []):
+                    prose = prose.partition("\n\n")[0]  # it is theirs already
                 cell["source"] = prose.splitlines(keepends=True)
         nb["metadata"].pop("dlmap", None)
     except (ValueError, KeyError, TypeError, AttributeError):

@@ -11,7 +11,7 @@ from nbformat import NotebookNode
 from utils.authoring.batch import facts
 from utils.authoring.copies import copy_of, find
 from utils.authoring.execute import NotebookFailed, in_parallel, run_notebook
-from utils.authoring.sources import code_cells, read
+from utils.authoring.sources import code_cells, code_hash, pages, read
 from utils.errors import UserError
 
 MARKS = {"done": "✔", "wrong": "✗", "todo": "○"}
@@ -34,7 +34,7 @@ def check(folder: Path, work: Path, number: str) -> tuple[list[Result], list[str
     source = find(folder, number, "exercise")
     copy = copy_of(source, work)
     if not copy.exists():
-        raise UserError(f"no {copy}; begin with `dlmap start {source.stem[:2]}`")
+        raise UserError(no_copy(source, copy))
     try:
         nb = read(copy)
     except UserError as error:
@@ -52,6 +52,18 @@ def check(folder: Path, work: Path, number: str) -> tuple[list[Result], list[str
     ]
     absent = "its check did not run; keep the check cells of the exercise"
     return [said.get(task, Result(task, "todo", absent)) for task in dict.fromkeys(asked)], problems
+
+
+def no_copy(original: Path, copy: Path) -> str:
+    """What to do where there is no copy yet: somebody may have worked in the course's own notebook."""
+    number = original.stem[:2]
+    (page,) = (page for page in pages(original.parents[1], [number]) if page.path == original)
+    if code_hash(read(original)) == code_hash(page.build()):
+        return f"no {copy}; begin with `dlmap start {number}`"
+    return (
+        f"no {copy}, but {original} itself was changed: `dlmap start {number}` copies it as it is, "
+        f"then `git restore {original.name}` in its folder brings the course's back"
+    )
 
 
 def run_copy(nb: NotebookNode, folder: Path, tell: Callable[[], None]) -> tuple[NotebookNode, list[str]]:

@@ -17,6 +17,7 @@ import jupytext
 import nbformat
 from nbformat import NotebookNode
 
+from utils.authoring import links
 from utils.errors import UserError, choose
 from utils.paths import atomic_write
 
@@ -57,6 +58,7 @@ class Page:
         text = self.source.read_text(encoding="utf-8")
         if self.source.parents[1].name == "solutions":
             text = resolve_regions(text, str(self.source), keep="solution" if self.executed else "exercise")
+        text = links.added(text, self.source, self.path)
         return notebook(text, drop=() if self.executed else ("solution-only",))
 
     def stored(self) -> NotebookNode | None:
@@ -135,6 +137,8 @@ def cell_metadata(kind: str, source: str, tags: list[str]) -> NotebookNode:
     tags, slide, hidden = list(tags), None, False
     if "notes" in tags:
         slide = "notes"
+    elif "navigation" in tags:
+        slide = "skip"
     elif kind == "markdown":
         if re.match(r"##? ", source):
             slide = "slide"

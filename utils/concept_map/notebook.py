@@ -1,5 +1,6 @@
 """The map in a notebook."""
 
+from utils import paths
 from utils.concept_map import model
 from utils.concept_map.drawing import describe, svg
 from utils.concept_map.geometry import layout
@@ -12,12 +13,12 @@ def show(
     simple: bool = False,
     lang: str = "en",
     progress: bool = False,
-    lectures: str = "../lectures",
+    lectures: str | None = None,
 ) -> None:
     """Show the map in a notebook; a click on a concept opens its lecture.
 
     `lecture`: light this lecture's concepts. `progress`: colour the map by what the learner has done.
-    `lectures`: the way from the notebook to the lectures; the default fits every folder beside them.
+    `lectures`: the way from the notebook to the lectures; by default it is found.
     Raises UserError.
     """
     from IPython.display import display
@@ -35,5 +36,6 @@ def show(
         shares = learner.fractions()
     alt = describe(model.language(lang), lit, shares)
     picture = svg(simple, lang, lit, shares, lectures=None)
-    html = overlay(picture, alt, layout(simple, lang).boxes, lang, lectures)
+    way = lectures or paths.beside(paths.notebook())
+    html = overlay(picture, alt, layout(simple, lang).boxes, lang, way)
     display({"text/html": html, "text/plain": alt}, raw=True)
