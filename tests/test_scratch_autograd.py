@@ -11,13 +11,12 @@ from hypothesis.extra.numpy import arrays, mutually_broadcastable_shapes
 from sklearn.datasets import load_digits
 
 from utils.scratch import autograd
-from utils.scratch.autograd import Tensor, cross_entropy, linear, log_softmax, no_grad, where
+from utils.scratch.autograd import Tensor, cross_entropy, linear, no_grad
 
 rng = np.random.default_rng(3)
 A, B = rng.normal(size=(4, 3)), rng.normal(size=(4, 3))
 POSITIVE = rng.uniform(0.5, 2, size=(4, 3))
 ROW, COLUMN, CUBE = rng.normal(size=3), rng.uniform(0.5, 2, size=(4, 1)), rng.normal(size=(2, 4, 3))
-TIES = np.array([[1.0, 2.0, 2.0], [0.0, -1.0, 0.0], [3.0, 3.0, 3.0], [5.0, 4.0, 3.0]])
 MASK = A > 0
 ROWS = np.array([0, 2, 2, 1])
 
@@ -38,20 +37,12 @@ OPS = {
     "power 0": (lambda a: a**0, None, (np.array([0.0, 1.0, -2.0]),)),
     "power 1 at zero": (lambda a: a**1, None, (np.zeros(2),)),
     "power -0.5": (lambda a: a**-0.5, None, (POSITIVE,)),
-    "power of two tensors": (lambda a, b: a**b, None, (POSITIVE, ROW)),
-    "number to a power": (lambda a: 2**a, None, (A,)),
     "matmul": (lambda a, b: a @ b.T, None, (A, B)),
-    "matmul, matrix and vector": (lambda a, b: a @ b, None, (A, ROW)),
-    "matmul, vector and matrix": (lambda a, b: b @ a.T, None, (A, ROW)),
-    "matmul, two vectors": (lambda a, b: a @ b, None, (ROW, ROW + 1)),
     "matmul, batch and matrix": (lambda a, b: a @ b.T, None, (CUBE, A)),
-    "matmul, batch and vector": (lambda a, b: a @ b, None, (CUBE, ROW)),
-    "matmul, vector and batch": (lambda a, b: b @ a, None, (CUBE, A[:, 0].copy())),
     "matmul, two batches": (lambda a, b: a @ b, None, (CUBE, rng.normal(size=(2, 3, 5)))),
     "exp": (lambda a: a.exp(), None, (A,)),
     "log": (lambda a: a.log(), None, (POSITIVE,)),
     "tanh": (lambda a: a.tanh(), None, (A,)),
-    "sigmoid": (lambda a: a.sigmoid(), None, (50 * A,)),
     "relu": (lambda a: a.relu(), None, (A,)),
     "relu at zero": (lambda a: a.relu(), None, (np.array([-1.0, 0.0, 1.0]),)),
     "sum": (lambda a: a.sum(), None, (A,)),
@@ -60,24 +51,16 @@ OPS = {
     "mean": (lambda a: a.mean(), None, (A,)),
     "mean of an axis": (lambda a: a.mean(axis=-1), None, (CUBE,)),
     "mean of two axes, kept": (lambda a: a.mean(axis=(0, 1), keepdims=True), None, (CUBE,)),
-    "max": (lambda a: a.max(), lambda a: a.amax(), (A,)),
-    "max of an axis": (lambda a: a.max(axis=1), lambda a: a.amax(1), (CUBE,)),
-    "max with ties": (lambda a: a.max(axis=1, keepdims=True), lambda a: a.amax(1, keepdim=True), (TIES,)),
-    "max with ties, of all": (lambda a: a.max(), lambda a: a.amax(), (TIES[:3],)),
     "reshape": (lambda a: a.reshape(2, -1), None, (A,)),
     "reshape by a tuple": (lambda a: a.reshape((3, 4)), None, (A,)),
     "transpose": (lambda a: a.T, None, (A,)),
-    "transpose three axes": (lambda a: a.transpose(2, 0, 1), lambda a: a.permute(2, 0, 1), (CUBE,)),
+    "transpose three axes": (lambda a: a.T, lambda a: a.permute(2, 1, 0), (CUBE,)),
     "one row": (lambda a: a[1], None, (A,)),
     "a slice": (lambda a: a[1:3, ::2], None, (A,)),
     "a new axis": (lambda a: a[:, None, 0], None, (A,)),
     "rows, one twice": (lambda a: a[ROWS], None, (A,)),
     "one entry a row": (lambda a: a[np.arange(4), [0, 2, 1, 1]], None, (A,)),
     "a mask": (lambda a: a[MASK], None, (A,)),
-    "where": (lambda a, b: where(MASK, a, b), lambda a, b: torch.where(torch.tensor(MASK), a, b), (A, ROW)),
-    "where, a number": (lambda a: where(MASK, a, 0.5), lambda a: a.where(torch.tensor(MASK), 0.5), (A,)),
-    "log_softmax": (lambda a: log_softmax(a), lambda a: a.log_softmax(-1), (300 * A,)),
-    "log_softmax of axis 0": (lambda a: log_softmax(a, axis=0), lambda a: a.log_softmax(0), (A,)),
     "cross_entropy": (
         lambda a: cross_entropy(a, ROWS),
         lambda a: torch.nn.functional.cross_entropy(a, torch.tensor(ROWS)),
@@ -98,7 +81,7 @@ def ours(f, inputs):
     leaves = [Tensor(array, requires_grad=True) for array in inputs]
     out = f(*leaves)
     weigh(out).backward()
-    return out.numpy(), [leaf.grad for leaf in leaves]
+    return out.data, [leaf.grad for leaf in leaves]
 
 
 def theirs(f, inputs):
@@ -120,7 +103,7 @@ def test_every_operation_is_pytorchs(name):
         np.testing.assert_allclose(gradient, expected_gradient, rtol=1e-10, atol=1e-12)
 
 
-KINKED = {"relu at zero", "max with ties", "max with ties, of all", "power 0", "power 1 at zero"}
+KINKED = {"relu at zero", "power 0", "power 1 at zero"}
 
 
 @pytest.mark.parametrize("name", [name for name in OPS if name not in KINKED])
@@ -154,20 +137,16 @@ numbers = st.floats(-3, 3).map(lambda x: round(x, 3))
 
 @given(pairs, st.data())
 @settings(deadline=None, max_examples=60)
-@pytest.mark.parametrize("symbol", ["+", "-", "*", "/", "**", "where"])
+@pytest.mark.parametrize("symbol", "+-*/")
 def test_broadcasting_is_pytorchs(symbol, shapes, data):
     left, right = shapes.input_shapes
     a = data.draw(arrays(float, left, elements=numbers))
     b = data.draw(arrays(float, right, elements=numbers))
-    if symbol in ("/", "**"):
-        a, b = np.abs(a) + 0.5, np.abs(b) + 0.5
-    if symbol == "where":
-        mask = data.draw(arrays(bool, shapes.result_shape))
-        f, g = (lambda x, y: where(mask, x, y)), (lambda x, y: torch.where(torch.tensor(mask), x, y))
-    else:
-        f = g = eval(f"lambda x, y: x {symbol} y")
+    if symbol == "/":
+        b = np.abs(b) + 0.5
+    f = eval(f"lambda x, y: x {symbol} y")
     out, gradients = ours(f, (a, b))
-    expected, expected_gradients = theirs(g, (a, b))
+    expected, expected_gradients = theirs(f, (a, b))
     np.testing.assert_allclose(out, expected, rtol=1e-12, atol=1e-12)
     for gradient, expected_gradient in zip(gradients, expected_gradients, strict=True):
         np.testing.assert_allclose(gradient, expected_gradient, rtol=1e-9, atol=1e-12)
@@ -175,16 +154,15 @@ def test_broadcasting_is_pytorchs(symbol, shapes, data):
 
 @given(st.data())
 @settings(deadline=None, max_examples=60)
-@pytest.mark.parametrize("op", ["sum", "mean", "max"])
+@pytest.mark.parametrize("op", ["sum", "mean"])
 def test_reductions_are_pytorchs(op, data):
     shape = tuple(data.draw(st.lists(st.integers(1, 4), min_size=1, max_size=4)))
     axes = tuple(data.draw(st.lists(st.integers(0, len(shape) - 1), unique=True, min_size=1)))
     axes = tuple(i - len(shape) * data.draw(st.booleans()) for i in axes)  # negative ones too
     keep = data.draw(st.booleans())
     a = data.draw(arrays(float, shape, elements=numbers))
-    in_torch = {"max": "amax"}.get(op, op)
     out, (gradient,) = ours(lambda x: getattr(x, op)(axis=axes, keepdims=keep), (a,))
-    expected, (expected_gradient,) = theirs(lambda x: getattr(x, in_torch)(axes, keepdim=keep), (a,))
+    expected, (expected_gradient,) = theirs(lambda x: getattr(x, op)(axes, keepdim=keep), (a,))
     np.testing.assert_allclose(out, expected, rtol=1e-12, atol=1e-12)
     np.testing.assert_allclose(gradient, expected_gradient, rtol=1e-12, atol=1e-12)
 
@@ -270,12 +248,10 @@ def test_gradients_add_up_until_they_are_cleared():
 
 
 def test_no_two_gradients_share_memory():
-    x, y = (Tensor(np.ones(3), requires_grad=True) for _ in range(2))
-    seed = np.ones(3)
-    (x + y).backward(seed)
+    x, y = (Tensor(1.0, requires_grad=True) for _ in range(2))
+    (x + y).backward()
     x.grad += 5
-    np.testing.assert_array_equal(y.grad, 1)
-    np.testing.assert_array_equal(seed, 1)
+    assert y.grad == 1
     a, b = (Tensor(np.ones(3), requires_grad=True) for _ in range(2))
     s = a + b  # both get the very same array
     (s.reshape(3) + a * 2 + s[0:2].sum()).sum().backward()
@@ -283,17 +259,9 @@ def test_no_two_gradients_share_memory():
     np.testing.assert_array_equal(b.grad, [4, 4, 1])
 
 
-def test_a_result_keeps_its_gradient_on_request():
-    x = Tensor([1.0, 2.0], requires_grad=True)
-    kept, other = (x * 2).retain_grad(), x * 3
-    (kept * other).sum().backward()
-    np.testing.assert_allclose(kept.grad, [3, 6])
-    assert other.grad is None
-
-
 def test_arrays_and_numbers_on_either_side():
     x = Tensor(A, requires_grad=True)
-    for out in (B + x, B - x, B * x, B / (x * x + 1), B.T @ x, 2 - x, 2 / (x * x + 1), 2**x):
+    for out in (B + x, B - x, B * x, B / (x * x + 1), B.T @ x, 2 - x, 2 / (x * x + 1)):
         assert isinstance(out, Tensor)
         out.sum().backward()
     assert not (Tensor(A) * 2).requires_grad
@@ -355,17 +323,9 @@ def test_a_second_backward_is_refused_and_adds_nothing():
     x = leaf()
     loss = (x * x).sum()
     loss.backward()
-    with pytest.raises(RuntimeError, match=r"\bsum\b.*is spent.*retain_graph=True"):
+    with pytest.raises(RuntimeError, match=r"\bsum\b.*is spent.*Compute the result again"):
         loss.backward()
     np.testing.assert_allclose(x.grad, [2, 4, 6])
-
-
-def test_retain_graph_allows_it():
-    x = leaf()
-    loss = (x * x).sum()
-    loss.backward(retain_graph=True)
-    loss.backward()
-    np.testing.assert_allclose(x.grad, [4, 8, 12])
 
 
 def test_use_after_free_is_refused_and_adds_nothing():
@@ -376,48 +336,58 @@ def test_use_after_free_is_refused_and_adds_nothing():
     with pytest.raises(RuntimeError, match=r"result of \*, shape \(3,\), is spent"):
         (hidden * fresh).sum().backward()
     assert fresh.grad is None
-    np.testing.assert_allclose(hidden.numpy(), [1, 4, 9])  # its values may be used
+    np.testing.assert_allclose(hidden.data, [1, 4, 9])  # its values may be used
 
 
 CHANGES = {
-    "-=": lambda t: exec("t.data -= 0.5", {"t": t}),
-    "*=": lambda t: exec("t.data *= 0.5", {"t": t}),
-    "entry of data": lambda t: t.data.__setitem__(0, 7.0),
-    "slice of data": lambda t: t.data[1:].__setitem__(0, 7.0),
-    "replaced": lambda t: setattr(t, "data", np.zeros(3)),
-    "entry": lambda t: t.__setitem__(0, 7.0),
+    "replaced": lambda t: setattr(t, "data", t.data - 0.5),
     "descend": lambda t: (setattr(t, "grad", np.ones(3)), autograd.descend([t], 0.1)),
-    "fill": lambda t: t.data.fill(7.0),
+}
+SNEAKED = {
+    "-=": lambda t: exec("t.data -= 0.5", {"t": t}),
+    "entry": lambda t: t.data.__setitem__(0, 7.0),
     "sort": lambda t: t.data.sort(),
     "out=": lambda t: np.add(t.data, 1, out=t.data),
-    "out= of a sum": lambda t: np.add.reduce(np.ones((2, 3)), out=t.data),
     "a view's view": lambda t: t.data.reshape(1, 3)[0].__setitem__(0, 7.0),
-    "put": lambda t: np.put(t.data, [0], 7.0),
     "copyto": lambda t: np.copyto(t.data, 7.0),
 }
+NEEDS = {"*": lambda t: t * 2.0 * t, "/": lambda t: 1 / t, "**": lambda t: t**3, "log": Tensor.log}
+NEEDS_RESULT = {"exp": Tensor.exp, "tanh": Tensor.tanh, "relu": Tensor.relu, "1 /": lambda t: 1 / t}
 
 
 @pytest.mark.parametrize("change", CHANGES)
-@pytest.mark.parametrize("op", ["*", "/", "**", "log", "exp", "tanh", "sigmoid", "relu", "max"])
-def test_a_value_changed_in_place_is_refused(op, change):
+@pytest.mark.parametrize("op", [*NEEDS, *NEEDS_RESULT])
+def test_a_value_changed_before_backward_is_refused(op, change):
     x = leaf()
-    result = {"*": lambda t: t * 2.0 * t, "/": lambda t: 1 / t, "**": lambda t: t**3}.get(
-        op, lambda t: getattr(t, op)()
-    )(x)
-    needs_result = op in ("exp", "tanh", "sigmoid", "relu")
-    try:
-        CHANGES[change](result if needs_result else x)
-    except ValueError as error:
-        assert "read-only" in str(error)  # refused on the spot
-        return
+    result = (NEEDS | NEEDS_RESULT)[op](x)
+    CHANGES[change](result if op in NEEDS_RESULT else x)
     with pytest.raises(RuntimeError, match=r"changed in place"):
         result.sum().backward()
+
+
+@pytest.mark.parametrize("change", SNEAKED)
+def test_no_change_slips_past_the_tape(change):
+    x = leaf()
+    with pytest.raises(ValueError, match="read-only"):
+        SNEAKED[change](x)
+    np.testing.assert_array_equal(x.data, [1, 2, 3])
+
+
+@pytest.mark.parametrize("view", [lambda t: t.reshape(3, 1), lambda t: t.T, lambda t: t[:]])
+def test_a_piece_is_a_copy_that_no_change_of_the_whole_reaches(view):
+    x = leaf()
+    piece = view(x)
+    loss = (piece * piece).sum()
+    CHANGES["descend"](x)
+    autograd.zero_grad([x])
+    loss.backward()
+    np.testing.assert_array_equal(x.grad, [2, 4, 6])
 
 
 def test_a_value_that_backward_does_not_need_may_change():
     x = leaf()
     out = (x + 1).sum()
-    x.data -= 0.5
+    x.data = x.data - 0.5
     out.backward()
     np.testing.assert_array_equal(x.grad, 1)
 
@@ -425,7 +395,7 @@ def test_a_value_that_backward_does_not_need_may_change():
 def test_a_copy_of_the_data_is_free():
     x = leaf()
     out = (x * x).sum()
-    for copy in (x.data.copy(), x.numpy(), x.data + 1, np.array(x.data)):
+    for copy in (x.data.copy(), x.data + 1, np.array(x.data)):
         copy[0] = 100
         copy *= 2
     out.backward()
@@ -436,23 +406,21 @@ def test_a_copy_of_the_data_is_free():
     "code, error, message",
     [
         ("leaf().backward()", ValueError, "starts at one number"),
-        ("(leaf() * 2).backward()", ValueError, r"shape \(3,\); take .sum"),
-        ("(leaf() * 2).backward(np.ones(2))", ValueError, r"shape \(2,\); expected \(3,\)"),
+        ("(leaf() * 2).backward()", ValueError, r"not \(3,\); take .sum"),
         ("Tensor(1.0).backward()", RuntimeError, "nothing behind this tensor requires"),
         ("leaf() + Tensor(np.ones(4))", ValueError, r"together with shapes \(3,\) \(4,\)"),
-        ("where([True] * 4, leaf(), 0.0)", ValueError, r"together with shapes \(4,\) \(3,\) \(\)"),
-        ("leaf() @ np.ones((4, 2))", ValueError, r"shapes \(3,\) and \(4, 2\) do not fit"),
-        ("leaf() @ 2", ValueError, "do not fit"),
+        ("Tensor(A) @ np.ones((4, 2))", ValueError, r"shapes \(4, 3\) and \(4, 2\); expected \(..., n, d\)"),
+        ("leaf() @ np.ones(3)", ValueError, r"shapes \(3,\) and \(3,\); expected"),
+        ("leaf() @ 2", ValueError, "expected"),
+        ("leaf() ** leaf()", TypeError, "is a number, got Tensor"),
         ("leaf().reshape(2, 2)", ValueError, "reshape"),
         ("leaf().mean(axis=2)", ValueError, "axis"),
         ("Tensor(np.ones((0, 2))).mean()", ValueError, "mean of nothing"),
         ("leaf()[5]", IndexError, "out of bounds"),
-        ("leaf()[leaf()]", TypeError, "index"),
+        ("leaf()[leaf()]", IndexError, "integer"),
         ("Tensor('text')", TypeError, "real numbers"),
         ("Tensor([1j])", TypeError, "real numbers"),
         ("Tensor(leaf())", TypeError, "already"),
-        ("where([True] * 3, A[0], B[0])", TypeError, "np.where"),
-        ("leaf().__setitem__(0, leaf())", TypeError, "where"),
         ("setattr(leaf(), 'data', np.ones(2))", ValueError, r"shape \(2,\) cannot replace"),
         ("cross_entropy(leaf(), [0])", ValueError, r"expected \(n, k\) and \(n,\)"),
         ("cross_entropy(Tensor(A), [0, 1])", ValueError, r"expected \(n, k\) and \(n,\)"),

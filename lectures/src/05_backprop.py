@@ -708,7 +708,7 @@ claim("but clipping does not rescue tanh started at N(0, 1)", wild, at_most=0.4)
 #
 # - **Clipping as a cure-all.** It mends the length of a gradient, not its direction. In the last net above most units are saturated; mend the start.
 # - **Gradients that were not cleared** add up over steps. The loss falls, then wanders.
-# - **A value changed in place** between forward and backward makes a wrong gradient. PyTorch counts changes and refuses, unless they go through `.data`; `utils/scratch/autograd.py` counts those too.
+# - **A value changed in place** between forward and backward makes a wrong gradient. PyTorch counts changes and refuses, unless they go through `.data`; `utils/scratch/autograd.py` refuses those too.
 # - **A detached piece**: `.item()`, `.numpy()` or `.data` in the middle of a loss, and everything before it stops learning, silently.
 # - **Evaluation with the tape on** eats memory. Use `no_grad`.
 # - **`loss += …` over an epoch** keeps every graph alive. Add `loss.item()`.

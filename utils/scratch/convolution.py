@@ -203,7 +203,8 @@ def _unpad(d, padding):
 
 def _check_conv(x, w, b):
     shapes = f"x {x.shape}, w {w.shape}" + (f", b {b.shape}" if b is not None else "")
-    if x.ndim != 4 or w.ndim != 4 or x.shape[1] != w.shape[1] or (b is not None and b.shape != w.shape[:1]):
+    sides = {len(x.shape), len(w.shape)}
+    if sides != {4} or x.shape[1] != w.shape[1] or (b is not None and b.shape != w.shape[:1]):
         raise ValueError(f"conv2d: {shapes}; expected (n, c, h, w), (k, c, i, j) and (k,)")
     kinds = {t.dtype for t in (x, w, b) if t is not None}
     if len(kinds) > 1:
@@ -212,7 +213,7 @@ def _check_conv(x, w, b):
 
 def _pool_sizes(name, x, size, stride, padding):
     _whole(name, "size", size, 1)
-    if x.ndim != 4:
+    if len(x.shape) != 4:
         raise ValueError(f"{name}: shape {x.shape}; expected (n, c, h, w)")
     sizes = _sizes(name, x.shape, (size, size), stride, padding)
     if 2 * padding > size:
