@@ -279,7 +279,7 @@ def test_a_prediction_comes_before_its_outcome():
             "claims inside a try",
         ),
         (new_code_cell("claim('it is', x, at_least=0, short=True)"), "does not say of how long"),
-        (new_code_cell("x\n" + "y" * 111), "has a line of 111 letters, wanted at most 110"),
+        (new_code_cell("x\n" + "y" * 93), "has a line of 93 letters, wanted at most 92"),
         (new_code_cell('open("/home/me/data.csv")'), "holds an absolute path"),
         (new_markdown_cell("From https://example.org/simple/x."), "links to a package index"),
         (new_code_cell("# NBVAL_SKIP\nx"), "tells nbval how to treat a cell"),

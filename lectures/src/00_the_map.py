@@ -32,7 +32,8 @@ from utils.claims import claim
 
 run = runtime.setup(PROFILE, SEED, DEVICE, BUDGET)
 rng = np.random.default_rng(SEED)
-claim("PyTorch computes on the device of this run", torch.arange(10, device=run.device).sum(), at_least=45)
+claim("PyTorch computes on the device of this run",
+      torch.arange(10, device=run.device).sum(), at_least=45)
 
 # %% [markdown]
 # ## 1 · One sentence and a map
@@ -73,17 +74,20 @@ concept_map.show()
 
 # %%
 points, moon = make_moons(1000, noise=0.2, random_state=SEED)
-network = MLPClassifier((16,), activation="logistic", solver="lbfgs", max_iter=2000, random_state=SEED)
+network = MLPClassifier((16,), activation="logistic", solver="lbfgs", max_iter=2000,
+                        random_state=SEED)
 network.fit(points[:500], moon[:500])
 
 
 def regression(x, w, b):
-    """Logistic regression: (n, inputs) -> (n, outputs), each output with weights of its own."""
+    """Logistic regression: (n, inputs)
+    -> (n, outputs), each output with weights of its own."""
     return 1 / (1 + np.exp(-(x @ w + b)))
 
 
 (w1, w2), (b1, b2) = network.coefs_, network.intercepts_
-opinions = regression(points[500:], w1, b1)  # (500, 16): sixteen regressions look at the points
+# opinions (500, 16): sixteen regressions look at the points
+opinions = regression(points[500:], w1, b1)
 verdict = regression(opinions, w2, b2)[:, 0]  # (500,): one regression looks at the sixteen
 
 # %%
@@ -91,7 +95,8 @@ claim("the network is sixteen regressions and one more on top of them",
       np.abs(verdict - network.predict_proba(points[500:])[:, 1]).max(), at_most=1e-9)
 alone = LogisticRegression().fit(points[:500], moon[:500])
 claim("and together they beat a single regression on unseen points",
-      np.mean((verdict > 0.5) == moon[500:]) - alone.score(points[500:], moon[500:]), at_least=0.04)
+      np.mean((verdict > 0.5) == moon[500:]) - alone.score(points[500:], moon[500:]),
+      at_least=0.04)
 
 # %% [markdown]
 # Lectures 01 to 05 earn this sentence piece by piece, and lecture 04 shows where it stops being the whole story.
@@ -122,10 +127,12 @@ attributes = ["age", "gender", "category", "site", "position", "hour", "device"]
 
 
 def fit_predict(train, test, columns, train_extra=None, test_extra=None):
-    """Click probabilities for `test` from a logistic regression on `train`: (len(test),)."""
+    """Click probabilities for `test` from a logistic regression on `train`:
+    (len(test),)."""
     x, x_new = train.one_hot(columns), test.one_hot(columns)
     if train_extra is not None:  # one more numeric column
-        x, x_new = hstack([x, train_extra[:, None]]).tocsr(), hstack([x_new, test_extra[:, None]]).tocsr()
+        x, x_new = (hstack([x, train_extra[:, None]]).tocsr(),
+                    hstack([x_new, test_extra[:, None]]).tocsr())
     return LogisticRegression(max_iter=300).fit(x, train.click).predict_proba(x_new)[:, 1]
 
 
@@ -163,11 +170,13 @@ plots.bars("Accuracy sees no difference; AUC does",
             "AUC: model": roc_auc_score(test.click, p)},
            xlabel="score", digits=3,
            colors={f"{metric}: never click": plots.GREY for metric in ("accuracy", "AUC")})
-plots.show("Both accuracies are equal and high; the AUC is one half for the baseline, more for the model.")
+plots.show("Both accuracies are equal and high; "
+           "the AUC is one half for the baseline, more for the model.")
 
 # %%
 gain = np.mean((p > 0.5) == test.click) - np.mean(never == test.click)
-claim("at 4 % clicks, accuracy cannot tell a model from 'never click'", abs(gain), at_most=0.003)
+claim("at 4 % clicks, accuracy cannot tell a model from 'never click'",
+      abs(gain), at_most=0.003)
 claim("AUC can", roc_auc_score(test.click, p), at_least=0.7)
 claim("log-loss can: the model closes a part of the gap from base rate to truth (%)",
       100 * test.share_of_gap(p), at_least=20)
@@ -192,7 +201,8 @@ claim("log-loss can: the model closes a part of the gap from base rate to truth 
 
 # %%
 def smoothed(clicks, shown):
-    return (clicks + 0.4) / (shown + 10)  # ten impressions at 4 %: a careful start for new pairs
+    # ten impressions at 4 %: a careful start for new pairs
+    return (clicks + 0.4) / (shown + 10)
 
 
 def pairs(log):
@@ -200,13 +210,16 @@ def pairs(log):
 
 
 def rate_in(source, rows):
-    """Click rate of each row's (user, ad) pair, counted over the whole of `source`: (len(rows),)."""
-    clicks, shown = (np.bincount(pairs(source), w, minlength=20_000) for w in (source.click, None))
+    """Click rate of each row's (user, ad) pair,
+    counted over the whole of `source`: (len(rows),)."""
+    clicks, shown = (np.bincount(pairs(source), w, minlength=20_000)
+                     for w in (source.click, None))
     return smoothed(clicks, shown)[pairs(rows)]
 
 
 def rate_before(log):
-    """Click rate of each row's pair before that row; the rows are in the order of time: (len(log),)."""
+    """Click rate of each row's pair before that row;
+    the rows are in the order of time: (len(log),)."""
     clicks, shown, rates = np.zeros(20_000), np.zeros(20_000), []
     for pair, click in zip(pairs(log), log.click, strict=True):
         rates.append(smoothed(clicks[pair], shown[pair]))
@@ -216,21 +229,26 @@ def rate_before(log):
 
 
 # %%
-new = data.load("ads", rows=60_000, seed=SEED + 1000)  # fresh impressions, whose clicks nobody has counted
+# fresh impressions, whose clicks nobody has counted
+new = data.load("ads", rows=60_000, seed=SEED + 1000)
 before, use = rate_before(log), rate_in(log, new)  # in use, all that was logged is known
 features = {"leaky": (rate_in(log, train), rate_in(log, test), use),
             "honest": (before[day < 8], before[day >= 11], use)}
 share, auc = {}, {}
 for name, (for_train, for_test, for_use) in features.items():
-    for where, rows, rate in (("on the test rows", test, for_test), ("in use", new, for_use)):
+    for where, rows, rate in (("on the test rows", test, for_test),
+                              ("in use", new, for_use)):
         q, bar = fit_predict(train, rows, attributes, for_train, rate), f"{name}, {where}"
         share[bar], auc[bar] = 100 * rows.share_of_gap(q), roc_auc_score(rows.click, q)
 plots.bars("The leak promises what it cannot keep; the honest feature serves better", share,
-           xlabel="share of the gap (%)", unit=" %", colors={"leaky, on the test rows": plots.RED})
-plots.show("The leaky feature scores twice as high on test rows as in use; the honest one is better in use.")
+           xlabel="share of the gap (%)", unit=" %",
+           colors={"leaky, on the test rows": plots.RED})
+plots.show("The leaky feature scores twice as high on test rows as in use; "
+           "the honest one is better in use.")
 
 # %%
-claim("the leak inflates the AUC", auc["leaky, on the test rows"] - auc["leaky, in use"], at_least=0.08)
+claim("the leak inflates the AUC",
+      auc["leaky, on the test rows"] - auc["leaky, in use"], at_least=0.08)
 claim("counted before each row, the test AUC is the AUC in use",
       abs(auc["honest, on the test rows"] - auc["honest, in use"]), at_most=0.03)
 claim("in use the honest feature closes more of the gap (percentage points)",
@@ -262,7 +280,8 @@ claim("in use the honest feature closes more of the gap (percentage points)",
 detailed = [*attributes, "ad", "user", ("user", "category")]
 by_row = rng.random(len(log)) < 0.7
 by_user = (rng.random(log.sizes["user"]) < 0.7)[log.features["user"]]
-seen_users, new_users = (roc_auc_score(log[~part].click, fit_predict(log[part], log[~part], detailed))
+seen_users, new_users = (roc_auc_score(log[~part].click,
+                                       fit_predict(log[part], log[~part], detailed))
                          for part in (by_row, by_user))
 plots.bars("A random split of rows answers another question",
            {"split by row": seen_users, "split by user": new_users},
@@ -270,7 +289,8 @@ plots.bars("A random split of rows answers another question",
 plots.show("Two bars: the split by row scores clearly higher than the split by user.")
 
 # %%
-claim("a split by row flatters the score for new users", seen_users - new_users, at_least=0.03)
+claim("a split by row flatters the score for new users",
+      seen_users - new_users, at_least=0.03)
 
 # %% [markdown]
 # scikit-learn's `GroupKFold` and `GroupShuffleSplit` keep groups together, `TimeSeriesSplit` keeps the order of time.
@@ -286,26 +306,33 @@ noise, coin = rng.normal(size=(200, 5000)), rng.integers(0, 2, 200)
 
 
 def auc_after(step, x, y, fitted_on):
-    """AUC on the second half, after `step` was fitted on "all rows" or on the "training rows" only."""
-    x_train, x_test, y_train, y_test = train_test_split(x, y, test_size=0.5, random_state=SEED)
+    """AUC on the second half, after `step` was fitted on "all rows" or on the "training
+    rows" only."""
+    x_train, x_test, y_train, y_test = train_test_split(x, y, test_size=0.5,
+                                                        random_state=SEED)
     step.fit(*((x, y) if fitted_on == "all rows" else (x_train, y_train)))
     model = LogisticRegression(max_iter=1000).fit(step.transform(x_train), y_train)
     return roc_auc_score(y_test, model.predict_proba(step.transform(x_test))[:, 1])
 
 
-scaling = {on: auc_after(StandardScaler(), cancer.x, cancer.y, on) for on in ("all rows", "training rows")}
-choosing = {on: auc_after(SelectKBest(k=20), noise, coin, on) for on in ("all rows", "training rows")}
+scaling = {on: auc_after(StandardScaler(), cancer.x, cancer.y, on)
+           for on in ("all rows", "training rows")}
+choosing = {on: auc_after(SelectKBest(k=20), noise, coin, on)
+            for on in ("all rows", "training rows")}
 plots.bars("Scaling early is harmless here; choosing columns early invents a signal",
            {f"scaled on {on}": score for on, score in scaling.items()}
            | {f"noise, chosen on {on}": score for on, score in choosing.items()},
            xlabel="AUC", digits=3, colors={"noise, chosen on all rows": plots.RED})
-plots.show("Both scaled scores are equal; noise columns score high if chosen on all rows, else one half.")
+plots.show("Both scaled scores are equal; "
+           "noise columns score high if chosen on all rows, else one half.")
 
 # %%
 claim("scaling before the split changes next to nothing",
       abs(scaling["all rows"] - scaling["training rows"]), at_most=0.005)
-claim("choosing columns before the split finds a signal in pure noise", choosing["all rows"], at_least=0.7)
-claim("choosing them on the training rows does not", choosing["training rows"], at_least=0.3, at_most=0.7)
+claim("choosing columns before the split finds a signal in pure noise",
+      choosing["all rows"], at_least=0.7)
+claim("choosing them on the training rows does not",
+      choosing["training rows"], at_least=0.3, at_most=0.7)
 
 # %% [markdown]
 # Here the step that never sees the label leaks next to nothing, and the step that sees the label leaks a lot.
@@ -332,12 +359,14 @@ for size in sizes:
     for name, rows in (("train", part), ("validation", validation)):
         curves[name].append(100 * rows.share_of_gap(fit_predict(part, rows, detailed)))
 
+# %%
 fig, ax = plots.figure("More rows bring the lines together",
                        xlabel="training rows", ylabel="share of the gap (%)")
 for name, curve in curves.items():
     ax.semilogx(sizes, curve, "o-", color=plots.COLOR[name])
     plots.name(ax, sizes[-1], curve[-1], name, plots.COLOR[name])
-plots.show("With few rows the training score is far above the validation score; with many they come close.")
+plots.show("With few rows the training score is far above the validation score; "
+           "with many they come close.")
 
 # %%
 distance = np.subtract(curves["train"], curves["validation"])
@@ -362,22 +391,27 @@ many = data.load("ads", rows=200_000, seed=SEED + 2000)
 losses = loss_per_row(many, fit_predict(train, many, detailed))
 others = data.load("ads", rows=400_000, seed=SEED + 4000)
 score = loss_per_row(others, fit_predict(train, others, detailed)).mean()
-sets = rng.permutation(losses).reshape(100, 2000)  # a hundred random test sets of 2,000 rows
+# a hundred random test sets of 2,000 rows
+sets = rng.permutation(losses).reshape(100, 2000)
 center, half = sets.mean(axis=1), 1.96 * sets.std(axis=1) / np.sqrt(2000)
 hit = np.abs(center - score) < half
 
 fig, ax = plots.figure("A hundred test sets, a hundred intervals: a few miss",
                        xlabel="test set", ylabel="log-loss")
 for part, color in ((hit, plots.BLUE), (~hit, plots.RED)):
-    ax.errorbar(np.flatnonzero(part), center[part], half[part], fmt=".", color=color, linewidth=1)
+    ax.errorbar(np.flatnonzero(part), center[part], half[part], fmt=".", color=color,
+                linewidth=1)
 ax.axhline(score, color=plots.INK, linewidth=1)
-plots.show("A hundred vertical intervals around a horizontal line; the few that do not cross it are red.")
+plots.show("A hundred vertical intervals around a horizontal line; "
+           "the few that do not cross it are red.")
 
 # %%
-claim("about 95 in 100 intervals contain the true score", np.mean(hit), at_least=0.86, at_most=0.99)
+claim("about 95 in 100 intervals contain the true score",
+      np.mean(hit), at_least=0.86, at_most=0.99)
 
 other = loss_per_row(many, fit_predict(train, many, attributes))
-claim("two models compared row by row: the interval of the difference is narrower than that of a score",
+claim("two models compared row by row: "
+      "the interval of the difference is narrower than that of a score",
       np.std(other - losses) / np.std(losses), at_most=0.7)
 
 # %% [markdown]

@@ -66,7 +66,8 @@ concept_map.show("02")
 
 # %%
 diabetes = data.load("diabetes")
-bmi, pressure = (diabetes.x[:, diabetes.feature_names.index(name)] for name in ("bmi", "bp"))
+bmi, pressure = (diabetes.x[:, diabetes.feature_names.index(name)]
+                 for name in ("bmi", "bp"))
 X = np.column_stack([bmi / bmi.std(), 5 * pressure / pressure.std()])  # (442, 2)
 y = diabetes.y - diabetes.y.mean()  # centred, so no bias is needed
 
@@ -84,8 +85,10 @@ def descend(gradient, w, lr, steps):
 
 flat, L = np.linalg.eigvalsh(2 / len(y) * X.T @ X)  # the smallest and the largest curvature
 bottom = np.linalg.solve(X.T @ X, X.T @ y)
-rates = {"0.1 / L: slow": 0.1, "1 / L: good": 1, "1.9 / L: zigzag": 1.9, "2.1 / L: divergent": 2.1}
-fig, axes = plots.panels("The same ravine, four learning rates", rates, xlabel="weight of body mass",
+rates = {"0.1 / L: slow": 0.1, "1 / L: good": 1, "1.9 / L: zigzag": 1.9,
+         "2.1 / L: divergent": 2.1}
+fig, axes = plots.panels("The same ravine, four learning rates", rates,
+                         xlabel="weight of body mass",
                          ylabel="weight of pressure", sharey=True)
 u, v = np.meshgrid(np.linspace(-60, 130, 60), np.linspace(-30, 36, 60))
 surface = np.mean((u[..., None] * X[:, 0] + v[..., None] * X[:, 1] - y) ** 2, axis=-1)
@@ -95,7 +98,8 @@ for ax, factor in zip(axes, rates.values(), strict=True):
     ax.plot(*path.T, "o-", color=plots.BLUE, markersize=3, linewidth=1)
     ax.plot(*bottom, "*", color=plots.ORANGE, markersize=12)
     ax.set(xlim=(-60, 130), ylim=(-30, 36))
-plots.show("25 steps each: creeping; down and along the valley; zigzag across it; out of the picture.")
+plots.show("25 steps each: creeping; down and along the valley; zigzag across it; "
+           "out of the picture.")
 
 # %%
 def distance(lr, steps=1000):  # to the bottom, as a multiple of the distance at the start
@@ -118,7 +122,8 @@ claim("on the quadratic, 1 % above 2/L runs away", distance(1.01 * 2 / L), at_le
 cancer = data.load("breast_cancer")
 tumours = (cancer.x - cancer.x.mean(axis=0)) / cancer.x.std(axis=0)  # (569, 30)
 malignant = (cancer.y == 0).astype(float)
-F = np.column_stack([tumours[:, :2], np.ones(len(tumours))])  # (569, 3): radius, texture, one
+# F (569, 3): radius, texture, one
+F = np.column_stack([tumours[:, :2], np.ones(len(tumours))])
 
 
 def log_loss(w, X=F, y=malignant):
@@ -129,11 +134,16 @@ def log_gradient(w, X=F, y=malignant):
     return X.T @ (sigmoid(X @ w) - y) / len(y)
 
 
-best = minimize(log_loss, np.zeros(3), jac=log_gradient, method="BFGS", options={"gtol": 1e-10}).x
+best = minimize(log_loss, np.zeros(3), jac=log_gradient, method="BFGS",
+                options={"gtol": 1e-10}).x
 p = sigmoid(F @ best)
-L_log = np.linalg.eigvalsh(F.T @ (F * (p * (1 - p))[:, None]) / len(F))[-1]  # the curvature at the bottom
-below, above, far = (np.abs(descend(log_gradient, np.zeros(3), times * 2 / L_log, 3000)[-1] - best).max()
-                     for times in (0.98, 1.02, 2))
+# the curvature at the bottom
+L_log = np.linalg.eigvalsh(F.T @ (F * (p * (1 - p))[:, None]) / len(F))[-1]
+ends = [descend(log_gradient, np.zeros(3), times * 2 / L_log, 3000)[-1]
+        for times in (0.98, 1.02, 2)]
+below, above, far = (np.abs(end - best).max() for end in ends)
+
+# %%
 claim("on the logistic loss, 2 % below 2/L arrives", below, at_most=1e-6)
 claim("on the logistic loss, 2 % above 2/L never settles", above, at_least=0.05)
 claim("but it does not run away, even at twice the limit", far, at_most=20)
@@ -163,31 +173,37 @@ claim("but it does not run away, even at twice the limit", far, at_most=20)
 rng = np.random.default_rng(SEED)
 log = data.load("ads", rows=run.pick(lecture=100_000, full=1_000_000), seed=SEED)
 columns = [column for column in log.sizes if column != "day"]
-firsts = np.cumsum([0, *[log.sizes[column] for column in columns]])  # where each column's weights begin
-ones = np.stack([log.features[column] for column in columns], axis=1) + firsts[:-1]  # (n, 11)
+# where each column's weights begin
+firsts = np.cumsum([0, *[log.sizes[column] for column in columns]])
+# ones (n, 11)
+ones = np.stack([log.features[column] for column in columns], axis=1) + firsts[:-1]
 past = log.features["day"] < 10
 seen, click, unseen, future = ones[past], log.click[past], ones[~past], log[~past]
-START = np.full(firsts[-1], np.log(click.mean() / (1 - click.mean())) / 11)  # every row at the base rate
+# every row at the base rate
+START = np.full(firsts[-1], np.log(click.mean() / (1 - click.mean())) / 11)
 
 
 def click_gradient(w, rows):
     """Gradient of the log-loss on some rows. w: (548,) -> (548,)."""
     error = sigmoid(w[seen[rows]].sum(axis=1)) - click[rows]
-    return np.bincount(seen[rows].ravel(), np.repeat(error, 11) / len(rows), minlength=len(w))
+    return np.bincount(seen[rows].ravel(), np.repeat(error, 11) / len(rows),
+                       minlength=len(w))
 
 # %%
 everything = np.arange(len(click))
 
 
 def train(batch, lr, passes):
-    """Descent on batches of the ad log: on the way, passes read and share of the gap on the future, in %."""
+    """Descent on batches of the ad log:
+    on the way, passes read and share of the gap on the future, in %."""
     w, curve, steps = START, [], passes * len(click) // batch
     marks = set(np.geomspace(1, steps, 14).astype(int))
     for t in range(1, steps + 1):
         rows = everything if batch == len(click) else rng.integers(0, len(click), batch)
         w = w - lr * click_gradient(w, rows)
         if t in marks:
-            curve.append((t * batch / len(click), 100 * future.share_of_gap(sigmoid(w[unseen].sum(axis=1)))))
+            curve.append((t * batch / len(click),
+                          100 * future.share_of_gap(sigmoid(w[unseen].sum(axis=1)))))
     return np.array(curve)
 
 
@@ -195,15 +211,18 @@ curves, seconds = {}, {}
 fig, ax = plots.figure("Small batches learn before the first pass ends",
                        xlabel="passes over the rows (log)", ylabel="share of the gap (%)")
 for name, batch, lr, passes, color, up in [
-        ("all rows", len(click), 24, 30, plots.INK, 0), ("1,000 rows", 1000, 8, 10, plots.BLUE, -8),
-        ("100 rows", 100, 1, 10, plots.ORANGE, 8), ("one row", 1, 0.02, 1, plots.GREEN, 14)]:
+        ("all rows", len(click), 24, 30, plots.INK, 0),
+        ("1,000 rows", 1000, 8, 10, plots.BLUE, -8),
+        ("100 rows", 100, 1, 10, plots.ORANGE, 8),
+        ("one row", 1, 0.02, 1, plots.GREEN, 14)]:
     start = time.perf_counter()
     curves[name] = train(batch, lr, passes)
     seconds[name] = (time.perf_counter() - start) / passes
     late = curves[name][curves[name][:, 0] >= 0.01]
     ax.semilogx(*late.T, "o-", color=color, markersize=4)
     plots.name(ax, *late[-1], name, color, dx=-62 if batch == 1 else 6, dy=up)
-plots.show("Share of the gap by passes: batches of one, 100 and 1000 lie far above the full batch.")
+plots.show("Share of the gap by passes: "
+           "batches of one, 100 and 1000 lie far above the full batch.")
 
 # %%
 claim("one pass in batches of 100 beats five steps on all rows, in points of the gap",
@@ -211,9 +230,11 @@ claim("one pass in batches of 100 beats five steps on all rows, in points of the
 claim("a pass in batches of 100 takes a fraction of the time of a pass row by row",
       seconds["100 rows"] / seconds["one row"], at_most=0.4)
 full = click_gradient(START, everything)
-noise = {batch: np.mean([np.sum((click_gradient(START, rng.choice(everything, batch)) - full) ** 2)
+noise = {batch: np.mean([np.sum((click_gradient(START, rng.choice(everything, batch))
+                                 - full) ** 2)
                          for _ in range(300)]) ** 0.5 for batch in (10, 1000)}
-claim("a hundred times the rows, a tenth of the noise", noise[10] / noise[1000], at_least=8, at_most=12)
+claim("a hundred times the rows, a tenth of the noise",
+      noise[10] / noise[1000], at_least=8, at_most=12)
 
 # %% [markdown]
 # The noise falls with the square root of the batch, the cost grows with the batch: that is the bargain.
@@ -230,7 +251,8 @@ heard = np.sin(4 * waves) + rng.normal(0, 0.1, 200)  # the true frequency is 4
 
 
 def find_frequency(w, batch, steps=1500):
-    """Descend from every start at once, the rate falling to zero; batch None means all rows. w: (200,)."""
+    """Descend from every start at once, the rate falling to zero;
+    batch None means all rows. w: (200,)."""
     for t in range(steps):
         rows = slice(None) if batch is None else rng.integers(0, 200, (len(w), batch))
         x, angle = waves[rows], w[:, None] * waves[rows]
@@ -242,19 +264,22 @@ def find_frequency(w, batch, steps=1500):
 grid, found = np.linspace(0, 8.6, 500), {}
 fig, ax = plots.figure("Noise shakes the one-row descent out of the holes",
                        xlabel="frequency w", ylabel="mean squared error")
-ax.plot(grid, np.mean((np.sin(grid[:, None] * waves) - heard) ** 2, axis=1), color=plots.GREY)
-for name, batch, color, height in (("all rows", None, plots.BLUE, 1.55), ("one row", 1, plots.ORANGE, 1.95)):
+ax.plot(grid, np.mean((np.sin(grid[:, None] * waves) - heard) ** 2, axis=1),
+        color=plots.GREY)
+for name, batch, color, height in (("all rows", None, plots.BLUE, 1.55),
+                                   ("one row", 1, plots.ORANGE, 1.95)):
     ends = find_frequency(np.linspace(0.5, 8, 200), batch)
     found[name] = np.mean(np.abs(ends - 4) < 0.1)
     places, count = np.unique(ends.round(1), return_counts=True)
     ax.scatter(places, np.full(len(places), height), s=3 * count, color=color)
     plots.name(ax, 0.1, height, f"{name}: {found[name]:.0%} at 4", color, dx=0, dy=14)
 ax.set(xlim=(0, 9), ylim=(0, 2.3))
-plots.show("A loss with holes, the deepest at 4; most one-row descents end there, few of the full ones.")
+plots.show("A loss with holes, the deepest at 4; "
+           "most one-row descents end there, few of the full ones.")
 
 # %%
-claim("one row at a time finds the deep hole from more starts", found["one row"] - found["all rows"],
-      at_least=0.25)
+claim("one row at a time finds the deep hole from more starts",
+      found["one row"] - found["all rows"], at_least=0.25)
 
 # %% [markdown]
 # ## 3 · A schedule: fast first, then fine
@@ -281,7 +306,8 @@ claim("one row at a time finds the deep hole from more starts", found["one row"]
 
 # %%
 def noisy_descent(rate, steps=2000, runs=20, batch=8):
-    """Logistic regression on the tumours, in small batches: mean excess loss at every tenth step."""
+    """Logistic regression on the tumours, in small batches:
+    mean excess loss at every tenth step."""
     w, excess = np.zeros((runs, 3)), []
     for t in range(steps):
         rows = rng.integers(0, len(F), (runs, batch))
@@ -292,7 +318,8 @@ def noisy_descent(rate, steps=2000, runs=20, batch=8):
     return np.array(excess)
 
 
-schedules = {"constant": (lambda s: 1, plots.INK), "a quarter": (lambda s: 0.25, plots.BLUE),
+schedules = {"constant": (lambda s: 1, plots.INK),
+             "a quarter": (lambda s: 0.25, plots.BLUE),
              "1 / √t": (lambda s: 1 / np.sqrt(1 + 100 * s), plots.GREEN),
              "cosine": (lambda s: (1 + np.cos(np.pi * s)) / 2, plots.ORANGE)}
 excess = {name: noisy_descent(rate) for name, (rate, _) in schedules.items()}
@@ -301,11 +328,13 @@ fig, ax = plots.figure("A constant rate hovers; a falling one lands",
 for name, (_, color) in schedules.items():
     ax.semilogy(np.arange(10, 2001, 10), excess[name], color=color, linewidth=1.5)
     plots.name(ax, 2000, excess[name][-10:].mean(), name, color)
-plots.show("Excess loss over 2000 steps: constant hovers high, a quarter lower, then 1/√t, cosine lowest.")
+plots.show("Excess loss over 2000 steps: "
+           "constant hovers high, a quarter lower, then 1/√t, cosine lowest.")
 
 # %%
 claim("a quarter of the rate hovers at about a quarter of the height",
-      excess["constant"][-50:].mean() / excess["a quarter"][-50:].mean(), at_least=2.5, at_most=8)
+      excess["constant"][-50:].mean() / excess["a quarter"][-50:].mean(), at_least=2.5,
+      at_most=8)
 claim("the cosine lands far below the constant rate",
       excess["cosine"][-5:].mean() / excess["constant"][-50:].mean(), at_most=0.15)
 
@@ -332,7 +361,8 @@ claim("the cosine lands far below the constant rate",
 
 # %%
 def roll(lr, beta, steps=300):
-    """Distance to the bottom of section 1's ravine at each step, by momentum, from 1 on: (steps + 1,)."""
+    """Distance to the bottom of section 1's ravine at each step, by momentum,
+    from 1 on: (steps + 1,)."""
     w, v, distances = np.array([-40.0, 28.0]), np.zeros(2), []
     for _ in range(steps + 1):
         distances.append(np.linalg.norm(w - bottom))
@@ -345,17 +375,20 @@ root = np.sqrt(L / flat)
 rolls = {"no momentum": roll(2 / (L + flat), 0),
          "best β": roll(4 / (L**0.5 + flat**0.5) ** 2, ((root - 1) / (root + 1)) ** 2),
          "β = 0.99": roll(1 / L, 0.99)}
-fig, ax = plots.figure(f"Momentum saves most of the steps in a ravine of condition {root**2:.0f}",
+fig, ax = plots.figure("Momentum saves most of the steps in a ravine of condition "
+                       f"{root**2:.0f}",
                        xlabel="step", ylabel="distance to the bottom (log)")
 hues = plots.INK, plots.BLUE, plots.PURPLE
 for (name, curve), color, at in zip(rolls.items(), hues, (150, 40, 230), strict=True):
     ax.semilogy(curve, color=color, linewidth=1.5)
     plots.name(ax, at, curve[at], name, color, dx=10, dy=26 if at == 230 else 6)
 ax.set_ylim(1e-9, 20)
-plots.show("Distance by step: momentum falls steeply, plain descent slowly, β = 0.99 swings at the top.")
+plots.show("Distance by step: momentum falls steeply, plain descent slowly, "
+           "β = 0.99 swings at the top.")
 
 # %%
-steps = {name: np.argmax(curve < 1e-6) or len(curve) for name, curve in rolls.items()}  # len: not there yet
+# len: not there yet
+steps = {name: np.argmax(curve < 1e-6) or len(curve) for name, curve in rolls.items()}
 claim("the best momentum needs a fraction of the steps",
       steps["best β"] / steps["no momentum"], at_most=0.35)
 claim("too much momentum needs more steps than none",
@@ -418,7 +451,8 @@ def adadelta(w, g, memory, lr, keep=0.9, eps=1e-6):
 # %%
 def adam(w, g, memory, lr, keep=0.9, keep_square=0.999, eps=1e-8):
     t = memory["t"] = memory.get("t", 0) + 1
-    mean = average(memory, "g", g, keep) / (1 - keep**t)  # the mean starts at zero: take that bias out
+    # the mean starts at zero: take that bias out
+    mean = average(memory, "g", g, keep) / (1 - keep**t)
     square = average(memory, "g²", g**2, keep_square) / (1 - keep_square**t)
     return w - lr * mean / (np.sqrt(square) + eps)
 
@@ -427,21 +461,25 @@ def adamw(w, g, memory, lr, decay=0.01):
     return adam(w * (1 - lr * decay), g, memory, lr)
 
 # %%
-rules = {"SGD": sgd, "momentum": momentum, "AdaGrad": adagrad, "RMSProp": rmsprop, "AdaDelta": adadelta,
-         "Adam": adam, "AdamW": adamw}
-library = {"SGD": torch.optim.SGD, "momentum": lambda w, **rate: torch.optim.SGD(w, momentum=0.9, **rate),
-           "AdaGrad": torch.optim.Adagrad, "RMSProp": torch.optim.RMSprop, "AdaDelta": torch.optim.Adadelta,
+rules = {"SGD": sgd, "momentum": momentum, "AdaGrad": adagrad, "RMSProp": rmsprop,
+         "AdaDelta": adadelta, "Adam": adam, "AdamW": adamw}
+library = {"SGD": torch.optim.SGD,
+           "momentum": lambda w, **rate: torch.optim.SGD(w, momentum=0.9, **rate),
+           "AdaGrad": torch.optim.Adagrad, "RMSProp": torch.optim.RMSprop,
+           "AdaDelta": torch.optim.Adadelta,
            "Adam": torch.optim.Adam, "AdamW": torch.optim.AdamW}
 
 
 def apart(name, lr=0.1, steps=100):
-    """Both walk on mini-batches, each by the gradients of its own place: the largest difference ever."""
+    """Both walk on mini-batches, each by the gradients of its own place:
+    the largest difference ever."""
     w, memory, gap = np.zeros(3), {}, 0.0
     theirs = torch.zeros(3, dtype=torch.float64, requires_grad=True)
     optimizer = library[name]([theirs], lr=lr)
     for rows in rng.integers(0, len(F), (steps, 32)):
         w = rules[name](w, log_gradient(w, F[rows], malignant[rows]), memory, lr)
-        theirs.grad = torch.tensor(log_gradient(theirs.detach().numpy(), F[rows], malignant[rows]))
+        slope = log_gradient(theirs.detach().numpy(), F[rows], malignant[rows])
+        theirs.grad = torch.tensor(slope)
         optimizer.step()
         gap = max(gap, np.abs(w - theirs.detach().numpy()).max())
     return gap
@@ -463,21 +501,26 @@ def one_pass_of(rule, lr):
 
 
 by_adagrad, memory = one_pass_of(adagrad, 0.1)
-times_seen, rate = np.bincount(seen.ravel(), minlength=len(START)), 0.1 / np.sqrt(memory["sum"])
+times_seen = np.bincount(seen.ravel(), minlength=len(START))
+rate = 0.1 / np.sqrt(memory["sum"])
 slope, height = np.polyfit(np.log(times_seen), np.log(rate), 1)
 
 fig, ax = plots.figure("AdaGrad gives the rare a large rate, the frequent a small one",
-                       xlabel="times seen in training (log)", ylabel="effective learning rate (log)")
+                       xlabel="times seen in training (log)",
+                       ylabel="effective learning rate (log)")
 ax.loglog(times_seen, rate, ".", color=plots.GREEN, alpha=0.5)
 span = np.array([times_seen.min(), times_seen.max()])
 ax.loglog(span, np.exp(height) * span**slope, color=plots.INK, linewidth=1.2)
 plots.name(ax, 3000, 4, f"slope {slope:.2f}", plots.INK)
-plots.show("Each weight's effective rate against how often it was seen: a falling line in log-log scale.")
+plots.show("Each weight's effective rate against how often it was seen: "
+           "a falling line in log-log scale.")
 
 # %%
 by_sgd = max(one_pass_of(sgd, lr)[0] for lr in (0.3, 1, 2, 4))
-claim("AdaGrad's rate falls about as one over the root of the count", slope, at_least=-0.7, at_most=-0.4)
-claim("after one pass AdaGrad is ahead of SGD at the best of four rates, in points of the gap",
+claim("AdaGrad's rate falls about as one over the root of the count",
+      slope, at_least=-0.7, at_most=-0.4)
+claim("after one pass AdaGrad is ahead of SGD at the best of four rates, "
+      "in points of the gap",
       by_adagrad - by_sgd, at_least=2)
 
 # %% [markdown]
@@ -488,9 +531,10 @@ claim("after one pass AdaGrad is ahead of SGD at the best of four rates, in poin
 # Here is the race, each method at one rate for both ravines. Turn `tilt` yourself.
 
 # %%
-COLORS = {"SGD": plots.INK, "momentum": plots.BLUE, "AdaGrad": plots.GREEN, "RMSProp": plots.SKY,
-          "AdaDelta": plots.PURPLE, "Adam": plots.ORANGE}
-RATES = {"SGD": 0.01, "momentum": 0.01, "AdaGrad": 0.5, "RMSProp": 0.02, "AdaDelta": 10, "Adam": 0.1}
+COLORS = {"SGD": plots.INK, "momentum": plots.BLUE, "AdaGrad": plots.GREEN,
+          "RMSProp": plots.SKY, "AdaDelta": plots.PURPLE, "Adam": plots.ORANGE}
+RATES = {"SGD": 0.01, "momentum": 0.01, "AdaGrad": 0.5, "RMSProp": 0.02, "AdaDelta": 10,
+         "Adam": 0.1}
 
 
 def race(name, tilt, steps):
@@ -504,8 +548,9 @@ def race(name, tilt, steps):
 
 
 def draw(tilt=45.0, steps=80.0):
-    fig, axes = plots.panels("The Ada-family runs along the axes, and a tilt slows it", ["along an axis",
-                             f"turned by {tilt:g}°"], xlabel="weight 1", ylabel="weight 2", size=(10, 4.6))
+    fig, axes = plots.panels("The Ada-family runs along the axes, and a tilt slows it",
+                             ["along an axis", f"turned by {tilt:g}°"],
+                             xlabel="weight 1", ylabel="weight 2", size=(10, 4.6))
     for ax, angle in zip(axes, (0.0, tilt), strict=True):
         u, v = np.meshgrid(np.linspace(-2.5, 2.2, 80), np.linspace(-2.4, 0.9, 80))
         c, s = np.cos(np.deg2rad(angle)), np.sin(np.deg2rad(angle))
@@ -515,8 +560,10 @@ def draw(tilt=45.0, steps=80.0):
             path, loss = race(name, angle, steps)
             ax.plot(*path.T, color=color, linewidth=1.8, label=f"{name} {loss[-1]:.0e}")
         ax.set(xlim=(-2.5, 2.2), ylim=(-2.4, 0.9))
-        ax.legend(fontsize=10, loc="lower right", title="loss at the end", frameon=True, framealpha=0.9)
-    plots.show("Six paths in a straight ravine and in a tilted one, with the last loss of each.")
+        ax.legend(fontsize=10, loc="lower right", title="loss at the end", frameon=True,
+                  framealpha=0.9)
+    plots.show("Six paths in a straight ravine and in a tilted one, "
+               "with the last loss of each.")
 
 
 plots.knobs(draw, tilt=(0, 90), steps=(10, 400))
@@ -547,7 +594,8 @@ for name, low, high in [("SGD", 0.99, 1.01), ("AdaGrad", 5, 50), ("Adam", 2.5, 1
 
 # %%
 def fit(rule, lr, x, y, x_test, y_test, steps=400):
-    """Softmax regression by mini-batches: the training loss and the accuracy on unseen rows."""
+    """Softmax regression by mini-batches:
+    the training loss and the accuracy on unseen rows."""
     answers, memory, w = np.eye(y.max() + 1)[y], {}, np.zeros((x.shape[1], y.max() + 1))
     for rows in np.random.default_rng(SEED).integers(0, len(x), (steps, 64)):
         w = rule(w, x[rows].T @ (softmax(x[rows] @ w) - answers[rows]) / 64, memory, lr)
@@ -557,9 +605,13 @@ def fit(rule, lr, x, y, x_test, y_test, steps=400):
 
 
 digits, problems, tried = data.load("digits"), {}, {}
-DEFAULT = {name: library[name]([torch.zeros(1)]).defaults["lr"] for name in COLORS}  # PyTorch's own
+# PyTorch's own
+DEFAULT = {name: library[name]([torch.zeros(1)]).defaults["lr"] for name in COLORS}
 ladder = 10.0 ** np.arange(-7, 2.1, 0.5)
-fig, axes = plots.panels("Every method has a good rate; they differ in where it is, and how wide",
+
+# %%
+fig, axes = plots.panels("Every method has a good rate; "
+                         "they differ in where it is, and how wide",
                          ["digits, scaled", "tumours, raw"], xlabel="learning rate (log)",
                          ylabel="training loss (nats, log)", size=(10, 4), sharey=True)
 tables = (digits.x / 16, digits.y), (cancer.x, cancer.y)
@@ -568,12 +620,16 @@ for ax, where, (x, y) in zip(axes, ("digits", "raw"), tables, strict=True):
     train_rows, test_rows = np.split(order, [int(0.7 * len(x))])
     problems[where] = x[train_rows], y[train_rows], x[test_rows], y[test_rows]
     for name, color in COLORS.items():
-        tried[where, name] = np.array([fit(rules[name], lr, *problems[where]) for lr in ladder])  # (19, 2)
+        # (19, 2)
+        tried[where, name] = np.array([fit(rules[name], lr, *problems[where])
+                                       for lr in ladder])
         ax.loglog(ladder, tried[where, name][:, 0], color=color, linewidth=1.8, label=name)
-        ax.plot(DEFAULT[name], fit(rules[name], DEFAULT[name], *problems[where])[0], "o", color=color)
+        ax.plot(DEFAULT[name], fit(rules[name], DEFAULT[name], *problems[where])[0], "o",
+                color=color)
     ax.set_ylim(0.01, 3000)
 axes[0].legend(fontsize=10, loc="upper left", ncols=2, title="dot: PyTorch's default rate")
-plots.show("Loss against learning rate, six methods, two problems: U-shaped curves at different places.")
+plots.show("Loss against learning rate, six methods, two problems: "
+           "U-shaped curves at different places.")
 
 # %%
 def at_best(where, name):  # loss, accuracy and rate where the training loss is smallest
@@ -582,21 +638,29 @@ def at_best(where, name):  # loss, accuracy and rate where the training loss is 
 
 
 accuracy = [at_best("digits", name)[1] for name in COLORS]
-claim("at the best rate of each, all six read unseen digits alike, SGD too", np.ptp(accuracy), at_most=0.04)
+claim("at the best rate of each, all six read unseen digits alike, SGD too",
+      np.ptp(accuracy), at_most=0.04)
 
 # %%
 default = {name: fit(rules[name], DEFAULT[name], *problems["digits"])[0] for name in COLORS}
 family = [default[name] for name in ("AdaGrad", "RMSProp", "AdaDelta", "Adam")]
 claim("at PyTorch's default rates SGD is last: its loss over the family's worst",
       default["SGD"] / max(family), at_least=1.2)
-claim("but the family is not alike there either: worst loss over best", max(family) / min(family), at_least=4)
+claim("but the family is not alike there either: worst loss over best",
+      max(family) / min(family), at_least=4)
 
 # %%
-sgd_default, adam_default = (fit(rules[name], DEFAULT[name], *problems["raw"])[0] for name in ("SGD", "Adam"))
+sgd_default, adam_default = (fit(rules[name], DEFAULT[name], *problems["raw"])[0]
+                             for name in ("SGD", "Adam"))
 sgd_best, adam_best = at_best("raw", "SGD"), at_best("raw", "Adam")
-claim("on raw columns, at default rates: SGD's loss over Adam's", sgd_default / adam_default, at_least=20)
-claim("SGD's best rate there is a small part of its default", sgd_best[2] / DEFAULT["SGD"], at_most=0.1)
-claim("and even there its loss stays above Adam's", sgd_best[0] / adam_best[0], at_least=1.2)
+
+# %%
+claim("on raw columns, at default rates: SGD's loss over Adam's",
+      sgd_default / adam_default, at_least=20)
+claim("SGD's best rate there is a small part of its default",
+      sgd_best[2] / DEFAULT["SGD"], at_most=0.1)
+claim("and even there its loss stays above Adam's",
+      sgd_best[0] / adam_best[0], at_least=1.2)
 
 # %% [markdown]
 # So the sentence is half right. Tuned, and with scaled inputs, plain SGD is as good as the family.
@@ -631,7 +695,8 @@ claim("and even there its loss stays above Adam's", sgd_best[0] / adam_best[0], 
 # %%
 def evolution_gradient(loss, w, pairs=20, sigma=0.1):
     noise = rng.normal(size=(pairs, len(w)))
-    gain = np.array([loss(w + sigma * e) - loss(w - sigma * e) for e in noise]) / (2 * sigma)
+    gain = (np.array([loss(w + sigma * e) - loss(w - sigma * e) for e in noise])
+            / (2 * sigma))
     return gain @ noise / pairs
 
 
@@ -644,15 +709,18 @@ def evolve(loss, w, steps=300, lr=0.1, sigma=0.1):
 
 cuts = np.linspace(-1, 1.5, 4000)
 stairs = np.array([np.mean((F[:, 0] > cut) != malignant) for cut in cuts])
-blurred = np.mean([np.interp(cuts + e, cuts, stairs) for e in rng.normal(0, 0.1, 500)], axis=0)
+blurred = np.mean([np.interp(cuts + e, cuts, stairs) for e in rng.normal(0, 0.1, 500)],
+                  axis=0)
 fig, ax = plots.figure("Blur the stairs, and there is a slope again",
-                       xlabel="cut (standard deviations of radius)", ylabel="share of errors")
+                       xlabel="cut (standard deviations of radius)",
+                       ylabel="share of errors")
 ax.plot(cuts, stairs, color=plots.GREY, linewidth=1.2)
 ax.plot(cuts, blurred, color=plots.ORANGE)
 ax.set(xlim=(0, 0.5), ylim=(0.105, 0.15))
 plots.name(ax, 0.2, 0.113, "the stairs", plots.GREY, ha="right")
 plots.name(ax, 0.17, 0.130, "what evolution sees", plots.ORANGE)
-plots.show("A staircase of errors by cut, and the smooth valley that remains after blurring.")
+plots.show("A staircase of errors by cut, "
+           "and the smooth valley that remains after blurring.")
 
 # %% [markdown]
 # How well does a guess from $m = 20$ pairs point along the true gradient?
@@ -668,19 +736,25 @@ def cosine(a, b):
 
 for d in (31, 650, 5000):
     slope = rng.normal(size=d)
-    hits = np.mean([cosine(evolution_gradient(slope.dot, np.zeros(d)), slope) for _ in range(20)])
+    hits = np.mean([cosine(evolution_gradient(slope.dot, np.zeros(d)), slope)
+                    for _ in range(20)])
     claim(f"20 pairs, {d:,} weights: cosine minus theory", hits - (20 / (20 + d)) ** 0.5,
           at_least=-0.08, at_most=0.08)
 
 # %%
 fitting, judging = np.split(rng.permutation(len(tumours)), [400])
-wide, told = np.column_stack([tumours, np.ones(len(tumours))]), malignant[fitting]  # (569, 31), (400,)
+wide = np.column_stack([tumours, np.ones(len(tumours))])  # (569, 31)
+told = malignant[fitting]  # (400,)
 losses = {"log-loss": lambda w: log_loss(w, wide[fitting], told),
           "errors": lambda w: np.mean((wide[fitting] @ w > 0) != told)}
-ways = {"gradient": descend(lambda w: log_gradient(w, wide[fitting], told), np.zeros(31), 1.0, 300)[-1],
+ways = {"gradient": descend(lambda w: log_gradient(w, wide[fitting], told), np.zeros(31),
+                            1.0, 300)[-1],
         "evolution": evolve(losses["log-loss"], np.zeros(31)),
         "on errors": evolve(losses["errors"], rng.normal(0, 0.3, 31), lr=0.05)}
-score = {way: np.mean((wide[judging] @ w > 0) == malignant[judging]) for way, w in ways.items()}
+score = {way: np.mean((wide[judging] @ w > 0) == malignant[judging])
+         for way, w in ways.items()}
+
+# %%
 claim("300 steps of evolution reach the accuracy of 300 gradient steps, give or take",
       abs(score["evolution"] - score["gradient"]), at_most=0.05)
 claim("so do 300 steps on the share of errors itself, which has no slope",
@@ -699,7 +773,8 @@ points = np.column_stack([points, np.ones(1000)])  # (1000, 3)
 
 
 def step_network(w, x):
-    """Eight step neurons, then a logit: the first 24 weights are hidden, the last 9 read them. -> (n,)"""
+    """Eight step neurons, then a logit: the first 24 weights are hidden,
+    the last 9 read them. -> (n,)"""
     hidden = (x @ w[:24].reshape(3, 8) > 0).astype(float)
     return np.column_stack([hidden, np.ones(len(x))]) @ w[24:]
 
@@ -710,14 +785,19 @@ def ring_loss(w):
 
 
 start = np.append(rng.normal(size=24), rng.normal(0, 0.1, 9))
-slopes = np.array([(ring_loss(start + e) - ring_loss(start - e)) / 2e-6 for e in 1e-6 * np.eye(33)])
+slopes = np.array([(ring_loss(start + e) - ring_loss(start - e)) / 2e-6
+                   for e in 1e-6 * np.eye(33)])
 claim("the hidden step neurons have no gradient", np.mean(slopes[:24] == 0), at_least=0.9)
 
-output_only = minimize(lambda top: ring_loss(np.append(start[:24], top)), start[24:], method="BFGS").x
-ends = {"descent": np.append(start[:24], output_only), "evolution": evolve(ring_loss, start, sigma=0.2)}
-score = {name: np.mean((step_network(w, points[500:]) > 0) == inside[500:]) for name, w in ends.items()}
+output_only = minimize(lambda top: ring_loss(np.append(start[:24], top)), start[24:],
+                       method="BFGS").x
+ends = {"descent": np.append(start[:24], output_only),
+        "evolution": evolve(ring_loss, start, sigma=0.2)}
+score = {name: np.mean((step_network(w, points[500:]) > 0) == inside[500:])
+         for name, w in ends.items()}
 claim("evolution trains the network of steps", score["evolution"], at_least=0.88)
-claim("and beats descent, which moves the output only", score["evolution"] - score["descent"], at_least=0.05)
+claim("and beats descent, which moves the output only",
+      score["evolution"] - score["descent"], at_least=0.05)
 
 # %% [markdown]
 # ## What goes wrong in practice

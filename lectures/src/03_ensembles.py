@@ -60,7 +60,9 @@ speaker = rng.random((cases, 1)) < 0.6
 repeats = rng.random((cases, judges)) < 0.5
 swayed = np.where(repeats, speaker, own)
 
-claim("a majority of weak judges is nearly always right", np.mean(own.mean(axis=1) > 0.5), at_least=0.96)
+# %%
+claim("a majority of weak judges is nearly always right",
+      np.mean(own.mean(axis=1) > 0.5), at_least=0.96)
 claim("a majority of judges who repeat a speaker is as weak as the speaker",
       np.mean(swayed.mean(axis=1) > 0.5), at_most=0.65)
 
@@ -107,11 +109,13 @@ def committee(share, machines=30):
 repeats = run.pick(lecture=250, full=2000)
 shares = (0.1, 0.3, 0.5, 0.7, 0.9, 1)
 answers = {share: np.array([committee(share) for _ in range(repeats)]) for share in shares}
-answers[0] = np.array([[copycat(*sample(50)) for _ in range(30)] for _ in range(repeats)])  # a sample each
+# a sample each
+answers[0] = np.array([[copycat(*sample(50)) for _ in range(30)] for _ in range(repeats)])
 
 # %%
 def spread(answers):
-    """Variance of a machine and correlation of two, over the repeats, seen on the first six machines."""
+    """Variance of a machine and correlation of two, over the repeats,
+    seen on the first six machines."""
     error = answers[:, :6] - answers[:, :6].mean(axis=0)  # (repeats, 6, 50)
     cov = np.einsum("rig,rjg->ij", error, error) / error[:, 0].size
     variance = np.trace(cov) / 6
@@ -127,28 +131,37 @@ def theory(m, rho):
     return rho + (1 - rho) / m
 
 
-m, shown = np.arange(1, 31), {0: "a sample each", 0.3: "30 % of one sample", 0.7: "70 %", 1: "all of it"}
-fig, (left, right) = plots.panels("What the machines share stays; lines are theory, dots are measured",
+m = np.arange(1, 31)
+shown = {0: "a sample each", 0.3: "30 % of one sample", 0.7: "70 %", 1: "all of it"}
+
+# %%
+fig, (left, right) = plots.panels("What the machines share stays; "
+                                  "lines are theory, dots are measured",
                                   ["more machines", "less correlation, 30 machines"],
-                                  xlabel="machines", ylabel="variance (one machine = 1)", sharey=True)
+                                  xlabel="machines", ylabel="variance (one machine = 1)",
+                                  sharey=True)
 COLORS = [plots.GREEN, plots.BLUE, plots.ORANGE, plots.RED]
 for (share, label), color in zip(shown.items(), COLORS, strict=True):
     expected = theory(m, spread(answers[share])[1])
     left.plot(m, expected, color=color)
     left.plot(m[::3], [left_over(answers[share], k) for k in m[::3]], "o", color=color)
-    plots.name(left, 30, expected[-1], label, color, dx=0, dy=-10 if share == 1 else 12, ha="right")
+    plots.name(left, 30, expected[-1], label, color, dx=0, dy=-10 if share == 1 else 12,
+               ha="right")
 right.plot([0, 1], theory(30, np.array([0, 1])), color=plots.INK, linewidth=1)
 for a in answers.values():
     right.plot(spread(a)[1], left_over(a, 30), "o", color=plots.INK)
 right.set(xlabel="correlation ρ of two machines")
-plots.show("Left: variance falls with machines to a floor, higher the more they share. Right: a line.")
+plots.show("Left: variance falls with machines to a floor, higher the more they share. "
+           "Right: a line.")
 
 # %%
 off = [left_over(a, 30) - theory(30, spread(a)[1]) for a in answers.values()]
 claim("from six machines the formula foretells what is left of the variance with thirty",
       np.abs(off).max(), at_most=0.03)
-claim("thirty machines with a sample each leave little of it", left_over(answers[0], 30), at_most=0.08)
-claim("thirty machines that see the same leave all of it", left_over(answers[1], 30), at_least=0.9)
+claim("thirty machines with a sample each leave little of it",
+      left_over(answers[0], 30), at_most=0.08)
+claim("thirty machines that see the same leave all of it",
+      left_over(answers[1], 30), at_least=0.9)
 
 # %% [markdown]
 # ## 2 · The bootstrap makes many samples out of one
@@ -204,7 +217,8 @@ def bag(machine, x, y, machines=50):
 # %%
 def gain(machine):
     """The share of a machine's squared error that bagging takes away, over 40 samples."""
-    answers = np.array([[machine(x, y), bag(machine, x, y)] for x, y in (sample(100) for _ in range(40))])
+    answers = np.array([[machine(x, y), bag(machine, x, y)]
+                        for x, y in (sample(100) for _ in range(40))])
     alone, bagged = np.mean((answers - np.sin(2 * np.pi * grid)) ** 2, axis=(0, 2))
     return 1 - bagged / alone
 
@@ -234,13 +248,14 @@ claim("bagging does nothing for a straight line", abs(gain(straight_line)), at_m
 
 # %%
 def best_split(X, y, w):
-    """The question with the smallest squared error. X: (n, d), y and weights w: (n,) -> column j, cut t."""
+    """The question with the smallest squared error.
+    X: (n, d), y and weights w: (n,) -> column j, cut t."""
     order = X.argsort(axis=0)                                                # (n, d)
     values = np.take_along_axis(X, order, axis=0)
     n_left, sum_left = w[order].cumsum(axis=0)[:-1], (w * y)[order].cumsum(axis=0)[:-1]
     n_right, sum_right = w.sum() - n_left, w @ y - sum_left
     score = sum_left**2 / n_left + sum_right**2 / n_right                    # (n - 1, d)
-    score[values[:-1] == values[1:]] = -np.inf                               # no cut between equal values
+    score[values[:-1] == values[1:]] = -np.inf  # no cut between equal values
     i, j = np.unravel_index(score.argmax(), score.shape)
     return j, (values[i, j] + values[i + 1, j]) / 2
 
@@ -251,7 +266,8 @@ def grow(X, y, w, depth):
         return np.average(y, weights=w)
     j, t = best_split(X, y, w)
     yes = X[:, j] <= t
-    return j, t, grow(X[yes], y[yes], w[yes], depth - 1), grow(X[~yes], y[~yes], w[~yes], depth - 1)
+    return (j, t, grow(X[yes], y[yes], w[yes], depth - 1),
+            grow(X[~yes], y[~yes], w[~yes], depth - 1))
 
 
 def answer(tree, X):
@@ -267,35 +283,43 @@ points, moon = make_moons(2500, noise=0.3, random_state=SEED)
 x, y, x_test, y_test = points[:500], moon[:500], points[500:], moon[500:]
 one = np.ones(len(x))
 stump, small, full = (grow(x, y, one, depth) for depth in (1, 3, 100))
-bagged = [grow(x[rows], y[rows], one, depth=100) for rows in (bootstrap(len(x)) for _ in range(50))]
+bagged = [grow(x[rows], y[rows], one, depth=100)
+          for rows in (bootstrap(len(x)) for _ in range(50))]
 
-machines = {"stump": lambda X: answer(stump, X), "3 questions deep": lambda X: answer(small, X),
+machines = {"stump": lambda X: answer(stump, X),
+            "3 questions deep": lambda X: answer(small, X),
             "full tree": lambda X: answer(full, X),
-            "bag of 50 full trees": lambda X: np.mean([answer(tree, X) for tree in bagged], axis=0)}
-accuracy = {name: np.mean((machine(x_test) > 0.5) == y_test) for name, machine in machines.items()}
+            "bag of 50 full trees": lambda X: np.mean([answer(tree, X) for tree in bagged],
+                                                      axis=0)}
+accuracy = {name: np.mean((machine(x_test) > 0.5) == y_test)
+            for name, machine in machines.items()}
 across, up = np.meshgrid(np.linspace(-2, 3, 160), np.linspace(-1.6, 2.1, 120))
 plane = np.column_stack([across.ravel(), up.ravel()])
 
 
 def regions(ax, machine):
     """Colour the plane by the machine's answer, 0 to 1."""
-    ax.pcolormesh(across, up, machine(plane).reshape(across.shape), cmap="RdBu", vmin=-0.6, vmax=1.6)
+    ax.pcolormesh(across, up, machine(plane).reshape(across.shape), cmap="RdBu", vmin=-0.6,
+                  vmax=1.6)
     ax.grid(visible=False)
 
 
 fig, axes = plots.panels("One tree is a staircase with islands; the bag smooths them away",
-                         [f"{name}: {100 * share:.0f} %" for name, share in accuracy.items()],
+                         [f"{name}: {100 * share:.0f} %"
+                          for name, share in accuracy.items()],
                          xlabel="", ylabel="", size=(11, 3), sharey=True)
 for ax, machine in zip(axes, machines.values(), strict=True):
     regions(ax, machine)
     ax.scatter(*x.T, s=3, c=np.where(y == 1, plots.BLUE, plots.RED))
-plots.show("Two moons, cut by one line, by a few boxes, into many islands, and by a smoother border.")
+plots.show("Two moons, cut by one line, by a few boxes, into many islands, "
+           "and by a smoother border.")
 
 # %%
 theirs = DecisionTreeClassifier(random_state=SEED).fit(x, y)
 claim("our tree is as good as scikit-learn's",
       abs(accuracy["full tree"] - theirs.score(x_test, y_test)), at_most=0.03)
-claim("the full tree makes no mistake on its own rows", np.mean((answer(full, x) > 0.5) == y), at_least=1)
+claim("the full tree makes no mistake on its own rows",
+      np.mean((answer(full, x) > 0.5) == y), at_least=1)
 claim("a bag of full trees beats the full tree",
       accuracy["bag of 50 full trees"] - accuracy["full tree"], at_least=0.01)
 
@@ -313,32 +337,44 @@ claim("a bag of full trees beats the full tree",
 digits = data.load("digits")
 order = rng.permutation(len(digits.x))
 fit, judge, votes = order[:900], order[900:], {}
-for label, model in {"bag": ensemble.BaggingClassifier(DecisionTreeClassifier(), 100, random_state=SEED),
-                     "forest": ensemble.RandomForestClassifier(oob_score=True, random_state=SEED)}.items():
+for label, model in {"bag": ensemble.BaggingClassifier(DecisionTreeClassifier(), 100,
+                                                       random_state=SEED),
+                     "forest": ensemble.RandomForestClassifier(oob_score=True,
+                                                               random_state=SEED)}.items():
     model.fit(digits.x[fit], digits.y[fit])
     said = [tree.predict_proba(digits.x[judge]) for tree in model.estimators_]
     votes[label] = np.array(said)  # (100, n, 10)
-wrong = {label: v.argmax(axis=2) != digits.y[judge] for label, v in votes.items()}  # (100, n)
+# wrong (100, n)
+wrong = {label: v.argmax(axis=2) != digits.y[judge] for label, v in votes.items()}
 
 fig, ax = plots.figure("Digits: less alike is worth more than better alone",
                        xlabel="trees", ylabel="test error (%)")
 for label, color in (("bag", plots.BLUE), ("forest", plots.GREEN)):
-    leading = votes[label].cumsum(axis=0).argmax(axis=2)  # (100, n): the class that leads after each tree
-    ax.plot(np.arange(1, 101), 100 * np.mean(leading != digits.y[judge], axis=1), color=color)
+    # leading (100, n): the class that leads after each tree
+    leading = votes[label].cumsum(axis=0).argmax(axis=2)
+    ax.plot(np.arange(1, 101), 100 * np.mean(leading != digits.y[judge], axis=1),
+            color=color)
     plots.name(ax, 100, 100 * np.mean(leading[-1] != digits.y[judge]), label, color)
     ax.axhline(100 * wrong[label].mean(), color=color, linewidth=1, linestyle=":")
-    plots.name(ax, 40, 100 * wrong[label].mean(), f"one tree of the {label}, on average", color, dy=7)
-plots.show("Error falls with the number of trees, for the forest further, though its single trees are worse.")
+    plots.name(ax, 40, 100 * wrong[label].mean(), f"one tree of the {label}, on average",
+               color, dy=7)
+plots.show("Error falls with the number of trees, for the forest further, "
+           "though its single trees are worse.")
 
 # %%
-error = {label: np.mean(v.sum(axis=0).argmax(axis=1) != digits.y[judge]) for label, v in votes.items()}
-alike = {label: np.corrcoef(w).mean() for label, w in wrong.items()}  # correlation of two trees' mistakes
+error = {label: np.mean(v.sum(axis=0).argmax(axis=1) != digits.y[judge])
+         for label, v in votes.items()}
+# correlation of two trees' mistakes
+alike = {label: np.corrcoef(w).mean() for label, w in wrong.items()}
 claim("a tree of the forest is worse than a tree of the bag",
       wrong["forest"].mean() - wrong["bag"].mean(), at_least=0.01)
-claim("the forest's trees make less similar mistakes", alike["bag"] - alike["forest"], at_least=0.03)
-claim("so the forest makes fewer mistakes than the bag", error["bag"] - error["forest"], at_least=0.005)
+claim("the forest's trees make less similar mistakes",
+      alike["bag"] - alike["forest"], at_least=0.03)
+claim("so the forest makes fewer mistakes than the bag",
+      error["bag"] - error["forest"], at_least=0.005)
 claim("out-of-bag rows foretell the test error without a test set: off by",
-      abs(1 - model.oob_score_ - error["forest"]), at_most=0.03)  # model is the forest, the last one fitted
+      # model is the forest, the last one fitted
+      abs(1 - model.oob_score_ - error["forest"]), at_most=0.03)
 
 # %% [markdown]
 # ## 4 · Boosting: each machine mends what the last one left
@@ -380,15 +416,20 @@ def vote(team, X):
 
 sides = 2 * y - 1  # -1 and 1
 teams = {rounds: adaboost(x, sides, rounds) for rounds in (1, 3, 10, 100)}
-scores = {rounds: np.mean((vote(team, x_test) > 0) == y_test) for rounds, (team, _) in teams.items()}
+scores = {rounds: np.mean((vote(team, x_test) > 0) == y_test)
+          for rounds, (team, _) in teams.items()}
 
-fig, axes = plots.panels("AdaBoost: the rows that are hard grow heavy, and stumps add up to a curve",
-                         [f"stumps: {rounds}, right: {100 * s:.0f} %" for rounds, s in scores.items()],
+fig, axes = plots.panels("AdaBoost: the rows that are hard grow heavy, "
+                         "and stumps add up to a curve",
+                         [f"stumps: {rounds}, right: {100 * s:.0f} %"
+                          for rounds, s in scores.items()],
                          xlabel="", ylabel="", size=(11, 3), sharey=True)
 for ax, (team, w) in zip(axes, teams.values(), strict=True):
     regions(ax, lambda X, team=team: vote(team, X) > 0)
-    ax.scatter(*x.T, s=1500 * w, c=np.where(y == 1, plots.BLUE, plots.RED), alpha=0.7, linewidths=0)
-plots.show("Four maps of two moons; the border grows from a line to a staircase, heavy points lie along it.")
+    ax.scatter(*x.T, s=1500 * w, c=np.where(y == 1, plots.BLUE, plots.RED), alpha=0.7,
+               linewidths=0)
+plots.show("Four maps of two moons; the border grows from a line to a staircase, "
+           "heavy points lie along it.")
 
 # %%
 library = ensemble.AdaBoostClassifier(n_estimators=100, random_state=SEED).fit(x, y)
@@ -424,21 +465,24 @@ def gradient_boosting(rounds, lr, depth=2):
 
 def draw(rounds=2.0, lr=0.5):
     *_, F, after = gradient_boosting(int(rounds) + 1, lr)
-    fig, axes = plots.panels(f"After {rounds:.0f} rounds: the next tree goes for what is left",
+    fig, axes = plots.panels(f"After {rounds:.0f} rounds: "
+                             "the next tree goes for what is left",
                              ["prediction so far", "residual, and the next step"],
                              xlabel="x", ylabel="y", sharey=True)
     order = wave_x.argsort()
     for ax, dots, curve in zip(axes, (wave_y, wave_y - F), (F, after - F), strict=True):
         ax.plot(wave_x, dots, ".", color=plots.BLUE, alpha=0.6)
         ax.step(wave_x[order], curve[order], color=plots.ORANGE, where="mid")
-    plots.show("Left, a staircase that follows a noisy wave; right, what is left, and a small step to it.")
+    plots.show("Left, a staircase that follows a noisy wave; "
+               "right, what is left, and a small step to it.")
 
 
 plots.knobs(draw, rounds=(0, 100), lr=(0.05, 1))
 
 # %%
 path = list(gradient_boosting(50, lr=0.3))
-library = ensemble.GradientBoostingRegressor(n_estimators=50, learning_rate=0.3, max_depth=2)
+library = ensemble.GradientBoostingRegressor(n_estimators=50, learning_rate=0.3,
+                                             max_depth=2)
 library.fit(wave_x[:, None], wave_y)
 claim("our gradient boosting is scikit-learn's",
       np.abs(path[-1] - library.predict(wave_x[:, None])).max(), at_most=1e-5)
@@ -470,20 +514,24 @@ claim("every round lowers the training error",
 # The right panel contradicts the plain footnote; say so before somebody else does.
 
 # %%
-(moons, side), ball = make_moons(3000, noise=0.3, random_state=SEED), rng.normal(size=(3000, 10))
+moons, side = make_moons(3000, noise=0.3, random_state=SEED)
+ball = rng.normal(size=(3000, 10))
 inside = ((ball**2).sum(axis=1) < 9.34).astype(int)  # the median of the squared radius
 flipped = rng.random(3000) < 0.15
+inside = np.where(rng.random(3000) < 0.1, 1 - inside, inside)
 tasks = {"two moons, 15 % wrong labels": (moons, np.where(flipped, 1 - side, side)),
-         "a ball in ten dimensions, 10 % wrong": (ball, np.where(rng.random(3000) < 0.1, 1 - inside, inside))}
+         "a ball in ten dimensions, 10 % wrong": (ball, inside)}
 COLORS = {"stumps": plots.BLUE, "8 deep": plots.ORANGE, "full trees": plots.RED}
 curves, bagged = {}, []
 for place, (X, label) in zip(("moons", "ball"), tasks.values(), strict=True):
     train, test = (X[:1000], label[:1000]), (X[1000:], label[1000:])
     for kind, depth in zip(COLORS, (1, 8, None), strict=True):
         tree = DecisionTreeClassifier(max_depth=depth, random_state=SEED)
-        boosted = ensemble.AdaBoostClassifier(tree, n_estimators=200, random_state=SEED).fit(*train)
+        boosted = ensemble.AdaBoostClassifier(tree, n_estimators=200,
+                                              random_state=SEED).fit(*train)
         curves[place, kind] = 1 - np.array(list(boosted.staged_score(*test)))
-    full_trees = ensemble.BaggingClassifier(DecisionTreeClassifier(), 100, random_state=SEED).fit(*train)
+    full_trees = ensemble.BaggingClassifier(DecisionTreeClassifier(), 100,
+                                            random_state=SEED).fit(*train)
     bagged.append(1 - full_trees.score(*test))
 last = {key: curve[-1] for key, curve in curves.items()}
 gained = {key: curve[0] - last[key] for key, curve in curves.items()}
@@ -492,26 +540,36 @@ _, w = adaboost(moons[:500], 2 * noisy - 1, rounds=50)
 heavier = w[wrong].mean() / w[~wrong].mean()
 
 # %%
-fig, axes = plots.panels("Boosting helps stumps; deep trees gain in one task of two, full trees never",
-                         tasks, xlabel="rounds of AdaBoost", ylabel="test error (%)", sharey=True)
+fig, axes = plots.panels("Boosting helps stumps; "
+                         "deep trees gain in one task of two, full trees never",
+                         tasks, xlabel="rounds of AdaBoost", ylabel="test error (%)",
+                         sharey=True)
 for (place, kind), curve in curves.items():
     ax = axes[["moons", "ball"].index(place)]
-    curve = 100 * np.append(curve, np.repeat(curve[-1], 200 - len(curve)))  # one that stopped stays as it is
+    # one that stopped stays as it is
+    curve = 100 * np.append(curve, np.repeat(curve[-1], 200 - len(curve)))
     ax.plot(np.arange(1, 201), curve, color=COLORS[kind], linewidth=1.5)
     plots.name(ax, 200, curve[-1], kind, COLORS[kind])
 for ax, error in zip(axes, bagged, strict=True):
     ax.axhline(100 * error, color=plots.GREEN, linestyle=":")
 plots.name(axes[1], 0, 100 * bagged[1], "100 full trees, bagged", plots.GREEN, dx=0, dy=-9)
-plots.show("Error over rounds. Stumps fall in both; deep trees only on the right; full trees stay flat.")
+plots.show("Error over rounds. Stumps fall in both; deep trees only on the right; "
+           "full trees stay flat.")
 
 # %%
-claim("after fifty rounds of stumps a wrong label weighs more than a right one", heavier, at_least=2)
+claim("after fifty rounds of stumps a wrong label weighs more than a right one",
+      heavier, at_least=2)
 claim("moons: boosting helps stumps", gained["moons", "stumps"], at_least=0.02)
-claim("moons: it does nothing for deep trees, or harm", gained["moons", "8 deep"], at_most=0.01)
-claim("boosting a full tree ends after one round", len(curves["moons", "full trees"]), at_most=1)
-claim("averaging helps full trees, boosting cannot", last["moons", "full trees"] - bagged[0], at_least=0.03)
-claim("ball: boosting helps deep trees, against the footnote", gained["ball", "8 deep"], at_least=0.03)
-claim("ball: but they end behind stumps", last["ball", "8 deep"] - last["ball", "stumps"], at_least=0.005)
+claim("moons: it does nothing for deep trees, or harm",
+      gained["moons", "8 deep"], at_most=0.01)
+claim("boosting a full tree ends after one round",
+      len(curves["moons", "full trees"]), at_most=1)
+claim("averaging helps full trees, boosting cannot",
+      last["moons", "full trees"] - bagged[0], at_least=0.03)
+claim("ball: boosting helps deep trees, against the footnote",
+      gained["ball", "8 deep"], at_least=0.03)
+claim("ball: but they end behind stumps",
+      last["ball", "8 deep"] - last["ball", "stumps"], at_least=0.005)
 
 # %% [markdown]
 # ## 6 · Stacking bends what averaging cannot
@@ -531,7 +589,8 @@ claim("ball: but they end behind stumps", last["ball", "8 deep"] - last["ball", 
 # Expect "the average of many lines is a curve". Let the picture answer, and then put the word *layer* on the board.
 
 # %%
-machines = {"tree": DecisionTreeClassifier(random_state=SEED), "regression": SoftmaxRegression(1e-3)}
+machines = {"tree": DecisionTreeClassifier(random_state=SEED),
+            "regression": SoftmaxRegression(1e-3)}
 pixels, label = digits.x[fit] / 16, digits.y[fit]
 
 
@@ -552,19 +611,27 @@ on_top = {"stack, on seen rows": ask(machines, pixels), "stack, out of fold": ou
 
 # %%
 unseen, truth = digits.x[judge] / 16, digits.y[judge]
-read = {name: np.mean(machine.predict(unseen) == truth) for name, machine in machines.items()}
+read = {name: np.mean(machine.predict(unseen) == truth)
+        for name, machine in machines.items()}
 for name, said in on_top.items():
-    read[name] = np.mean(SoftmaxRegression(1e-3).fit(said, label).predict(ask(machines, unseen)) == truth)
+    top = SoftmaxRegression(1e-3).fit(said, label)
+    read[name] = np.mean(top.predict(ask(machines, unseen)) == truth)
+
+# %%
 plots.bars("Fitted on seen rows, a stack trusts what was learned by heart",
-           {name: 100 * share for name, share in read.items()}, xlabel="digits read (%)", unit=" %", digits=1,
+           {name: 100 * share for name, share in read.items()}, xlabel="digits read (%)",
+           unit=" %", digits=1,
            colors={"stack, on seen rows": plots.RED, "stack, out of fold": plots.GREEN})
-plots.show("The stack fitted on seen rows is as poor as the tree; out of fold as good as the regression.")
+plots.show("The stack fitted on seen rows is as poor as the tree; "
+           "out of fold as good as the regression.")
 
 # %%
 leaky, honest = read["stack, on seen rows"], read["stack, out of fold"]
 claim("out of fold beats the leak", honest - leaky, at_least=0.06)
-claim("the leak drags the stack below its best machine", read["regression"] - leaky, at_least=0.06)
-claim("the honest stack is level with its best machine", abs(honest - read["regression"]), at_most=0.03)
+claim("the leak drags the stack below its best machine",
+      read["regression"] - leaky, at_least=0.06)
+claim("the honest stack is level with its best machine",
+      abs(honest - read["regression"]), at_most=0.03)
 
 # %% [markdown]
 # The honest stack found out whom to trust, and little more: a tree adds next to nothing to a regression here.
@@ -580,7 +647,8 @@ x, y, x_test, y_test = points[:1000], moon[:1000], points[1000:], moon[1000:]
 
 
 def bag_of_regressions(rows_each, machines=16):
-    """Logistic regressions, each on random rows. 1e-3 is a small price on large weights (lecture 06)."""
+    """Logistic regressions, each on random rows.
+    1e-3 is a small price on large weights (lecture 06)."""
     bag = []
     while len(bag) < machines:
         rows = rng.integers(len(x), size=rows_each)
@@ -601,21 +669,28 @@ def stack(bag):
 
 
 # %%
-alone, nervous, calm = LogisticRegression(1e-3).fit(x, y), bag_of_regressions(5), bag_of_regressions(len(x))
+alone = LogisticRegression(1e-3).fit(x, y)
+nervous = bag_of_regressions(5)
+calm = bag_of_regressions(len(x))
 machines = {"one regression": lambda X: alone.predict_proba(X)[:, 1],
             "16, averaged": lambda X: opinions(nervous, X).mean(axis=1),
             "16, stacked": stack(nervous), "16 copies, stacked": stack(calm)}
-accuracy = {name: np.mean((machine(x_test) > 0.5) == y_test) for name, machine in machines.items()}
-fig, axes = plots.panels("A bag of regressions stays nearly straight; a regression stacked on it bends",
-                         [f"{name}: {100 * share:.0f} %" for name, share in accuracy.items()],
+accuracy = {name: np.mean((machine(x_test) > 0.5) == y_test)
+            for name, machine in machines.items()}
+fig, axes = plots.panels("A bag of regressions stays nearly straight; "
+                         "a regression stacked on it bends",
+                         [f"{name}: {100 * share:.0f} %"
+                          for name, share in accuracy.items()],
                          xlabel="", ylabel="", size=(11, 3), sharey=True)
-for ax, machine, shown in zip(axes, machines.values(), [[], nervous, nervous, calm], strict=True):
+for ax, machine, shown in zip(axes, machines.values(), [[], nervous, nervous, calm],
+                              strict=True):
     regions(ax, lambda X, machine=machine: machine(X) > 0.5)
     ax.scatter(*x[::3].T, s=3, c=np.where(y[::3] == 1, plots.BLUE, plots.RED))
     for regression in shown:
         border = regression.predict_proba(plane)[:, 1].reshape(across.shape)
         ax.contour(across, up, border, levels=[0.5], colors=plots.INK, linewidths=0.5)
-plots.show("Four maps of two moons: straight; nearly so, over sixteen lines; bent; straight again.")
+plots.show("Four maps of two moons: straight; nearly so, over sixteen lines; bent; "
+           "straight again.")
 
 # %%
 averaged = machines["16, averaged"](x_test) > 0.5
@@ -670,7 +745,8 @@ def columns(log, names):
 
 
 encoder = TargetEncoder(cv=StratifiedKFold(5, shuffle=True, random_state=SEED))
-X = np.hstack([columns(past, attributes), encoder.fit_transform(columns(past, ids), past.click)])
+X = np.hstack([columns(past, attributes),
+               encoder.fit_transform(columns(past, ids), past.click)])
 X_future = np.hstack([columns(future, attributes), encoder.transform(columns(future, ids))])
 
 # %%
@@ -678,25 +754,33 @@ size = {"learning_rate": 0.2, "max_depth": 5}
 boosted = {"boosting, ours": GradientBoostingClassifier(60, **size),
            "boosting, scikit-learn": ensemble.HistGradientBoostingClassifier(
                max_iter=60, max_leaf_nodes=32, early_stopping=False, **size)}
-predicted = {name: model.fit(X, past.click).predict_proba(X_future)[:, 1] for name, model in boosted.items()}
+predicted = {name: model.fit(X, past.click).predict_proba(X_future)[:, 1]
+             for name, model in boosted.items()}
 
 # %%
 crosses = [("age", "gender", "category"), ("device", "category"), ("hour", "category")]
 plain = attributes + ids
-for name, terms in {"regression": plain, "regression, told the crosses": plain + crosses}.items():
+for name, terms in {"regression": plain,
+                    "regression, told the crosses": plain + crosses}.items():
     model = LogisticRegression(1e-5).fit(past.one_hot(terms), past.click)
     predicted[name] = model.predict_proba(future.one_hot(terms))[:, 1]
 
 share = {name: 100 * future.share_of_gap(p) for name, p in predicted.items()}
+
+# %%
 plots.bars("Boosting beats the regression, and known crosses beat boosting",
-           {"base rate": 0, **dict(sorted(share.items(), key=lambda item: item[1])), "truth": 100},
+           {"base rate": 0, **dict(sorted(share.items(), key=lambda item: item[1])),
+            "truth": 100},
            xlabel="share of the gap (%)", unit=" %",
-           colors={"truth": plots.INK, "boosting, ours": plots.GREEN, "boosting, scikit-learn": plots.GREEN})
-plots.show("Bars: regression lowest, both boostings level and higher, regression with crosses higher still.")
+           colors={"truth": plots.INK, "boosting, ours": plots.GREEN,
+                   "boosting, scikit-learn": plots.GREEN})
+plots.show("Bars: regression lowest, both boostings level and higher, "
+           "regression with crosses higher still.")
 
 # %%
 ours, theirs = share["boosting, ours"], share["boosting, scikit-learn"]
-claim("gradient boosting beats logistic regression on the ad log", ours - share["regression"], at_least=4)
+claim("gradient boosting beats logistic regression on the ad log",
+      ours - share["regression"], at_least=4)
 claim("ours reaches scikit-learn's share", abs(ours - theirs), at_most=2)
 claim("a regression that is told the crosses beats boosting",
       share["regression, told the crosses"] - ours, at_least=4)

@@ -28,7 +28,8 @@ from utils import concept_map, data, plots, runtime
 from utils.claims import claim
 from utils.scratch import autograd
 
-run = runtime.setup(PROFILE, SEED, DEVICE, BUDGET, threads=1)  # matrices this small: a second thread only waits
+# matrices this small: a second thread only waits
+run = runtime.setup(PROFILE, SEED, DEVICE, BUDGET, threads=1)
 rng = np.random.default_rng(SEED)
 
 # %%
@@ -71,47 +72,56 @@ def neuron(w, b, x=2.0, y=1.0):
     d_u, d_b = d_z, d_z          # a sum passes its gradient on to both
     d_w, d_x = d_u * x, d_u * w  # a product swaps its factors
     values = {"x": x, "w": w, "u": u, "b": b, "z": z, "a": a, "y": y, "e": e, "loss": loss}
-    return values, {"x": d_x, "w": d_w, "u": d_u, "b": d_b, "z": d_z, "a": d_a, "y": -d_e, "e": d_e,
-                    "loss": d_loss}
+    return values, {"x": d_x, "w": d_w, "u": d_u, "b": d_b, "z": d_z, "a": d_a, "y": -d_e,
+                    "e": d_e, "loss": d_loss}
 
 
 # %%
-PLACES = {"x": (0, 2), "w": (0, 1), "u": (1, 1.5), "b": (1, 0.5), "z": (2, 1), "a": (3, 1), "y": (3, 0),
-          "e": (4, 0.5), "loss": (5, 0.5)}
-STEPS = {"u": ("w x", "xw"), "z": ("u + b", "ub"), "a": ("tanh z", "z"), "e": ("a − y", "ay"),
-         "loss": ("e²", "e")}
+PLACES = {"x": (0, 2), "w": (0, 1), "u": (1, 1.5), "b": (1, 0.5), "z": (2, 1), "a": (3, 1),
+          "y": (3, 0), "e": (4, 0.5), "loss": (5, 0.5)}
+STEPS = {"u": ("w x", "xw"), "z": ("u + b", "ub"), "a": ("tanh z", "z"),
+         "e": ("a − y", "ay"), "loss": ("e²", "e")}
 
 
 def draw(w=0.5, b=-0.4):
     values, gradients = neuron(w, b)
-    _, ax = plots.figure("Values go forward, gradients come back", xlabel="", ylabel="", size=(9.5, 3.4))
+    _, ax = plots.figure("Values go forward, gradients come back", xlabel="", ylabel="",
+                         size=(9.5, 3.4))
     ax.set(xlim=(-0.5, 5.55), ylim=(-0.45, 2.5))
     ax.axis("off")
     for end, (_, inputs) in STEPS.items():
         for start in inputs:
             ax.annotate("", PLACES[end], PLACES[start],
-                        arrowprops={"arrowstyle": "-|>", "color": plots.GREY, "shrinkA": 34, "shrinkB": 38})
+                        arrowprops={"arrowstyle": "-|>", "color": plots.GREY, "shrinkA": 34,
+                                    "shrinkB": 38})
     for node, (column, row) in PLACES.items():
         label = f"{node} = {STEPS[node][0]}" if node in STEPS else node
         style = {"ha": "center", "va": "center"}
-        ax.text(column, row + 0.24, label, color=plots.INK, fontsize=12, fontweight="bold", **style)
+        ax.text(column, row + 0.24, label, color=plots.INK, fontsize=12, fontweight="bold",
+                **style)
         ax.text(column, row, f"{values[node]:.3f}", color=plots.BLUE, fontsize=13, **style)
-        ax.text(column, row - 0.23, f"{gradients[node]:.3f}", color=plots.RED, fontsize=13, **style)
+        ax.text(column, row - 0.23, f"{gradients[node]:.3f}", color=plots.RED, fontsize=13,
+                **style)
     ax.text(3.1, 2.3, "blue: value, computed from left to right", color=plots.BLUE)
     ax.text(3.1, 2.0, "red: derivative of the loss, from right to left", color=plots.RED)
-    plots.show("A graph of nine nodes from x and w to the loss, with a value and a gradient at each node.")
+    plots.show("A graph of nine nodes from x and w to the loss, "
+               "with a value and a gradient at each node.")
 
 
 plots.knobs(draw, w=(-2, 2), b=(-2, 2))
 
 # %%
-# Is it right? Nudge each knob a little, by h, both ways, and see how the loss moves. No calculus needed.
+# Is it right? Nudge each knob a little, by h, both ways, and see how the loss moves.
+# No calculus needed.
 h = 1e-5
 nudged = {"w": [neuron(0.5 + s * h, -0.4)[0]["loss"] for s in (1, -1)],
           "b": [neuron(0.5, -0.4 + s * h)[0]["loss"] for s in (1, -1)]}
 gradients = neuron(0.5, -0.4)[1]
+
+# %%
 claim("by hand and by nudging, the neuron's gradients agree",
-      max(abs((up - down) / (2 * h) - gradients[name]) for name, (up, down) in nudged.items()), at_most=1e-8)
+      max(abs((up - down) / (2 * h) - gradients[name])
+          for name, (up, down) in nudged.items()), at_most=1e-8)
 
 # %% [markdown]
 # ## 2 · An engine: write down what you did, then read it backward
@@ -151,7 +161,8 @@ class Tensor:
 
 # %%
 def backward(loss):
-    """Read the tape from its end: each result passes its gradient to its inputs. The tape is empty after."""
+    """Read the tape from its end: each result passes its gradient to its inputs.
+    The tape is empty after."""
     loss.grad = np.ones_like(loss.data)
     while tape:
         result = tape.pop()
@@ -160,7 +171,8 @@ def backward(loss):
 
 # %%
 def fold(g, shape):
-    """Sum a gradient over the axes that broadcasting has added or stretched, back to `shape`."""
+    """Sum a gradient over the axes that broadcasting has added or stretched,
+    back to `shape`."""
     g = g.sum(axis=tuple(range(g.ndim - len(shape))))
     stretched = tuple(i for i, size in enumerate(shape) if size == 1)
     return g.sum(axis=stretched, keepdims=True)
@@ -193,7 +205,8 @@ backward(x * x + x)
 claim("three uses of x add up to 2x + 1", x.grad, at_least=7, at_most=7)
 
 # %%
-# Cover the right side, derive it, then look: each rule multiplies what arrives, g, by the local slope.
+# Cover the right side, derive it, then look:
+# each rule multiplies what arrives, g, by the local slope.
 def matmul(a, b):                                        # (n, d) @ (d, k)
     return Tensor(a.data @ b.data, (a, lambda g: g @ b.data.T), (b, lambda g: a.data.T @ g))
 
@@ -214,15 +227,17 @@ def tanh(a):
 def relu(a):
     return Tensor(np.maximum(a.data, 0), (a, lambda g: g * (a.data > 0)))
 
-def total(a, axis=None):                                 # a sum hands the same gradient to each entry
+# %%
+def total(a, axis=None):  # a sum hands the same gradient to each entry
     s = a.data.sum(axis, keepdims=axis is not None)
     return Tensor(s, (a, lambda g: np.broadcast_to(g, a.data.shape)))
 
 def pick(a, key):
-    """a[key]; on the way back the gradients go to the picked places, and twice picked adds up."""
+    """a[key]; on the way back the gradients go to the picked places,
+    and twice picked adds up."""
     def rule(g):
         spread = np.zeros_like(a.data)
-        np.add.at(spread, key, g)                        # spread[key] += g would keep only one
+        np.add.at(spread, key, g)  # spread[key] += g would keep only one
         return spread
     return Tensor(a.data[key], (a, rule))
 
@@ -294,20 +309,24 @@ sizes = 10.0 ** np.arange(-14, 0)
 fig, ax = plots.figure("Too large a step is inexact, too small a step is noise",
                        xlabel="step h", ylabel="relative error of the gradient")
 errors = {}
-for name, color in {"exp, log": plots.BLUE, "tanh": plots.ORANGE, "power": plots.GREEN}.items():
-    errors[name] = np.array([gap(differences(gallery[name], h), ours(gallery[name])) for h in sizes])
+for name, color in {"exp, log": plots.BLUE, "tanh": plots.ORANGE,
+                    "power": plots.GREEN}.items():
+    errors[name] = np.array([gap(differences(gallery[name], h), ours(gallery[name]))
+                             for h in sizes])
     ax.loglog(sizes, errors[name], "o-", color=color, markersize=4, label=name)
 ax.legend(loc="lower left")
 ax.text(1e-13, 1e-7, "rounding", color=plots.GREY)
 ax.text(1.2e-4, 1e-10, "formula: error ~ h²", color=plots.GREY)
-plots.show("Three V-shaped curves: the error is smallest for steps near ten to the minus five.")
+plots.show("Three V-shaped curves: the error is smallest for steps near ten to the minus "
+           "five.")
 
 # %%
 claim("every operation of the gallery has PyTorch's gradient",
       max(gap(ours(f), pytorchs(f)) for f in gallery.values()), at_most=1e-12)
 claim("finite differences agree with every operation",
       max(gap(ours(f), differences(f)) for f in gallery.values()), at_most=1e-6)
-claim("the best step is not the smallest", min(sizes[e.argmin()] for e in errors.values()), at_least=1e-7)
+claim("the best step is not the smallest",
+      min(sizes[e.argmin()] for e in errors.values()), at_least=1e-7)
 claim("a step of 1e-12 is worse than one of 1e-5, many times",
       min(e[2] / e[9] for e in errors.values()), at_least=1e3)
 
@@ -333,7 +352,8 @@ claim("a step of 1e-12 is worse than one of 1e-5, many times",
 # %%
 digits = data.load("digits")
 pixels = (digits.x - digits.x.mean()) / digits.x.std()  # (1797, 64)
-X, Y = torch.tensor(pixels), torch.tensor(digits.y)     # the same for PyTorch, in double precision
+# the same for PyTorch, in double precision
+X, Y = torch.tensor(pixels), torch.tensor(digits.y)
 order = rng.permutation(len(pixels))
 train, test = order[:1300], order[1300:]
 start = [rng.normal(0, np.sqrt(2 / 64), (64, 32)), np.zeros(32),
@@ -372,18 +392,21 @@ for rows in batches:
     loss_theirs.append(loss.item())
 
 # %%
-fig, ax = plots.figure("Our tape and PyTorch walk the same path", xlabel="step", ylabel="loss (nats)")
+fig, ax = plots.figure("Our tape and PyTorch walk the same path", xlabel="step",
+                       ylabel="loss (nats)")
 ax.semilogy(loss_theirs, color=plots.SKY, linewidth=5)
 ax.semilogy(loss_ours, color=plots.INK, linewidth=1)
 plots.name(ax, 100, 1.2, "PyTorch: the broad line", plots.SKY)
 plots.name(ax, 100, 0.8, "ours: the thin line inside it", plots.INK)
-plots.show("Two loss curves lie exactly on each other and fall from above two to below a tenth.")
+plots.show("Two loss curves lie exactly on each other and fall from above two to below a "
+           "tenth.")
 
 # %%
 claim("step by step, our losses are PyTorch's",
       np.abs(np.subtract(loss_ours, loss_theirs)).max(), at_most=1e-9)
 predicted = scores(Tensor(pixels[test]), *weights).data.argmax(axis=1)
-claim("the net that our tape trained reads digits", np.mean(predicted == digits.y[test]), at_least=0.93)
+claim("the net that our tape trained reads digits",
+      np.mean(predicted == digits.y[test]), at_least=0.93)
 tape.clear()  # judging left notes too
 
 # %% [markdown]
@@ -408,7 +431,8 @@ tape.clear()  # judging left notes too
 # %%
 def layers(width, depth=2, rows=4):
     return autograd.Tensor(rng.normal(size=(rows, width))), [
-        autograd.Tensor(rng.normal(0, width**-0.5, (width, width)), requires_grad=True) for _ in range(depth)]
+        autograd.Tensor(rng.normal(0, width**-0.5, (width, width)), requires_grad=True)
+        for _ in range(depth)]
 
 
 def forward(x, weights):
@@ -421,23 +445,29 @@ def seconds(job):
     return median(timeit.repeat(job, number=1, repeat=9))
 
 # %%
-cost, widths = {"forward": [], "back-propagation": [], "nudging": []}, [8, 16, 32, 64, 128, 256]
+cost = {"forward": [], "back-propagation": [], "nudging": []}
+widths = [8, 16, 32, 64, 128, 256]
 for width in widths:
     x, net = layers(width)
     with autograd.no_grad():
         cost["forward"].append(seconds(lambda x=x, net=net: forward(x, net)))
-    cost["back-propagation"].append(seconds(lambda x=x, net=net: forward(x, net).backward()))
-    cost["nudging"].append(2 * 2 * width**2 * cost["forward"][-1])  # two passes for each weight
+    cost["back-propagation"].append(
+        seconds(lambda x=x, net=net: forward(x, net).backward()))
+    # two passes for each weight
+    cost["nudging"].append(2 * 2 * width**2 * cost["forward"][-1])
 
 # %%
 count = 2 * np.square(widths)
 fig, ax = plots.figure("Backward follows forward; nudging pays for each weight",
                        xlabel="number of weights", ylabel="seconds for one gradient")
-for (name, line), color in zip(cost.items(), [plots.GREY, plots.BLUE, plots.RED], strict=True):
+for (name, line), color in zip(cost.items(), [plots.GREY, plots.BLUE, plots.RED],
+                               strict=True):
     ax.loglog(count, line, "o-", color=color, markersize=4)
-    plots.name(ax, count[-1], line[-1], name, color, dy=8 if name == "back-propagation" else 0)
+    plots.name(ax, count[-1], line[-1], name, color,
+               dy=8 if name == "back-propagation" else 0)
 ax.set_xlim(right=count[-1] * 12)
-plots.show("Two nearly parallel lines close together, and a third that rises far above them.")
+plots.show("Two nearly parallel lines close together, "
+           "and a third that rises far above them.")
 
 # %%
 def peak(job):
@@ -448,7 +478,7 @@ def peak(job):
     tracemalloc.stop()
     return most / 1e6
 
-
+# %%
 memory = {"with tape": [], "no_grad": []}
 depths = [1, 2, 4, 8, 16, 32]
 for depth in depths:
@@ -457,12 +487,15 @@ for depth in depths:
     with autograd.no_grad():
         memory["no_grad"].append(peak(lambda x=x, net=net: forward(x, net)))
 
-fig, ax = plots.figure("The tape holds every layer until it is read; without it a layer can go",
+# %%
+fig, ax = plots.figure("The tape holds every layer until it is read; "
+                       "without it a layer can go",
                        xlabel="layers", ylabel="peak memory (MB)", size=(7.5, 3.6))
 for (name, line), color in zip(memory.items(), [plots.BLUE, plots.GREY], strict=True):
     ax.plot(depths, line, "o-", color=color)
     plots.name(ax, depths[-1], line[-1], name, color)
-plots.show("Memory with a tape rises in proportion to the layers; without a tape it stays flat.")
+plots.show("Memory with a tape rises in proportion to the layers; "
+           "without a tape it stays flat.")
 
 # %%
 claim("forward and backward together cost a few forward passes",
@@ -471,7 +504,8 @@ claim("with 131,072 weights, nudging would cost thousands of times as much",
       cost["nudging"][-1] / cost["back-propagation"][-1], at_least=5000)
 claim("with the tape, 32 layers hold many times the memory of 4",
       memory["with tape"][-1] / memory["with tape"][2], at_least=5)
-claim("without it, depth costs no memory", memory["no_grad"][-1] / memory["no_grad"][2], at_most=1.2)
+claim("without it, depth costs no memory",
+      memory["no_grad"][-1] / memory["no_grad"][2], at_most=1.2)
 
 # %% [markdown]
 # The backward of a layer needs what went *into* the layer, so all of it is kept.
@@ -505,20 +539,23 @@ claim("without it, depth costs no memory", memory["no_grad"][-1] / memory["no_gr
 # %%
 ACTIVATIONS = {"sigmoid": torch.sigmoid, "tanh": torch.tanh, "relu": torch.relu}
 # Glorot's and He's starts carry the names of their authors; lecture 07 derives both.
-SPREADS = {"N(0, 0.01²)": 0.01, "Glorot": 64**-0.5, "He": (2 / 64) ** 0.5, "4 × Glorot": 4 * 64**-0.5,
-           "N(0, 1)": 1.0}
-INIT_COLORS = dict(zip(SPREADS, [plots.GREY, plots.BLUE, plots.GREEN, plots.PURPLE, plots.RED],
+SPREADS = {"N(0, 0.01²)": 0.01, "Glorot": 64**-0.5, "He": (2 / 64) ** 0.5,
+           "4 × Glorot": 4 * 64**-0.5, "N(0, 1)": 1.0}
+INIT_COLORS = dict(zip(SPREADS,
+                       [plots.GREY, plots.BLUE, plots.GREEN, plots.PURPLE, plots.RED],
                        strict=True))
 
 
 class DeepNet(nn.Module):
-    """20 layers of 64 units, then ten scores; batch norm before the activation and a skip, if asked."""
+    """20 layers of 64 units, then ten scores;
+    batch norm before the activation and a skip, if asked."""
 
     def __init__(self, activation, init, norm=False, skip=False):
         super().__init__()
         self.activation, self.skip = ACTIVATIONS[activation], skip
         self.layers = nn.ModuleList(nn.Linear(64, 64) for _ in range(20))
-        self.norms = nn.ModuleList(nn.BatchNorm1d(64) if norm else nn.Identity() for _ in range(20))
+        self.norms = nn.ModuleList(nn.BatchNorm1d(64) if norm else nn.Identity()
+                                   for _ in range(20))
         self.head = nn.Linear(64, 10)
         for layer in self.layers:
             nn.init.normal_(layer.weight, std=SPREADS[init])
@@ -544,10 +581,12 @@ def fresh(*args, seed=0, **options):
 
 
 def gradient_norms(*args, **options):
-    """Norm of the gradient of each layer's weights at the start, median over five starts: (20,)."""
+    """Norm of the gradient of each layer's weights at the start,
+    median over five starts: (20,)."""
     norms = []
     for seed in range(5):
-        net = fresh(*args, seed=seed, **options).cpu().double()  # single precision ends at 1e-45
+        # single precision ends at 1e-45
+        net = fresh(*args, seed=seed, **options).cpu().double()
         nn.functional.cross_entropy(net(X[:256]), Y[:256]).backward()
         norms.append([layer.weight.grad.norm().item() for layer in net.layers])
     return np.median(norms, axis=0)
@@ -556,13 +595,18 @@ def gradient_norms(*args, **options):
 norms = {(a, init): gradient_norms(a, init) for a in ACTIVATIONS for init in SPREADS}
 
 # %%
-fig, axes = plots.panels("Activation and initialization decide together what reaches the first layer",
-                         ACTIVATIONS, xlabel="layer", ylabel="gradient norm", size=(10, 4), sharey=True)
+fig, axes = plots.panels("Activation and initialization decide together what reaches the "
+                         "first layer",
+                         ACTIVATIONS, xlabel="layer", ylabel="gradient norm", size=(10, 4),
+                         sharey=True)
 for (activation, init), line in norms.items():
-    axes[list(ACTIVATIONS).index(activation)].semilogy(range(1, 21), line, color=INIT_COLORS[init])
+    axes[list(ACTIVATIONS).index(activation)].semilogy(range(1, 21), line,
+                                                       color=INIT_COLORS[init])
 for init, color in INIT_COLORS.items():
-    plots.name(axes[2], 20, norms["relu", init][-1], init, color, dy=5 if init == "He" else -5)
-plots.show("Sigmoid lines fall steeply to layer 1; most tanh lines and all ReLU lines are flat, far apart.")
+    plots.name(axes[2], 20, norms["relu", init][-1], init, color,
+               dy=5 if init == "He" else -5)
+plots.show("Sigmoid lines fall steeply to layer 1; "
+           "most tanh lines and all ReLU lines are flat, far apart.")
 
 # %%
 with torch.no_grad():
@@ -574,17 +618,21 @@ def first_to_last(activation, init):
     return norms[activation, init][0] / norms[activation, init][-1]
 
 
-claim("sigmoid, Glorot: layer 1 gets next to nothing", first_to_last("sigmoid", "Glorot"), at_most=1e-10)
-claim("that is a factor of about a quarter a layer", first_to_last("sigmoid", "Glorot") ** (1 / 19),
-      at_least=0.22, at_most=0.28)
-claim("tanh, Glorot: first and last layer get about the same", first_to_last("tanh", "Glorot"),
-      at_least=0.3, at_most=4)
-claim("ReLU, He: about the same as well", first_to_last("relu", "He"), at_least=0.2, at_most=4)
+claim("sigmoid, Glorot: layer 1 gets next to nothing",
+      first_to_last("sigmoid", "Glorot"), at_most=1e-10)
+claim("that is a factor of about a quarter a layer",
+      first_to_last("sigmoid", "Glorot") ** (1 / 19), at_least=0.22, at_most=0.28)
+claim("tanh, Glorot: first and last layer get about the same",
+      first_to_last("tanh", "Glorot"), at_least=0.3, at_most=4)
+claim("ReLU, He: about the same as well",
+      first_to_last("relu", "He"), at_least=0.2, at_most=4)
 claim("ReLU, N(0, 1): the ratio looks healthy too", first_to_last("relu", "N(0, 1)"),
       at_least=0.05, at_most=5)
 claim("and yet that gradient is absurdly large", norms["relu", "N(0, 1)"][0], at_least=1e10)
-claim("after 20 sigmoid layers, all pictures look alike", spread["sigmoid", "Glorot"], at_most=1e-6)
-claim("after 20 ReLU layers with He's start, they differ", spread["relu", "He"], at_least=0.05)
+claim("after 20 sigmoid layers, all pictures look alike",
+      spread["sigmoid", "Glorot"], at_most=1e-6)
+claim("after 20 ReLU layers with He's start, they differ",
+      spread["relu", "He"], at_least=0.05)
 
 # %% [markdown]
 # ReLU's slope is one or zero, and He's factor $\sqrt 2$ pays for the half of the units that are off.
@@ -617,27 +665,35 @@ def accuracy_after(net, steps=250, clip=2.0, lr=0.03):
 
 
 accuracy = {f"{a}, {init}": accuracy_after(fresh(a, init)) for a, init in
-            [("sigmoid", "Glorot"), ("sigmoid", "4 × Glorot"), ("relu", "N(0, 0.01²)"), ("relu", "He"),
-             ("tanh", "Glorot")]}
+            [("sigmoid", "Glorot"), ("sigmoid", "4 × Glorot"), ("relu", "N(0, 0.01²)"),
+             ("relu", "He"), ("tanh", "Glorot")]}
 
 # %%
 accuracy |= {"sigmoid + batch norm": accuracy_after(fresh("sigmoid", "Glorot", norm=True)),
              "sigmoid + skip": accuracy_after(fresh("sigmoid", "Glorot", skip=True)),
              "relu + batch norm": accuracy_after(fresh("relu", "He", norm=True))}
 stuck = ["sigmoid, Glorot", "sigmoid, 4 × Glorot", "relu, N(0, 0.01²)"]
+
+# %%
 plots.bars("ReLU needs its start; batch norm and skips save even the sigmoid",
            {name: 100 * share for name, share in accuracy.items()},
            xlabel="test accuracy (%)", unit=" %", colors=dict.fromkeys(stuck, plots.RED))
-plots.show("Eight bars of accuracy: two sigmoid nets and ReLU with a small start at chance, five are high.")
+plots.show("Eight bars of accuracy: two sigmoid nets and ReLU with a small start at "
+           "chance, five are high.")
 
 # %%
 claim("20 plain sigmoid layers stay at chance", accuracy["sigmoid, Glorot"], at_most=0.2)
-claim("four times the start does not save them", accuracy["sigmoid, 4 × Glorot"], at_most=0.4)
-claim("ReLU alone does not help: see a small start", accuracy["relu, N(0, 0.01²)"], at_most=0.2)
+claim("four times the start does not save them",
+      accuracy["sigmoid, 4 × Glorot"], at_most=0.4)
+claim("ReLU alone does not help: see a small start",
+      accuracy["relu, N(0, 0.01²)"], at_most=0.2)
 claim("each of the five other nets reads most digits",
       min(share for name, share in accuracy.items() if name not in stuck), at_least=0.6)
 uneven = gradient_norms("relu", "He", norm=True)
-claim("ReLU with batch norm learns although its first layer's gradient is many times the last's",
+
+# %%
+claim("ReLU with batch norm learns although its first layer's gradient is many times the "
+      "last's",
       uneven[0] / uneven[-1], at_least=10)
 
 # %% [markdown]
@@ -684,21 +740,30 @@ def shared(w, clip=np.inf, lr=0.001, steps=200):
 plain, clipped = shared(1.15), shared(1.15, clip=10)
 
 # %%
-fig, ax = plots.figure("One step off the wall, or many small ones down it", xlabel="weight w", ylabel="loss")
+fig, ax = plots.figure("One step off the wall, or many small ones down it",
+                       xlabel="weight w", ylabel="loss")
 w = np.linspace(-1.25, 1.17, 400)
 ax.semilogy(w, (w**20 - 1) ** 2 + 1e-6, color=plots.GREY)
 ax.semilogy(clipped, (clipped**20 - 1) ** 2 + 1e-6, "o-", color=plots.BLUE, markersize=4)
-ax.annotate("", (-1.25, 230), (1.15, 230), arrowprops={"arrowstyle": "-|>", "color": plots.RED})
-plots.name(ax, -0.62, 530, f"without clipping: to w = {plain[1]:.1f} in one step", plots.RED)
+ax.annotate("", (-1.25, 230), (1.15, 230),
+            arrowprops={"arrowstyle": "-|>", "color": plots.RED})
+plots.name(ax, -0.62, 530, f"without clipping: to w = {plain[1]:.1f} in one step",
+           plots.RED)
 plots.name(ax, 1.04, 1e-2, "clipped: arrives", plots.BLUE, dx=-120)
-plots.show("A flat valley with walls: the clipped path walks down the right wall, the other leaves.")
+plots.show("A flat valley with walls: "
+           "the clipped path walks down the right wall, the other leaves.")
 
 # %%
-claim("without clipping the first step leaves the valley for good", abs(plain[-1]), at_least=2)
+claim("without clipping the first step leaves the valley for good",
+      abs(plain[-1]), at_least=2)
 claim("clipped, the descent arrives", abs(clipped[-1] - 1), at_most=1e-3)
 
-skip = {clip: accuracy_after(fresh("relu", "He", skip=True), steps=200, clip=clip) for clip in (np.inf, 2.0)}
-claim("ReLU with skips, whose sums grow: without clipping, at chance", skip[np.inf], at_most=0.2)
+skip = {clip: accuracy_after(fresh("relu", "He", skip=True), steps=200, clip=clip)
+        for clip in (np.inf, 2.0)}
+
+# %%
+claim("ReLU with skips, whose sums grow: without clipping, at chance",
+      skip[np.inf], at_most=0.2)
 claim("the same net with clipping learns", skip[2.0], at_least=0.6)
 wild = accuracy_after(fresh("tanh", "N(0, 1)"), steps=200)
 claim("but clipping does not rescue tanh started at N(0, 1)", wild, at_most=0.4)

@@ -36,7 +36,8 @@ from utils import concept_map, data, plots, runtime, training
 from utils.claims import claim
 from utils.scratch import factorization
 
-run = runtime.setup(PROFILE, SEED, DEVICE, BUDGET, threads=1)  # matrices this small: a second thread only waits
+# matrices this small: a second thread only waits
+run = runtime.setup(PROFILE, SEED, DEVICE, BUDGET, threads=1)
 rng = np.random.default_rng(SEED)
 
 # %%
@@ -70,22 +71,27 @@ one_hot = np.eye(6)[shown]  # (4, 6)
 vectors = one_hot @ table  # (4, 6) @ (6, 3) -> (4, 3)
 
 fig, axes = plots.panels("A product with one-hot rows picks rows of the table",
-                         ["one-hot (4 × 6)", "table (6 × 3)", "product (4 × 3)"], xlabel="column",
+                         ["one-hot (4 × 6)", "table (6 × 3)", "product (4 × 3)"],
+                         xlabel="column",
                          ylabel="row", size=(9, 3.2), width_ratios=[6, 3, 3])
 for ax, matrix in zip(axes, [one_hot, table, vectors], strict=True):
     ax.imshow(matrix, cmap="RdBu", vmin=-2, vmax=2)
     ax.set(xticks=range(matrix.shape[1]), yticks=range(len(matrix)), ylim=(5.5, -0.5))
     ax.grid(visible=False)
 plots.show("Three coloured grids: rows 2, 0, 5 and 2 of the table come out as the product.")
-claim("one-hot times table is a row of the table", np.abs(vectors - table[shown]).max(), at_most=0)
+claim("one-hot times table is a row of the table",
+      np.abs(vectors - table[shown]).max(), at_most=0)
 
 # %%
 layer = nn.Embedding.from_pretrained(torch.tensor(table), freeze=False)
 above = torch.tensor(rng.normal(size=(4, 3)))  # a gradient that arrives from above
 layer(torch.tensor(shown)).backward(above)
+
+# %%
 claim("nn.Embedding's gradient is one-hot, turned, times what arrives",
       np.abs(layer.weight.grad.numpy() - one_hot.T @ above.numpy()).max(), at_most=1e-12)
-both = nn.EmbeddingBag.from_pretrained(layer.weight.detach(), mode="sum")(torch.tensor([[2, 0]]))
+both = nn.EmbeddingBag.from_pretrained(layer.weight.detach(),
+                                       mode="sum")(torch.tensor([[2, 0]]))
 claim("nn.EmbeddingBag of two names is the product with two ones",
       np.abs(both.numpy() - [1, 0, 1, 0, 0, 0] @ table).max(), at_most=1e-12)
 
@@ -141,21 +147,27 @@ claim("what is lost is the squared spread along the axes that were dropped",
 
 # %%
 kept_new = ((X_new @ Vt.T) ** 2).sum(axis=0)
-share_kept = {"train": 100 * np.cumsum(kept), "test": 100 * np.cumsum(kept_new) / kept_new.sum()}
+share_kept = {"train": 100 * np.cumsum(kept),
+              "test": 100 * np.cumsum(kept_new) / kept_new.sum()}
 needed = 1 + np.argmax(share_kept["test"] >= 90)
 
 fig, ax = plots.figure(f"{needed} of 64 axes keep 90 % of the variance", xlabel="axes kept",
                        ylabel="variance kept (%)", size=(7.5, 3.6))
 for name, curve in share_kept.items():
-    ax.plot(range(1, 65), curve, color=plots.COLOR[name], linestyle="--" if name == "test" else "-")
+    ax.plot(range(1, 65), curve, color=plots.COLOR[name],
+            linestyle="--" if name == "test" else "-")
 ax.plot(needed, 90, "o", color=plots.INK)
-plots.name(ax, 10, share_kept["train"][9], "digits it was fitted to", plots.COLOR["train"], dx=14, dy=0)
-plots.name(ax, 10, share_kept["train"][9], "digits never seen (dashed)", plots.COLOR["test"], dx=14, dy=-20)
-plots.show("The share of variance kept rises steeply, passes 90 % at a third of the axes, and flattens.")
+plots.name(ax, 10, share_kept["train"][9], "digits it was fitted to", plots.COLOR["train"],
+           dx=14, dy=0)
+plots.name(ax, 10, share_kept["train"][9], "digits never seen (dashed)",
+           plots.COLOR["test"], dx=14, dy=-20)
+plots.show("The share of variance kept rises steeply, passes 90 % at a third of the axes, "
+           "and flattens.")
 
 # %%
 def same_digit(known, new):
-    """How often the nearest known row shows the same digit: (1200, k), (597, k) -> share."""
+    """How often the nearest known row shows the same digit: (1200, k), (597, k)
+    -> share."""
     far = ((new[:, None] - known) ** 2).sum(axis=2)
     return np.mean(digits.y[fit][far.argmin(axis=1)] == digits.y[judge])
 
@@ -183,7 +195,8 @@ claim("with eight of 64 numbers, near means alike: the nearest is the same digit
 
 # %%
 def largest_angle(A, B):
-    """Between the spaces that the columns of A and B span, in degrees; its sine is what A cannot reach."""
+    """Between the spaces that the columns of A and B span, in degrees;
+    its sine is what A cannot reach."""
     A, B = np.linalg.qr(A)[0], np.linalg.qr(B)[0]
     return np.degrees(np.arcsin(min(1, np.linalg.norm(B - A @ (A.T @ B), 2))))
 
@@ -192,7 +205,8 @@ pictures = torch.tensor(X)  # double precision, so on the CPU everywhere
 torch.manual_seed(SEED)
 linear = nn.Sequential(nn.Linear(64, 8, bias=False), nn.Linear(8, 64, bias=False)).double()
 descent = torch.optim.Adam(linear.parameters(), lr=0.02)
-fade = torch.optim.lr_scheduler.ExponentialLR(descent, 0.01 ** (1 / 1500))  # to a hundredth at the end
+# to a hundredth at the end
+fade = torch.optim.lr_scheduler.ExponentialLR(descent, 0.01 ** (1 / 1500))
 for _ in range(1500):
     descent.zero_grad()
     loss = F.mse_loss(linear(pictures), pictures)
@@ -204,18 +218,24 @@ drawn /= np.linalg.norm(drawn, axis=0)
 
 # %%
 angle = largest_angle(Vt[:8].T, drawn)
-claim("the decoder spans PCA's subspace: largest principal angle, in degrees", angle, at_most=1)
+claim("the decoder spans PCA's subspace: largest principal angle, in degrees",
+      angle, at_most=1)
 claim("SciPy's subspace_angles says the same",
       abs(angle - np.degrees(subspace_angles(Vt[:8].T, drawn).max())), at_most=1e-4)
-claim("its error is PCA's, to a hundred-thousandth", loss.item() / np.mean((X - back) ** 2) - 1, at_most=1e-5)
-claim("but its axes are others: the best match of each of PCA's, on average (1 is the same)",
+claim("its error is PCA's, to a hundred-thousandth",
+      loss.item() / np.mean((X - back) ** 2) - 1, at_most=1e-5)
+claim("but its axes are others: the best match of each of PCA's, "
+      "on average (1 is the same)",
       np.abs(Vt[:8] @ drawn).max(axis=1).mean(), at_most=0.9)
 
 # %%
 plots.images(np.concatenate([Vt[:8], drawn.T]).reshape(16, 8, 8),
-             names=[f"PCA {i}" for i in range(1, 9)] + [f"network {i}" for i in range(1, 9)], columns=8,
-             diverging=True, title="The same subspace, other axes: both rows span the same pictures")
-plots.show("Two rows of eight patterns: PCA's from coarse to fine, the network's all equally mixed.")
+             names=[f"PCA {i}" for i in range(1, 9)]
+             + [f"network {i}" for i in range(1, 9)], columns=8,
+             diverging=True,
+             title="The same subspace, other axes: both rows span the same pictures")
+plots.show("Two rows of eight patterns: "
+           "PCA's from coarse to fine, the network's all equally mixed.")
 
 # %% [markdown]
 # Any invertible matrix $M$ may slip in between, $D M M^{-1} C$ with $C$ the encoder and $D$ the decoder, and the output does not change.
@@ -231,7 +251,8 @@ def bent(k, h=128):
     return nn.Sequential(*encoder, *decoder).to(run.device)
 
 
-train_x, test_x = (torch.tensor(part, dtype=torch.float32, device=run.device) for part in (X, X_new))
+train_x, test_x = (torch.tensor(part, dtype=torch.float32, device=run.device)
+                   for part in (X, X_new))
 widths, error = [2, 4, 8, 16, 32], {"PCA": [], "auto-encoder": []}
 for k in widths:
     torch.manual_seed(SEED)
@@ -242,16 +263,19 @@ for k in widths:
         error["auto-encoder"].append(F.mse_loss(net(test_x), test_x).item())
     error["PCA"].append(np.mean((X_new - X_new @ Vt[:k].T @ Vt[:k]) ** 2))
 
-fig, ax = plots.figure("Where the middle is narrow, bending pays; where it is wide, PCA is hard to beat",
+fig, ax = plots.figure("Where the middle is narrow, bending pays; "
+                       "where it is wide, PCA is hard to beat",
                        xlabel="numbers in the middle", ylabel="error on new digits (log)",
                        size=(7.5, 3.8))
 for (name, line), color in zip(error.items(), [plots.GREEN, plots.BLUE], strict=True):
     ax.loglog(widths, line, "o-", color=color)
-    plots.name(ax, 4, line[1], name, color, dx=10 if name == "PCA" else -80, dy=8 if name == "PCA" else -14)
+    plots.name(ax, 4, line[1], name, color, dx=10 if name == "PCA" else -80,
+               dy=8 if name == "PCA" else -14)
 ax.set_xticks(widths, widths)
 ax.set_yticks([0.002, 0.005, 0.01, 0.02, 0.05], ["0.002", "0.005", "0.01", "0.02", "0.05"])
 ax.minorticks_off()
-plots.show("Error falls with width for both; the auto-encoder is well below PCA when narrow, above it at 32.")
+plots.show("Error falls with width for both; "
+           "the auto-encoder is well below PCA when narrow, above it at 32.")
 
 # %%
 ratio = dict(zip(widths, np.divide(error["auto-encoder"], error["PCA"]), strict=True))
@@ -311,7 +335,8 @@ def tsne(p, Y, steps=500, lr=50):
     velocity, gain = np.zeros_like(Y), np.ones_like(Y)
     for t in range(steps):
         g = gradient(12 * p if t < 100 else p, Y)
-        gain = np.where(g * velocity < 0, gain + 0.2, 0.8 * gain).clip(0.01)  # up while it goes on
+        # up while it goes on
+        gain = np.where(g * velocity < 0, gain + 0.2, 0.8 * gain).clip(0.01)
         velocity = (0.5 if t < 100 else 0.8) * velocity - lr * gain * g
         Y = Y + velocity
     return Y
@@ -326,21 +351,28 @@ def small(X):
 some, digit = X[:300], digits.y[fit][:300]
 p = neighbour_shares(some, perplexity=30)
 picture = {"PCA": 1e4 * small(some), "t-SNE": tsne(p, small(some))}
-fig, axes = plots.panels("300 digits in two dimensions, coloured by a label that neither has seen", picture,
+fig, axes = plots.panels("300 digits in two dimensions, "
+                         "coloured by a label that neither has seen", picture,
                          xlabel="first number", ylabel="second number", size=(10, 4.4))
 for ax, Y in zip(axes, picture.values(), strict=True):
     ax.scatter(*Y.T, c=digit, cmap="tab10", s=9)
     for d in range(10):
-        ax.text(*np.median(Y[digit == d], axis=0), d, ha="center", va="center", fontweight="bold",
-                bbox={"boxstyle": "circle,pad=0.12", "facecolor": "white", "alpha": 0.8, "linewidth": 0})
-plots.show("PCA's plane shows overlapping clouds of digits; t-SNE shows islands, mostly one digit each.")
+        ax.text(*np.median(Y[digit == d], axis=0), d, ha="center", va="center",
+                fontweight="bold",
+                bbox={"boxstyle": "circle,pad=0.12", "facecolor": "white", "alpha": 0.8,
+                      "linewidth": 0})
+plots.show("PCA's plane shows overlapping clouds of digits; "
+           "t-SNE shows islands, mostly one digit each.")
 
 # %%
-at, others = torch.tensor(picture["PCA"], requires_grad=True), ~torch.eye(300, dtype=torch.bool)
-w = 1 / (1 + ((at[:, None] - at) ** 2).sum(2))[others]  # every ordered pair of two different points
+at = torch.tensor(picture["PCA"], requires_grad=True)
+others = ~torch.eye(300, dtype=torch.bool)
+# every ordered pair of two different points
+w = 1 / (1 + ((at[:, None] - at) ** 2).sum(2))[others]
 F.kl_div((w / w.sum()).log(), torch.tensor(p)[others], reduction="sum").backward()
 off = np.abs(at.grad.numpy() - gradient(p, picture["PCA"])).max()
-claim("the gradient by hand is PyTorch's, of its largest entry", off / at.grad.abs().max(), at_most=1e-8)
+claim("the gradient by hand is PyTorch's, of its largest entry",
+      off / at.grad.abs().max(), at_most=1e-8)
 
 # %%
 def nearest_agrees(Y):
@@ -348,10 +380,14 @@ def nearest_agrees(Y):
 
 
 w = closeness(picture["t-SNE"])
-library = TSNE(perplexity=30, init=small(some).astype(np.float32), method="exact", max_iter=500).fit(some)
-claim("our loss is scikit-learn's, give or take", rel_entr(p, w / w.sum()).sum() / library.kl_divergence_,
-      at_least=0.75, at_most=1.25)
-claim("t-SNE: the nearest point is the same digit", nearest_agrees(picture["t-SNE"]), at_least=0.9)
+library = TSNE(perplexity=30, init=small(some).astype(np.float32), method="exact",
+               max_iter=500).fit(some)
+
+# %%
+claim("our loss is scikit-learn's, give or take",
+      rel_entr(p, w / w.sum()).sum() / library.kl_divergence_, at_least=0.75, at_most=1.25)
+claim("t-SNE: the nearest point is the same digit",
+      nearest_agrees(picture["t-SNE"]), at_least=0.9)
 claim("PCA's plane: far less often", nearest_agrees(picture["PCA"]), at_most=0.75)
 
 # %% [markdown]
@@ -362,31 +398,35 @@ claim("PCA's plane: far less often", nearest_agrees(picture["PCA"]), at_most=0.7
 # %%
 noise, first = rng.normal(size=(200, 10)), np.eye(10)[0]
 clouds = np.concatenate([at + width * rng.normal(size=(60, 10))
-                         for at, width in [(0 * first, 1), (20 * first, 1), (200 * first, 10)]])
+                         for at, width in [(0 * first, 1), (20 * first, 1),
+                                           (200 * first, 10)]])
 which = np.repeat([0, 1, 2], 60)
 seen = {"noise, perplexity 2": tsne(neighbour_shares(noise, 2), small(noise)),
         "noise, perplexity 30": tsne(neighbour_shares(noise, 30), small(noise)),
         "three clouds as they are": clouds[:, :2],
         "the same, perplexity 30": tsne(neighbour_shares(clouds, 30), small(clouds))}
 
-fig, axes = plots.panels("Islands in noise; sizes and distances gone", seen, xlabel="first number",
-                         ylabel="second number", size=(10.5, 3.1))
+fig, axes = plots.panels("Islands in noise; sizes and distances gone", seen,
+                         xlabel="first number", ylabel="second number", size=(10.5, 3.1))
 for (name, Y), ax in zip(seen.items(), axes, strict=True):
-    color = plots.GREY if "noise" in name else np.array([plots.BLUE, plots.ORANGE, plots.GREEN])[which]
+    color = (plots.GREY if "noise" in name
+             else np.array([plots.BLUE, plots.ORANGE, plots.GREEN])[which])
     ax.scatter(*Y.T, c=color, s=8)
     ax.set_title(name, fontsize=11)
     ax.set_aspect("equal", adjustable="datalim")
     for i in range(3 if "noise" not in name else 0):
         plots.name(ax, *Y[which == i].mean(axis=0), "ABC"[i], plots.INK, dx=-4, dy=14)
-plots.show("Noise falls into islands at perplexity 2; a wide, far cloud becomes as small and near as others.")
+plots.show("Noise falls into islands at perplexity 2; "
+           "a wide, far cloud becomes as small and near as others.")
 
 # %%
 def islands(Y):
-    """How well a picture falls into groups: the best silhouette of k-means (lecture 16); 1 is perfect."""
+    """How well a picture falls into groups: the best silhouette of k-means (lecture 16);
+    1 is perfect."""
     groups = [KMeans(k, n_init=2, random_state=0).fit_predict(Y) for k in (5, 10, 20, 30)]
     return max(silhouette_score(Y, group) for group in groups)
 
-
+# %%
 Y = seen["the same, perplexity 30"]
 middle = np.array([Y[which == i].mean(axis=0) for i in range(3)])
 width = [np.linalg.norm(Y[which == i] - middle[i], axis=1).mean() for i in range(3)]
@@ -394,12 +434,16 @@ step = np.linalg.norm(np.diff(middle, axis=0), axis=1)  # from A to B, from B to
 
 # %%
 claim("trap 1, perplexity: at 2, noise looks more grouped than at 30",
-      islands(seen["noise, perplexity 2"]) - islands(seen["noise, perplexity 30"]), at_least=0.1)
-claim("trap 2, sizes: C was ten times as wide as A; in the picture", width[2] / width[0], at_most=2)
-claim("trap 3, distances: C was nine times as far; in the picture", step[1] / step[0], at_most=2)
+      islands(seen["noise, perplexity 2"]) - islands(seen["noise, perplexity 30"]),
+      at_least=0.1)
+claim("trap 2, sizes: C was ten times as wide as A; in the picture",
+      width[2] / width[0], at_most=2)
+claim("trap 3, distances: C was nine times as far; in the picture",
+      step[1] / step[0], at_most=2)
 starts = [tsne(p, 1e-4 * rng.normal(size=(300, 2))) for _ in range(3)]
 differ = [procrustes(a, b)[2] for a, b in [starts[:2], starts[1:], starts[::2]]]
-claim("trap 4, random start: after the best turn and scale, two pictures differ by this share",
+claim("trap 4, random start: after the best turn and scale, "
+      "two pictures differ by this share",
       max(differ), at_least=0.15)
 
 # %% [markdown]
@@ -424,8 +468,10 @@ claim("trap 4, random start: after the best turn and scale, two pictures differ 
 # %%
 log = data.load("ads", rows=run.pick(lecture=200_000, full=1_000_000), seed=SEED)
 past, future = log[log.features["day"] < 10], log[log.features["day"] >= 10]
-COLUMNS = ["user", "age", "gender", "ad", "category", "context", "site", "position", "device", "hour"]
-CROSSES = [("age", "gender", "category"), ("device", "category"), ("hour", "category")]  # told by a human
+COLUMNS = ["user", "age", "gender", "ad", "category", "context", "site", "position",
+           "device", "hour"]
+# told by a human
+CROSSES = [("age", "gender", "category"), ("device", "category"), ("hour", "category")]
 SHAPES = [[log.sizes[name] for name in cross] for cross in CROSSES]
 SIZES = [log.sizes[name] for name in COLUMNS] + [int(np.prod(shape)) for shape in SHAPES]
 START = np.cumsum([0, *SIZES])  # one common table: where each column's rows begin
@@ -438,7 +484,7 @@ def ids(log):
     columns = np.stack([*(log.features[name] for name in COLUMNS), *crossed], axis=1)
     return torch.tensor(columns + START[:-1], device=run.device)
 
-
+# %%
 def pairs(v):
     """The sum of v_i · v_j over all pairs of names: (n, names, k) -> (n,)."""
     return 0.5 * (v.sum(1).square() - v.square().sum(1)).sum(1)
@@ -455,7 +501,8 @@ class FactorizationMachine(nn.Module):
         nn.init.normal_(self.vectors.weight, std=spread)
 
     def wide(self, x):
-        return self.bias + self.weights(x[:, : self.names]).sum((1, 2))  # logistic regression
+        # logistic regression
+        return self.bias + self.weights(x[:, : self.names]).sum((1, 2))
 
     def forward(self, x):
         v = self.vectors(x[:, :10])  # (n, 10) -> (n, 10, k)
@@ -472,12 +519,14 @@ class FactorizationMachine(nn.Module):
 class Deep(FactorizationMachine):
     def __init__(self, k=8, spread=0.3, told=False):
         super().__init__(k, spread, told)
-        layers = [nn.Linear(10 * k, 64), nn.ReLU(), nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 1)]
+        layers = [nn.Linear(10 * k, 64), nn.ReLU(), nn.Linear(64, 32), nn.ReLU(),
+                  nn.Linear(32, 1)]
         self.deep = nn.Sequential(*layers)
 
     def forward(self, x):
         v = self.vectors(x[:, :10])
-        return self.bias + self.deep(v.flatten(1))[:, 0], v  # (n, 10, k) -> (n, 10k) -> (n,)
+        # (n, 10, k) -> (n, 10k) -> (n,)
+        return self.bias + self.deep(v.flatten(1))[:, 0], v
 
 
 class WideAndDeep(Deep):
@@ -485,16 +534,19 @@ class WideAndDeep(Deep):
         logits, v = super().forward(x)
         return logits + self.wide(x) - self.bias, v
 
-
+# %%
 def train(model, log, epochs=5, lr=0.02, l2=2e-3):
-    """Adam, its rate fading; l2 is the price of a vector's squared length, each time it is used."""
+    """Adam, its rate fading; l2 is the price of a vector's squared length,
+    each time it is used."""
     x, y = ids(log), torch.tensor(log.click, dtype=torch.float32, device=run.device)
     descent = torch.optim.Adam(model.parameters(), lr)
-    fade = torch.optim.lr_scheduler.LinearLR(descent, 1, 0.02, total_iters=epochs * len(y) // 2000)
+    fade = torch.optim.lr_scheduler.LinearLR(descent, 1, 0.02,
+                                             total_iters=epochs * len(y) // 2000)
     for _ in range(epochs):
         for rows in torch.randperm(len(y), device=run.device).split(2000):
             logits, v = model(x[rows])
-            loss = F.binary_cross_entropy_with_logits(logits, y[rows]) + l2 * v.square().sum((1, 2)).mean()
+            loss = (F.binary_cross_entropy_with_logits(logits, y[rows])
+                    + l2 * v.square().sum((1, 2)).mean())
             descent.zero_grad()
             loss.backward()
             descent.step()
@@ -513,9 +565,11 @@ def start(kind, i=0, **options):
     return kind(**options).to(run.device)
 
 
-machines = [train(start(FactorizationMachine, i), past) for i in range(run.pick(lecture=2, full=5))]
+machines = [train(start(FactorizationMachine, i), past)
+            for i in range(run.pick(lecture=2, full=5))]
 shares = {"factorization machine": [share(model, future) for model in machines]}
-for name, options in {"regression (01)": {"k": 0}, "regression, told (03)": {"k": 0, "told": True},
+for name, options in {"regression (01)": {"k": 0},
+                      "regression, told (03)": {"k": 0, "told": True},
                       "factorization machine, told": {"told": True}}.items():
     shares[name] = [share(train(start(FactorizationMachine, **options), past), future)]
 
@@ -525,36 +579,47 @@ def columns(log, names):
 
 
 for name, kind in {"entity embeddings": Deep, "wide & deep, told": WideAndDeep}.items():
-    shares[name] = [share(train(start(kind, i, told=True), past, l2=1e-3), future)  # Deep never looks
+    # Deep never looks
+    shares[name] = [share(train(start(kind, i, told=True), past, l2=1e-3), future)
                     for i in range(len(machines))]
-encoder = TargetEncoder(cv=StratifiedKFold(5, shuffle=True, random_state=SEED))  # as in lecture 03
-who, rest = ["user", "ad", "context"], ["age", "gender", "category", "site", "position", "device", "hour"]
+# as in lecture 03
+encoder = TargetEncoder(cv=StratifiedKFold(5, shuffle=True, random_state=SEED))
+who = ["user", "ad", "context"]
+rest = ["age", "gender", "category", "site", "position", "device", "hour"]
 x = np.hstack([encoder.fit_transform(columns(past, who), past.click), columns(past, rest)])
 x_new = np.hstack([encoder.transform(columns(future, who)), columns(future, rest)])
-boosting = HistGradientBoostingClassifier(learning_rate=0.2, max_iter=60, max_depth=5, early_stopping=False)
+boosting = HistGradientBoostingClassifier(learning_rate=0.2, max_iter=60, max_depth=5,
+                                          early_stopping=False)
 p_new = boosting.fit(x, past.click).predict_proba(x_new)[:, 1]
 shares["boosting (03)"] = [100 * future.share_of_gap(p_new)]
 
-fig, ax = plots.figure("The factorization machine climbs above all that earlier lectures reached",
-                       xlabel="share of the gap on later days (%), a dot for each start", ylabel="",
-                       size=(8, 3.6))
+# %%
+fig, ax = plots.figure("The factorization machine climbs above all that earlier lectures "
+                       "reached",
+                       xlabel="share of the gap on later days (%), a dot for each start",
+                       ylabel="", size=(8, 3.6))
 ladder = sorted(shares, key=lambda name: np.mean(shares[name]), reverse=True)
 for row, name in enumerate(ladder):
     color = plots.GREY if "(0" in name else plots.BLUE
-    ax.plot(shares[name], [row] * len(shares[name]), "o", color=color, markersize=8, alpha=0.7)
-    plots.name(ax, max(shares[name]), row, f"{np.mean(shares[name]):.0f} %", plots.INK, dx=10)
+    ax.plot(shares[name], [row] * len(shares[name]), "o", color=color, markersize=8,
+            alpha=0.7)
+    plots.name(ax, max(shares[name]), row, f"{np.mean(shares[name]):.0f} %", plots.INK,
+               dx=10)
 ax.set_yticks(range(len(ladder)), ladder)
 ax.set_xlim(0, 100)
-plots.show("Dots, from regression at the bottom to machines with products of vectors, near 70 %, at the top.")
+plots.show("Dots, from regression at the bottom to machines with products of vectors, "
+           "near 70 %, at the top.")
 
 # %%
 best = {name: np.mean(values) for name, values in shares.items()}
 told, product = best["regression, told (03)"], best["factorization machine"]
-claim("the factorization machine, told nothing, beats the told regression", product - told, at_least=7)
+claim("the factorization machine, told nothing, beats the told regression",
+      product - told, at_least=7)
 claim("a network over such vectors, without products, stays behind it",
       product - best["entity embeddings"], at_least=1)
 claim("wide & deep beats its wide part", best["wide & deep, told"] - told, at_least=8)
-claim("and its deep part", best["wide & deep, told"] - best["entity embeddings"], at_least=4)
+claim("and its deep part",
+      best["wide & deep, told"] - best["entity embeddings"], at_least=4)
 claim("being told helps it too", best["factorization machine, told"] - product, at_least=2)
 
 # %% [markdown]
@@ -570,15 +635,20 @@ loud = train(start(FactorizationMachine, spread=1.0), past, epochs=3)
 claim("with nn.Embedding's own start the factorization machine is worse than the base rate",
       share(loud, future), at_most=0)
 
-kept = factorization.FactorizationMachine(dict(zip(COLUMNS, SIZES[:10], strict=True))).to(run.device)
-ours = machines[0].state_dict() | {"weights.weight": machines[0].weights.weight[: START[10]]}
-kept.load_state_dict(ours, strict=False)  # it also holds where the columns begin, which ours does not
+sizes = dict(zip(COLUMNS, SIZES[:10], strict=True))
+kept = factorization.FactorizationMachine(sizes).to(run.device)
+ours = (machines[0].state_dict()
+        | {"weights.weight": machines[0].weights.weight[: START[10]]})
+# it also holds where the columns begin, which ours does not
+kept.load_state_dict(ours, strict=False)
 with torch.no_grad():
     x = ids(future[:1000])
     v = machines[0].vectors(x[:, :10])  # (1000, 10, 8)
     loop = sum((v[:, i] * v[:, j]).sum(1) for i in range(10) for j in range(i))
-    apart = kept(x[:, :10] - kept.start) - machines[0](x)[0]  # it counts each column's names from zero
-claim("the short form is the double loop over pairs", (pairs(v) - loop).abs().max(), at_most=1e-4)
+    # it counts each column's names from zero
+    apart = kept(x[:, :10] - kept.start) - machines[0](x)[0]
+claim("the short form is the double loop over pairs",
+      (pairs(v) - loop).abs().max(), at_most=1e-4)
 claim("the kept machine gives our logits", apart.abs().max(), at_most=1e-4)
 
 # %% [markdown]
@@ -602,7 +672,8 @@ claim("the kept machine gives our logits", apart.abs().max(), at_most=1e-4)
 
 # %%
 world, model = data.ad_world(), machines[0]
-truth = {"user": world.user_factors, "ad": world.ad_factors, "context": world.context_factors}
+truth = {"user": world.user_factors, "ad": world.ad_factors,
+         "context": world.context_factors}
 
 
 def table(model, name):
@@ -612,7 +683,8 @@ def table(model, name):
 
 
 def mapped(vectors, true):
-    """What a linear map of the vectors says of the truth; each name is judged by a map fitted without it."""
+    """What a linear map of the vectors says of the truth;
+    each name is judged by a map fitted without it."""
     folds = KFold(10, shuffle=True, random_state=0)
     return cross_val_predict(RidgeCV(np.logspace(-3, 2, 11)), vectors, true, cv=folds)
 
@@ -623,12 +695,16 @@ def explained(guess, true):
 
 found = {name: mapped(table(model, name), truth[name]) for name in truth}
 # Users are numbered from frequent to rare; eighty at a time:
-often = [explained(found["user"][i : i + 80], truth["user"][i : i + 80]) for i in range(0, 400, 80)]
+often = [explained(found["user"][i : i + 80], truth["user"][i : i + 80])
+         for i in range(0, 400, 80)]
 
+# %%
 fig, axes = plots.panels("One linear map turns learned vectors into the hidden truth",
                          ["50 ads, first two learned numbers", "mapped to the true factors",
-                          "users, from frequent to rare"], xlabel="", ylabel="", size=(10.5, 3.8))
-shade = {"c": truth["ad"][:, 0], "cmap": "RdBu", "s": 28, "edgecolors": plots.GREY, "linewidths": 0.5}
+                          "users, from frequent to rare"], xlabel="", ylabel="",
+                         size=(10.5, 3.8))
+shade = {"c": truth["ad"][:, 0], "cmap": "RdBu", "s": 28, "edgecolors": plots.GREY,
+         "linewidths": 0.5}
 axes[0].scatter(*table(model, "ad")[:, :2].T, **shade)
 axes[0].set(xlabel="learned number 1", ylabel="learned number 2")
 for true, guess in zip(truth["ad"], found["ad"], strict=True):
@@ -638,14 +714,17 @@ axes[1].plot(*truth["ad"][:, :2].T, "k.", markersize=3)
 axes[1].set(xlabel="factor 1 (dot: true, circle: found)", ylabel="factor 2")
 axes[2].bar(["80", "160", "240", "320", "400"], [100 * o for o in often], color=plots.BLUE)
 axes[2].set(xlabel="rank of the users, up to", ylabel="truth explained (%)", ylim=(0, 100))
-plots.show("Unordered dots; after a linear map each lies near its truth; frequent users are found better.")
+plots.show("Unordered dots; after a linear map each lies near its truth; "
+           "frequent users are found better.")
 
 # %%
 quality = {name: explained(found[name], truth[name]) for name in truth}
-claim("a linear map of the ads' vectors explains most of the truth", quality["ad"], at_least=0.75)
+claim("a linear map of the ads' vectors explains most of the truth",
+      quality["ad"], at_least=0.75)
 claim("of the users' vectors, about half", quality["user"], at_least=0.35, at_most=0.7)
 nothing = rng.normal(size=(400, 8))
-claim("of random vectors, nothing", explained(mapped(nothing, truth["user"]), truth["user"]), at_most=0.05)
+claim("of random vectors, nothing",
+      explained(mapped(nothing, truth["user"]), truth["user"]), at_most=0.05)
 claim("frequent users are found better than rare ones", often[0] - often[-1], at_least=0.08)
 
 # %%
@@ -684,14 +763,16 @@ old = past[~np.isin(past.features["ad"], fresh_ads)]
 clicked, seen_by = np.zeros((400, 50)), np.zeros((400, 50))
 np.add.at(seen_by, (old.features["user"], old.features["ad"]), 1)
 np.add.at(clicked, (old.features["user"], old.features["ad"]), old.click)
-rate = (clicked + 20 * old.click.mean()) / (seen_by + 20)  # 20 impressions at the mean: few say little
+# 20 impressions at the mean: few say little
+rate = (clicked + 20 * old.click.mean()) / (seen_by + 20)
 rate = np.delete(rate, fresh_ads, axis=1)  # (400, 40)
 
 fm, deep = train(start(FactorizationMachine), old), train(start(Deep), old, l2=1e-3)
 rows = np.stack([np.arange(400), world.age, world.gender], axis=1) + START[:3]  # (400, 3)
 rows = torch.tensor(rows, device=run.device)
 with torch.no_grad():
-    added = torch.cat([fm.vectors(rows), fm.weights(rows)], dim=2).sum(1)  # (400, 3, 9) -> (400, 9)
+    # added (400, 3, 9) -> (400, 9)
+    added = torch.cat([fm.vectors(rows), fm.weights(rows)], dim=2).sum(1)
     end_to_end = deep.vectors(rows).flatten(1)  # (400, 24)
 stands_for = {"one-hot": np.eye(400), "random": rng.normal(size=(400, 8)),
               "PCA": PCA(8, svd_solver="full").fit_transform(rate),
@@ -714,10 +795,12 @@ def regress(E, shows, clicks):
 
 
 def ask_neighbours(E, shows, clicks, k=50):
-    """The click rate of the 50 nearest users, and of 50 impressions at the ad's own rate."""
+    """The click rate of the 50 nearest users,
+    and of 50 impressions at the ad's own rate."""
     far = ((E[:, None] - E) ** 2).sum(axis=2) if E.shape[1] < 50 else 2 - 2 * E @ E.T
     near = far.argpartition(k, axis=1)[:, :k]
-    return (clicks[near].sum(axis=1) + 50 * clicks.sum() / shows.sum()) / (shows[near].sum(axis=1) + 50)
+    return ((clicks[near].sum(axis=1) + 50 * clicks.sum() / shows.sum())
+            / (shows[near].sum(axis=1) + 50))
 
 
 def probe(machine, E, sample, test):
@@ -742,21 +825,27 @@ for ad in fresh_ads:
 counts, scores = [300, 1000, 3000, 8000], {}
 for machine in (regress, ask_neighbours):
     for name, E in stands_for.items():
-        scores[machine, name] = [probe(machine, E, first_half[turn_of < n], test) for n in counts]
+        scores[machine, name] = [probe(machine, E, first_half[turn_of < n], test)
+                                 for n in counts]
 
-fig, axes = plots.panels("Borrowed vectors win while data is short; with enough clicks, one-hot wins",
-                         ["logistic regression", "nearest neighbours"], xlabel="impressions of each new ad",
+fig, axes = plots.panels("Borrowed vectors win while data is short; "
+                         "with enough clicks, one-hot wins",
+                         ["logistic regression", "nearest neighbours"],
+                         xlabel="impressions of each new ad",
                          ylabel="share of the gap (%)", size=(10, 4), sharey=True)
-tint = dict(zip(stands_for, [plots.INK, plots.GREY, plots.GREEN, plots.BLUE, plots.ORANGE], strict=True))
+tint = dict(zip(stands_for, [plots.INK, plots.GREY, plots.GREEN, plots.BLUE, plots.ORANGE],
+                strict=True))
 for (machine, name), line in scores.items():
     ax = axes[int(machine is ask_neighbours)]
     ax.semilogx(counts, line, "o-", color=tint[name])
     apart = {"factorization machine": 6, "PCA": -5, "random": 6, "one-hot": -6}.get(name, 0)
-    plots.name(ax, counts[-1], line[-1], name if machine is ask_neighbours else "", tint[name], dy=apart)
+    plots.name(ax, counts[-1], line[-1], name if machine is ask_neighbours else "",
+               tint[name], dy=apart)
 for ax in axes:
     ax.set(xticks=counts, xticklabels=counts, ylim=(-5, 55))
     ax.minorticks_off()
-plots.show("Left: vectors lead at 1,000 impressions, one-hot at 8,000. Right: vectors and PCA lead.")
+plots.show("Left: vectors lead at 1,000 impressions, one-hot at 8,000. "
+           "Right: vectors and PCA lead.")
 
 # %%
 few, many = ({name: scores[regress, name][i] for name in stands_for} for i in (1, 3))
@@ -764,9 +853,12 @@ claim("1,000 impressions: borrowed vectors are far ahead of one-hot",
       few["factorization machine"] - few["one-hot"], at_least=8)
 claim("and ahead of PCA", few["factorization machine"] - few["PCA"], at_least=1)
 claim("random vectors of the same length are worth little", few["random"], at_most=12)
-claim("8,000: one-hot is ahead", many["one-hot"] - many["factorization machine"], at_least=3)
-gain = np.subtract(scores[ask_neighbours, "factorization machine"], scores[ask_neighbours, "one-hot"])
-claim("nearest neighbours need near to mean alike: at 3,000, ahead of one-hot", gain[2], at_least=12)
+claim("8,000: one-hot is ahead",
+      many["one-hot"] - many["factorization machine"], at_least=3)
+gain = np.subtract(scores[ask_neighbours, "factorization machine"],
+                   scores[ask_neighbours, "one-hot"])
+claim("nearest neighbours need near to mean alike: at 3,000, ahead of one-hot",
+      gain[2], at_least=12)
 
 # %% [markdown]
 # PCA of plain counts is close behind: try it first, it takes a line and a second.

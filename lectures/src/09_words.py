@@ -33,7 +33,8 @@ from utils import concept_map, data, plots, runtime
 from utils.claims import claim
 from utils.scratch import word2vec
 
-run = runtime.setup(PROFILE, SEED, DEVICE, BUDGET, threads=1)  # matrices this small: a second thread only waits
+# matrices this small: a second thread only waits
+run = runtime.setup(PROFILE, SEED, DEVICE, BUDGET, threads=1)
 rng = np.random.default_rng(SEED)
 DIM = 64  # numbers a word, where vectors are learned
 
@@ -60,20 +61,25 @@ concept_map.show("09")
 sentences = [line.split() for line in data.load("docstrings").splitlines()]
 times = Counter(word for sentence in sentences for word in sentence)
 corpus = word2vec.read(sentences, min_count=10)   # numbers the words, frequent ones first
-words, index, count = corpus.words, corpus.index, corpus.count  # (V,), word -> number, (V,) how often
-ids, sentence = corpus.ids, corpus.sentence       # (n,) the text as numbers, (n,) whose sentence
+# (V,), word -> number, (V,) how often
+words, index, count = corpus.words, corpus.index, corpus.count
+ids, sentence = corpus.ids, corpus.sentence  # (n,) the text as numbers, (n,) whose sentence
 
-print(f"{times.total():,} tokens, {len(times):,} different words, {len(words):,} of them at least ten times")
+print(f"{times.total():,} tokens, {len(times):,} different words, "
+      f"{len(words):,} of them at least ten times")
 print(*("· " + " ".join(line)[:100] for line in sentences[::30_000]), sep="\n")
 
 # %%
 fig, ax = plots.figure("Few words are everywhere, most words are hardly anywhere",
-                       xlabel="rank of the word", ylabel="times in the text", size=(7.5, 3.8))
-ax.loglog(np.arange(1, len(times) + 1), sorted(times.values(), reverse=True), color=plots.BLUE)
+                       xlabel="rank of the word", ylabel="times in the text",
+                       size=(7.5, 3.8))
+ax.loglog(np.arange(1, len(times) + 1), sorted(times.values(), reverse=True),
+          color=plots.BLUE)
 for word in ("the", "array", "gradient", "dendrogram"):
     ax.plot(index[word] + 1, times[word], "o", color=plots.ORANGE)
     plots.name(ax, index[word] + 1, times[word], word, plots.INK, dx=8, dy=6)
-plots.show("Frequency falls with the rank along a nearly straight line on two logarithmic axes.")
+plots.show("Frequency falls with the rank along a nearly straight line on two logarithmic "
+           "axes.")
 
 # %% [markdown]
 # A **co-occurrence** (동시 출현) is a pair of words at most five places apart in one sentence.
@@ -90,7 +96,8 @@ def count_by_loop(ids, sentence, window=5):
 
 
 def count_pairs(ids, sentence, window=5):
-    """(n,) words and their sentences -> (V, V) sparse: how often word i has word j in its window."""
+    """(n,) words and their sentences
+    -> (V, V) sparse: how often word i has word j in its window."""
     counts = coo_array((len(words), len(words))).tocsr()
     for d in range(1, window + 1):
         same = sentence[d:] == sentence[:-d]
@@ -105,9 +112,13 @@ start = time.process_time()
 looped = count_by_loop(ids[:part].tolist(), sentence[:part].tolist())
 between = time.process_time()
 shifted = count_pairs(ids[:part], sentence[:part])
-claim("the loop is slower, times", (between - start) / (time.process_time() - between), at_least=3)
+
+# %%
+claim("the loop is slower, times",
+      (between - start) / (time.process_time() - between), at_least=3)
 claim("shifted arrays count what the loop counts: cells that differ",
-      sum(shifted[pair] != n for pair, n in looped.items()) + abs(shifted.nnz - len(looped)), at_most=0)
+      sum(shifted[pair] != n for pair, n in looped.items())
+      + abs(shifted.nnz - len(looped)), at_most=0)
 
 # %% [markdown]
 # **Predict first.** Which five words stand most often near *gradient*?
@@ -139,8 +150,8 @@ def strongest(table, word, n=10):
     return {words[i]: row[i] for i in np.argsort(-row, kind="stable")[:n]}
 
 
-fig, axes = plots.panels("Beside “gradient”: by counts anybody, by PMI its own kind", ["count", "PPMI"],
-                         xlabel="", ylabel="", size=(9.5, 3.9))
+fig, axes = plots.panels("Beside “gradient”: by counts anybody, by PMI its own kind",
+                         ["count", "PPMI"], xlabel="", ylabel="", size=(9.5, 3.9))
 for ax, table, color in zip(axes, (counts, ppmi), (plots.GREY, plots.BLUE), strict=True):
     top = strongest(table, "gradient")
     ax.barh(list(top), list(top.values()), color=color)
@@ -149,7 +160,8 @@ for ax, table, color in zip(axes, (counts, ppmi), (plots.GREY, plots.BLUE), stri
     ax.tick_params(axis="y", labelcolor=plots.INK, length=0)
 axes[0].set_xlabel("times in the window")
 axes[1].set_xlabel("nats above chance")
-plots.show("Two bar charts. By counts: of, the, to and the like. By PPMI: words of optimization.")
+plots.show("Two bar charts. By counts: of, the, to and the like. "
+           "By PPMI: words of optimization.")
 
 three = ("gradient", "color", "file")
 shared = {name: np.mean([len(strongest(table, a).keys() & strongest(table, b).keys())
@@ -186,7 +198,8 @@ claim("and next to none of their ten strongest by PPMI", shared["PPMI"], at_most
 # Published probes ask people to rate pairs of everyday words (WordSim-353, SimLex-999). Most of those words do not occur here.
 
 # %%
-kinds = {kind: [word for word in names.split() if word in index] for kind, names in word2vec.GROUPS.items()}
+kinds = {kind: [word for word in names.split() if word in index]
+         for kind, names in word2vec.GROUPS.items()}
 print(*(f"{kind}: {', '.join(members)}" for kind, members in kinds.items()), sep="\n")
 
 
@@ -195,28 +208,32 @@ def normalize(table):
 
 
 def kind_scores(table):
-    """(V, d) vectors -> for each kind: how often a word is nearer to its own kind than to another."""
+    """(V, d) vectors -> for each kind: how often a word is nearer to its own kind than to
+    another."""
     unit, everyone, scores = normalize(table), set().union(*kinds.values()), []
     for members in kinds.values():
         wins = []
         for a in members:
-            own = {word for other in kinds.values() if a in other for word in other}  # a may have two kinds
+            # a may have two kinds
+            own = {word for other in kinds.values() if a in other for word in other}
             foreign = unit[[index[c] for c in sorted(everyone - own)]] @ unit[index[a]]
-            wins += [(unit[index[a]] @ unit[index[b]] > foreign).mean() for b in members if b != a]
+            wins += [(unit[index[a]] @ unit[index[b]] > foreign).mean() for b in members
+                     if b != a]
         scores.append(np.mean(wins))
     return np.array(scores)
 
-
+# %%
 with_s = np.array([(index[word], index[word + "s"]) for word in words
                    if len(word) > 2 and min(times[word], times[word + "s"]) >= 20])
 
 
 def plural_hits(table, n=10):
-    """(V, d) vectors -> for each pair, both ways: is one word among the n nearest of the other?"""
+    """(V, d) vectors -> for each pair,
+    both ways: is one word among the n nearest of the other?"""
     unit, found = normalize(table).astype(np.float32), []
     for one, other in (with_s.T, with_s.T[::-1]):
         cosine = unit[one] @ unit.T                              # (pairs, V)
-        cosine[np.arange(len(one)), one] = -1                    # a word is not its own neighbour
+        cosine[np.arange(len(one)), one] = -1  # a word is not its own neighbour
         target = cosine[np.arange(len(one)), other]
         found.append((cosine > target[:, None]).sum(axis=1) < n)
     return np.concatenate(found)
@@ -232,7 +249,8 @@ def plural_hits(table, n=10):
 
 # %%
 def compress(table, dim=64):
-    u, s, _ = svds(table, dim, rng=np.random.default_rng(SEED))  # a truncated SVD: (V, dim), (dim,)
+    # a truncated SVD: (V, dim), (dim,)
+    u, s, _ = svds(table, dim, rng=np.random.default_rng(SEED))
     return u * np.sqrt(s)
 
 
@@ -242,10 +260,14 @@ for name, (by_kind, hits) in scores.items():
     print(f"{name:11s} kinds {by_kind.mean():.3f} · plurals {hits.mean():.3f}")
 
 # %%
-on_kinds, on_plurals = ({name: score[i].mean() for name, score in scores.items()} for i in (0, 1))
-claim("PPMI sees kinds that bare counts do not", on_kinds["PPMI"] - on_kinds["counts"], at_least=0.1)
-claim("squeezed to 64 numbers it still sees them", on_kinds["PPMI + SVD"] - on_kinds["PPMI"], at_least=-0.02)
-claim("but for plurals the squeeze costs", on_plurals["PPMI"] - on_plurals["PPMI + SVD"], at_least=0.05)
+on_kinds, on_plurals = ({name: score[i].mean() for name, score in scores.items()}
+                        for i in (0, 1))
+claim("PPMI sees kinds that bare counts do not",
+      on_kinds["PPMI"] - on_kinds["counts"], at_least=0.1)
+claim("squeezed to 64 numbers it still sees them",
+      on_kinds["PPMI + SVD"] - on_kinds["PPMI"], at_least=-0.02)
+claim("but for plurals the squeeze costs",
+      on_plurals["PPMI"] - on_plurals["PPMI + SVD"], at_least=0.05)
 library = word2vec.group_scores(words, tables["PPMI + SVD"])
 claim("the probe in utils/scratch scores as this one does",
       np.abs(list(library.values()) - scores["PPMI + SVD"][0]).max(), at_most=1e-6)
@@ -274,18 +296,21 @@ claim("the probe in utils/scratch scores as this one does",
 
 # %%
 def sgns(u, v, z, k=5):
-    """u, v: (n, d) words and their neighbours; z: (K, d) noise -> the loss, and its gradients by u, v, z."""
-    yes, no = (u * v).sum(1, keepdim=True), u @ z.T                   # (n, 1) and (n, K) logits
-    loss = F.softplus(-yes).sum() + k * F.softplus(no).mean(1).sum()  # softplus(-x) = -log sigmoid(x)
+    """u, v: (n, d) words and their neighbours;
+    z: (K, d) noise -> the loss, and its gradients by u, v, z."""
+    yes, no = (u * v).sum(1, keepdim=True), u @ z.T  # (n, 1) and (n, K) logits
+    # softplus(-x) = -log sigmoid(x)
+    loss = F.softplus(-yes).sum() + k * F.softplus(no).mean(1).sum()
     error, error_no = torch.sigmoid(yes) - 1, torch.sigmoid(no) * k / len(z)
     return loss, (error * v + error_no @ z, error * u, error_no.T @ u)
 
-
+# %%
 u, v, z = (torch.randn(n, 8, dtype=torch.float64, requires_grad=True) for n in (5, 5, 3))
 loss, by_hand = sgns(u, v, z)
 loss.backward()
 claim("the gradients by hand are PyTorch's",
-      max((g - p.grad).abs().max().item() for g, p in zip(by_hand, (u, v, z), strict=True)), at_most=1e-12)
+      max((g - p.grad).abs().max().item() for g, p in zip(by_hand, (u, v, z), strict=True)),
+      at_most=1e-12)
 
 # %% [markdown]
 # Two tricks belong to the method (Mikolov and others, 2013).
@@ -310,14 +335,15 @@ def draw_pairs(rng, window=5, t=1e-3):
 
 def fresh_tables(seed):
     start = (np.random.default_rng(seed).random((len(words), DIM)) - 0.5) / DIM
-    return [torch.tensor(start, dtype=torch.float32), torch.zeros(len(words), DIM)]  # words, neighbours
+    # words, neighbours
+    return [torch.tensor(start, dtype=torch.float32), torch.zeros(len(words), DIM)]
 
 
 def train_step(tables, squares, pairs, noise, lr):
     """One step of AdaGrad (lecture 02) on a batch of pairs; returns the loss a pair."""
     (u, v), (w, c) = tables, pairs.T
     loss, (u_grad, v_grad, z_grad) = sgns(u[w], v[c], v[noise])
-    by_u = torch.zeros_like(u).index_add_(0, w, u_grad)             # a word that is used twice: add up
+    by_u = torch.zeros_like(u).index_add_(0, w, u_grad)  # a word that is used twice: add up
     by_v = torch.zeros_like(v).index_add_(0, c, v_grad).index_add_(0, noise, z_grad)
     for p, s, grad in zip(tables, squares, (by_u, by_v), strict=True):
         s += grad**2
@@ -328,7 +354,8 @@ def train_step(tables, squares, pairs, noise, lr):
 # %%
 chance = torch.tensor(count**0.75)
 torch.manual_seed(SEED)
-(u, v), squares, curve = fresh_tables(SEED), [torch.zeros(len(words), DIM) for _ in range(2)], []
+(u, v), curve = fresh_tables(SEED), []
+squares = [torch.zeros(len(words), DIM) for _ in range(2)]
 start = time.process_time()
 passes = run.pick(lecture=1, full=5)
 for _ in range(passes):
@@ -341,13 +368,17 @@ print(f"{len(pairs):,} pairs a pass, in {len(pairs) // 4096 + 1} batches")
 
 # %%
 fig, ax = plots.figure("From a coin toss to an opinion in one pass over the text",
-                       xlabel="batches of 4,096 pairs", ylabel="loss of a pair (nats)", size=(7.5, 3.6))
+                       xlabel="batches of 4,096 pairs", ylabel="loss of a pair (nats)",
+                       size=(7.5, 3.6))
 ax.plot(curve, color=plots.COLOR["train"], linewidth=1)
 ax.axhline(6 * np.log(2), color=plots.ORANGE, linewidth=1)
-plots.name(ax, len(curve), 6 * np.log(2), "six coin tosses: 6 log 2", plots.ORANGE, dx=-170, dy=9)
-plots.show("A noisy loss that starts at six times log two and falls to less than two thirds of that.")
+plots.name(ax, len(curve), 6 * np.log(2), "six coin tosses: 6 log 2", plots.ORANGE, dx=-170,
+           dy=9)
+plots.show("A noisy loss that starts at six times log two and falls to less than two "
+           "thirds of that.")
 claim("the loss falls well below six coin tosses", np.mean(curve[-50:]), at_most=3.5)
-claim("one pass over a million tokens puts kinds together", kind_scores(u.numpy()).mean(), at_least=0.8)
+claim("one pass over a million tokens puts kinds together",
+      kind_scores(u.numpy()).mean(), at_least=0.8)
 
 # %% [markdown]
 # What has it learned? Levy and Goldberg (2014) proved: with enough dimensions, the loss is smallest where
@@ -369,15 +400,19 @@ cells = counts.tocoo()
 often = cells.data >= 10  # a logarithm of few counts is mostly luck
 w, c = cells.row[often], cells.col[often]
 noise_share = (chance / chance.sum()).numpy()
-shifted_pmi = np.log(cells.data[often] / (counts.sum(axis=1)[w] * noise_share[c])) - np.log(5)
+shifted_pmi = (np.log(cells.data[often] / (counts.sum(axis=1)[w] * noise_share[c]))
+               - np.log(5))
 dots = (u.numpy()[w] * v.numpy()[c]).sum(axis=1)
 
+# %%
 fig, ax = plots.figure("Nobody told it, but it learns the PMI",
-                       xlabel="PMI − log 5, counted", ylabel="u · v, learned", size=(6.5, 4.2))
+                       xlabel="PMI − log 5, counted", ylabel="u · v, learned",
+                       size=(6.5, 4.2))
 ax.hexbin(shifted_pmi, dots, gridsize=45, bins="log", cmap="Blues", linewidths=0)
 ax.axline((0, 0), slope=1, color=plots.ORANGE, linewidth=1.5)
 plots.name(ax, 3.2, 3.2, "equal", plots.ORANGE, dx=-38, dy=14)
-plots.show("A cloud of pairs that rises along the diagonal, flatter than it where PMI is large.")
+plots.show("A cloud of pairs that rises along the diagonal, "
+           "flatter than it where PMI is large.")
 
 claim("learned products follow counted PMI: their correlation over pairs seen ten times",
       np.corrcoef(shifted_pmi, dots)[0, 1], at_least=0.6)
@@ -401,15 +436,17 @@ claim("learned products follow counted PMI: their correlation over pairs seen te
 
 # %%
 def cbow_loss(around, there, v, z):
-    """around: (n, m, d) vectors of the windows' words, there: (n, m) ones -> the loss of n guesses."""
+    """around: (n, m, d) vectors of the windows' words, there: (n, m) ones
+    -> the loss of n guesses."""
     mean = (there[:, :, None] * around).sum(1) / there.sum(1, keepdim=True)  # (n, d)
     return sgns(mean, v, z)[0]
 
-
+# %%
 x, v, z = (torch.randn(*shape, 8) for shape in ((6, 10), (6,), (32,)))
 there = (torch.rand(6, 10) < 0.7).float()
 module = word2vec.cbow_loss(x, v[:, None], z[None], there[:, None], negatives=5)
-claim("CBOW's loss is that of utils/scratch", (module / cbow_loss(x, there, v, z) - 1).abs(), at_most=1e-5)
+claim("CBOW's loss is that of utils/scratch",
+      (module / cbow_loss(x, there, v, z) - 1).abs(), at_most=1e-5)
 
 # %%
 class SkipGram(torch.nn.Module):
@@ -420,10 +457,12 @@ class SkipGram(torch.nn.Module):
 
     def forward(self, pairs, noise, k=5):
         u, v, z = self.word(pairs[:, 0]), self.neighbour(pairs[:, 1]), self.neighbour(noise)
-        return -F.logsigmoid((u * v).sum(1)).sum() - k * F.logsigmoid(-u @ z.T).mean(1).sum()
+        return (-F.logsigmoid((u * v).sum(1)).sum()
+                - k * F.logsigmoid(-u @ z.T).mean(1).sum())
 
 
-# Double precision: AdaGrad's first step has the size of lr even if the gradient is a mere rounding error.
+# Double precision: AdaGrad's first step has the size of lr even if the gradient is a mere
+# rounding error.
 ours = [table.double() for table in fresh_tables(SEED)]
 model, squares, apart = SkipGram(ours), [torch.zeros_like(table) for table in ours], []
 optimizer = torch.optim.Adagrad(model.parameters(), lr=0.2)
@@ -433,8 +472,10 @@ for batch in pairs[: 40 * 4096].split(4096):
     loss = model(batch, noise)
     loss.backward()
     optimizer.step()
-    apart.append(abs(loss.item() / len(batch) - train_step(ours, squares, batch, noise, lr=0.2)))
-claim("forty batches by hand and by PyTorch: the loss of a pair differs by", max(apart), at_most=1e-4)
+    apart.append(abs(loss.item() / len(batch)
+                     - train_step(ours, squares, batch, noise, lr=0.2)))
+claim("forty batches by hand and by PyTorch: the loss of a pair differs by",
+      max(apart), at_most=1e-4)
 
 # %% [markdown]
 # A batch of 4,096 pairs reads 4,096 rows of $u$ and as many of $v$, though neighbouring pairs share their words.
@@ -448,13 +489,17 @@ claim("forty batches by hand and by PyTorch: the loss of a pair differs by", max
 
 # %%
 torch.manual_seed(SEED)
-x, y, z = torch.randn(4, 16, 8), torch.randn(4, 26, 8), torch.randn(1, 32, 8)  # 4 blocks, 5 more each side
+# 4 blocks, 5 more each side
+x, y, z = torch.randn(4, 16, 8), torch.randn(4, 26, 8), torch.randn(1, 32, 8)
 band = (torch.arange(26) - torch.arange(16)[:, None] - 5).abs()
-band = ((band > 0) & (band <= 5)).float().expand(4, -1, -1)                    # (4, 16, 26): who is a pair
+band = ((band > 0) & (band <= 5)).float().expand(4, -1, -1)  # (4, 16, 26): who is a pair
 block, middle, around = band.nonzero().T
 as_pairs, _ = sgns(x[block, middle], y[block, around], z[0])
+
+# %%
 claim("the loss of blocks is the loss of their pairs",
-      (word2vec.skipgram_loss(x, y, z, band, negatives=5) / as_pairs - 1).abs(), at_most=1e-5)
+      (word2vec.skipgram_loss(x, y, z, band, negatives=5) / as_pairs - 1).abs(),
+      at_most=1e-5)
 
 # %%
 passes = run.pick(lecture=3, full=10)
@@ -465,7 +510,8 @@ tables["skip-gram"] = skipgram.table
 claim("blocks are faster than pairs, times", blocks_rate / pairs_rate, at_least=1.5)
 
 # %%
-tables["CBOW"] = word2vec.train(corpus, method="cbow", dim=DIM, epochs=passes, seed=SEED).table
+tables["CBOW"] = word2vec.train(corpus, method="cbow", dim=DIM, epochs=passes,
+                                seed=SEED).table
 print(f"tokens a second: in pairs {pairs_rate:,.0f}, in blocks {blocks_rate:,.0f}")
 for word in ("gradient", "matrix", "tree", "normal", "red", "python"):
     print(f"{word:9s}", ", ".join(near for near, _ in skipgram.nearest(word, 7)))
@@ -492,15 +538,17 @@ for word in ("gradient", "matrix", "tree", "normal", "red", "python"):
 # With a billion tokens more pairs have met, and published comparisons are closer.
 
 # %%
-near = word2vec.cooccurrence(corpus, window=8, harmonic=True)  # (V, V) a pair s places apart counts 1 / s
+# near (V, V) a pair s places apart counts 1 / s
+near = word2vec.cooccurrence(corpus, window=8, harmonic=True)
 
 
 def glove_step(rows, w, c, b, d, x_max=10):
     """Loss and half gradients of some rows of the table against all columns."""
     x = torch.from_numpy(near[rows].toarray()).float()                   # (R, V)
-    f = (x / x_max).clamp(max=1) ** 0.75                                  # no weight where x is 0 …
-    miss = w[rows] @ c.T + b[rows, None] + d - x.clamp(min=1e-9).log()    # … whatever stands here
-    pull = f * miss                                                      # weight times error
+    f = (x / x_max).clamp(max=1) ** 0.75  # no weight where x is 0 …
+    # … whatever stands here
+    miss = w[rows] @ c.T + b[rows, None] + d - x.clamp(min=1e-9).log()
+    pull = f * miss  # weight times error
     return (pull * miss).sum(), (pull @ c, pull.T @ w[rows], pull.sum(1), pull.sum(0))
 
 
@@ -515,23 +563,29 @@ claim("matrix products give the loss of the plain loop",
       abs(glove_step(few, *params)[0] / by_loop - 1), at_most=1e-5)
 
 # %%
-# The biases start where words ignore each other: b + d = log of the count that chance expects. What is left
-# for the vectors is the PMI, once more. (The authors start at random, and learn how frequent a word is.)
+# The biases start where words ignore each other:
+# b + d = log of the count that chance expects. What is left
+# for the vectors is the PMI, once more.
+# (The authors start at random, and learn how frequent a word is.)
 torch.manual_seed(SEED)
 total = near.sum(axis=1)
 bias = torch.tensor(np.log(total) - np.log(total.sum()) / 2, dtype=torch.float32)
-params = [(torch.rand(len(words), DIM) - 0.5) / DIM for _ in range(2)] + [bias.clone(), bias.clone()]
+params = ([(torch.rand(len(words), DIM) - 0.5) / DIM for _ in range(2)]
+          + [bias.clone(), bias.clone()])
 squares, curve_glove, every = [torch.full_like(p, 1e-8) for p in params], [], slice(None)
 for _ in runtime.track(range(run.pick(lecture=8, full=30)), "passes"):
     curve_glove.append(0)
     for rows in np.array_split(rng.permutation(len(words)), 84):
         loss, gradients = glove_step(rows, *params)
         curve_glove[-1] += loss.item() / near.nnz
-        for p, s, at, grad in zip(params, squares, (rows, every, rows, every), gradients, strict=True):
+        for p, s, at, grad in zip(params, squares, (rows, every, rows, every), gradients,
+                                  strict=True):
             s[at] += grad**2
             p[at] -= 0.1 * grad / s[at].sqrt()
-tables["GloVe"] = (params[0] + params[1]).numpy()  # the sum of both tables, as the authors advise
-claim("the vectors explain most of what chance does not", curve_glove[-1] / curve_glove[0], at_most=0.3)
+# the sum of both tables, as the authors advise
+tables["GloVe"] = (params[0] + params[1]).numpy()
+claim("the vectors explain most of what chance does not",
+      curve_glove[-1] / curve_glove[0], at_most=0.3)
 
 # %% [markdown]
 # ## 6 · Who wins, and what analogies really show
@@ -559,7 +613,8 @@ def interval(values, draws=1000):
 for name in ("skip-gram", "CBOW", "GloVe"):
     scores[name] = kind_scores(tables[name]), plural_hits(tables[name])
 
-fig, axes = plots.panels("On kinds compressed counts are not beaten; on plurals GloVe is last of the learned",
+fig, axes = plots.panels("On kinds compressed counts are not beaten; "
+                         "on plurals GloVe is last of the learned",
                          ["kinds of words (a guess: 0.5)", "plurals (a guess: 0.002)"],
                          xlabel="score", ylabel="", size=(10, 3.4), sharey=True)
 for row, score in enumerate(scores.values()):
@@ -569,14 +624,18 @@ for row, score in enumerate(scores.values()):
         ax.errorbar(middle, row, xerr=reach[:, None], fmt="o", color=color, markersize=7)
 axes[0].set_yticks(range(len(scores)), scores, color=plots.INK)
 axes[0].invert_yaxis()
-plots.show("Dots with intervals for six tables; PPMI and its SVD are first or level, counts and GloVe last.")
+plots.show("Dots with intervals for six tables; "
+           "PPMI and its SVD are first or level, counts and GloVe last.")
 
-on_kinds, on_plurals = ({name: score[i].mean() for name, score in scores.items()} for i in (0, 1))
+on_kinds, on_plurals = ({name: score[i].mean() for name, score in scores.items()}
+                        for i in (0, 1))
 claim("skip-gram does not beat the compressed counts on kinds: SVD minus skip-gram",
       on_kinds["PPMI + SVD"] - on_kinds["skip-gram"], at_least=0.0)
-claim("on plurals GloVe falls behind skip-gram", on_plurals["skip-gram"] - on_plurals["GloVe"], at_least=0.1)
+claim("on plurals GloVe falls behind skip-gram",
+      on_plurals["skip-gram"] - on_plurals["GloVe"], at_least=0.1)
 claim("every learned table sees kinds better than bare counts do",
-      min(on_kinds[name] for name in ("skip-gram", "CBOW", "GloVe")) - on_kinds["counts"], at_least=0.07)
+      min(on_kinds[name] for name in ("skip-gram", "CBOW", "GloVe")) - on_kinds["counts"],
+      at_least=0.07)
 
 # %% [markdown]
 # Twenty kinds are too few to rank the learned tables. On plurals the order is clear; but in the `full` profile skip-gram reads ten times, and overtakes the compressed table there, though not on kinds.
@@ -589,22 +648,28 @@ claim("every learned table sees kinds better than bare counts do",
 
 # %%
 families = {
-    "plural": "row rows column columns value values matrix matrices index indices array arrays",
-    "past": "compute computed return returned use used apply applied specify specified store stored",
-    "-ing": "compute computing use using apply applying train training call calling test testing",
-    "opposite": "minimum maximum left right upper lower first last horizontal vertical min max",
+    "plural": "row rows column columns value values matrix matrices index indices array "
+              "arrays",
+    "past": "compute computed return returned use used apply applied specify specified "
+            "store stored",
+    "-ing": "compute computing use using apply applying train training call calling test "
+            "testing",
+    "opposite": "minimum maximum left right upper lower first last horizontal vertical min "
+                "max",
 }
 
 
 def solved(vectors, family, exclude):
-    """The share of analogies between any two pairs of a family that are answered right at once."""
+    """The share of analogies between any two pairs of a family that are answered right at
+    once."""
     names = family.split()
     pairs = list(zip(names[::2], names[1::2], strict=True))
     return np.mean([vectors.analogy(a, b, c, n=1, exclude=exclude)[0][0] == answer
                     for (a, b), (c, answer) in permutations(pairs, 2)])
 
 
-rule = {exclude: {name: solved(skipgram, family, exclude) for name, family in families.items()}
+rule = {exclude: {name: solved(skipgram, family, exclude)
+                  for name, family in families.items()}
         for exclude in (True, False)}
 answers = skipgram.analogy("row", "rows", "matrix", exclude=False)
 print("all words allowed, row : rows = matrix :", ", ".join(word for word, _ in answers))
@@ -612,9 +677,11 @@ print("all words allowed, row : rows = matrix :", ", ".join(word for word, _ in 
 # %%
 hits = {name + ("" if exclude else ", all words allowed"): 100 * rule[exclude][name]
         for name in families for exclude in (True, False)}
-plots.bars("The rule “none of the three” does much of the work", hits, xlabel="right at the first word (%)",
+plots.bars("The rule “none of the three” does much of the work", hits,
+           xlabel="right at the first word (%)",
            unit=" %", colors={name: plots.GREY for name in hits if "allowed" in name})
-plots.show("Pairs of bars: opposites and plurals are often solved with the rule, few without it.")
+plots.show("Pairs of bars: opposites and plurals are often solved with the rule, "
+           "few without it.")
 share = {exclude: np.mean(list(by_family.values())) for exclude, by_family in rule.items()}
 claim("with the rule many analogies are solved", share[True], at_least=0.3)
 claim("without it few are", share[False], at_most=0.2)
@@ -633,18 +700,22 @@ names = [(word, kind) for kind in shown for word in kinds[kind]]
 unit = skipgram.unit[[skipgram.index[word] for word, _ in names]]
 pca = PCA(2).fit(unit)
 flat = {"PCA": pca.transform(unit),
-        "t-SNE": TSNE(2, perplexity=8, init="pca", metric="cosine", random_state=SEED).fit_transform(unit)}
+        "t-SNE": TSNE(2, perplexity=8, init="pca", metric="cosine",
+                      random_state=SEED).fit_transform(unit)}
 
-fig, axes = plots.panels("Six kinds of words keep together, in PCA loosely, in t-SNE as islands", flat,
+fig, axes = plots.panels("Six kinds of words keep together, in PCA loosely, "
+                         "in t-SNE as islands", flat,
                          xlabel="", ylabel="", size=(10, 5.2))
 palette = (plots.RED, plots.PURPLE, plots.BLUE, plots.GREEN, plots.ORANGE, plots.INK)
 colors = dict(zip(shown, palette, strict=True))
 for ax, places in zip(axes, flat.values(), strict=True):
     ax.scatter(*places.T, s=6, color=[colors[kind] for _, kind in names])
     for (word, kind), place in zip(names, places, strict=True):
-        ax.annotate(word, place, xytext=(2, 2), textcoords="offset points", color=colors[kind], fontsize=8)
+        ax.annotate(word, place, xytext=(2, 2), textcoords="offset points",
+                    color=colors[kind], fontsize=8)
     ax.set(xticks=[], yticks=[])
-plots.show("Two maps of about fifty words: kinds form loose groups in PCA and clear islands in t-SNE.")
+plots.show("Two maps of about fifty words: "
+           "kinds form loose groups in PCA and clear islands in t-SNE.")
 claim("the flat picture keeps a small part of what is there: share of variance in two axes",
       pca.explained_variance_ratio_.sum(), at_most=0.45)
 
@@ -672,10 +743,12 @@ claim("the flat picture keeps a small part of what is there: share of variance i
 people = ("he", "she", "man", "woman", "they", "user", "array")
 print("times in the text:", ", ".join(f"{word} {times[word]}" for word in people))
 print(*("· " + " ".join(line)[:90] for line in sentences if "he" in line[:12]), sep="\n")
-claim("“woman” and “she” together, in a million tokens", times["woman"] + times["she"], at_most=20)
+claim("“woman” and “she” together, in a million tokens",
+      times["woman"] + times["she"], at_most=20)
 
 # %%
-place = np.bincount(ids, weights=np.arange(len(ids)) / len(ids)) / count  # (V,) mean position, 0 to 1
+# place (V,) mean position, 0 to 1
+place = np.bincount(ids, weights=np.arange(len(ids)) / len(ids)) / count
 common = np.flatnonzero(count >= 50)
 
 
@@ -686,14 +759,18 @@ def slant(one, other):
 
 
 lean = slant("array", "tensor")
-fig, ax = plots.figure("Which word you lean to tells who wrote you", xlabel="slant: array ← → tensor",
+
+# %%
+fig, ax = plots.figure("Which word you lean to tells who wrote you",
+                       xlabel="slant: array ← → tensor",
                        ylabel="mean place in the text (%)")
 ax.scatter(lean, 100 * place[common], s=5, color=plots.SKY)
 for word in ("polynomial", "ndarray", "estimator", "figure", "gpu", "tensors"):
     at = np.searchsorted(common, index[word])
     ax.plot(lean[at], 100 * place[index[word]], "o", color=plots.ORANGE, markersize=4)
     plots.name(ax, lean[at], 100 * place[index[word]], word, plots.INK, dx=5, fontsize=10)
-plots.show("A cloud that rises from words of NumPy at the lower left to words of PyTorch at the upper right.")
+plots.show("A cloud that rises from words of NumPy at the lower left to words of PyTorch "
+           "at the upper right.")
 
 # %%
 def agreement(one, other):

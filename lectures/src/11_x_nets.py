@@ -24,9 +24,11 @@ from torch.nn import functional as F
 from utils import concept_map, data, plots, runtime
 from utils.claims import claim
 
-run = runtime.setup(PROFILE, SEED, DEVICE, BUDGET, threads=1)  # small pictures: a second thread only waits
+# small pictures: a second thread only waits
+run = runtime.setup(PROFILE, SEED, DEVICE, BUDGET, threads=1)
 
-from torchvision import models  # after runtime.setup, which mends its import beside a CPU build of torch
+# after runtime.setup, which mends its import beside a CPU build of torch
+from torchvision import models
 
 # %%
 concept_map.show("11")
@@ -61,7 +63,8 @@ def tensors(letters):
 
 
 x, y = tensors(data.load("glyphs", n=run.pick(lecture=2500, full=20_000), seed=SEED))
-seen, unseen = (tensors(data.load("glyphs", split=split, n=1000, seed=SEED)) for split in ("test", "unseen"))
+seen, unseen = (tensors(data.load("glyphs", split=split, n=1000, seed=SEED))
+                for split in ("test", "unseen"))
 
 
 @torch.no_grad()
@@ -74,10 +77,12 @@ def cross_entropy(net, x, y):
 
 
 def train(net, x, y, epochs=4, lr=4e-3, batch=64, loss=cross_entropy, groups=None):
-    """Adam, the rate rising to `lr` and falling again, as in lecture 10. A new net is in training mode."""
-    torch.manual_seed(SEED)                                          # the order of the batches
+    """Adam, the rate rising to `lr` and falling again, as in lecture 10.
+    A new net is in training mode."""
+    torch.manual_seed(SEED)  # the order of the batches
     descent = torch.optim.Adam(groups or net.parameters(), fused=True)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(descent, lr, total_steps=epochs * -(-len(x) // batch))
+    schedule = torch.optim.lr_scheduler.OneCycleLR(descent, lr,
+                                                   total_steps=epochs * -(-len(x) // batch))
     for _ in range(epochs):
         for rows in torch.randperm(len(x)).split(batch):
             descent.zero_grad()
@@ -90,37 +95,46 @@ def train(net, x, y, epochs=4, lr=4e-3, batch=64, loss=cross_entropy, groups=Non
 def small_alexnet(activation=nn.ReLU, drop=0.5, window=3):
     side = 2 if window == 3 else 3
     return nn.Sequential(
-        nn.Conv2d(1, 16, 5, stride=2, padding=2), activation(), nn.MaxPool2d(window, stride=2),
-        nn.Conv2d(16, 32, 3, padding=1), activation(),
-        nn.Conv2d(32, 32, 3, padding=1), activation(), nn.MaxPool2d(window, stride=2), nn.Flatten(),
-        nn.Dropout(drop), nn.Linear(32 * side**2, 128), activation(), nn.Dropout(drop), nn.Linear(128, 10),
+        nn.Conv2d(1, 16, 5, stride=2, padding=2), activation(),
+        nn.MaxPool2d(window, stride=2), nn.Conv2d(16, 32, 3, padding=1), activation(),
+        nn.Conv2d(32, 32, 3, padding=1), activation(), nn.MaxPool2d(window, stride=2),
+        nn.Flatten(),
+        nn.Dropout(drop), nn.Linear(32 * side**2, 128), activation(), nn.Dropout(drop),
+        nn.Linear(128, 10),
     ).to(run.device)
 
 
-variants = {"all three tricks": {}, "tanh for ReLU": {"activation": nn.Tanh}, "no dropout": {"drop": 0.0},
-            "pooling without overlap": {"window": 2}}
+variants = {"all three tricks": {}, "tanh for ReLU": {"activation": nn.Tanh},
+            "no dropout": {"drop": 0.0}, "pooling without overlap": {"window": 2}}
 without, small = {}, {}
 for name, options in variants.items():
     torch.manual_seed(SEED)
     net = train(small_alexnet(**options), x, y)
     without[name] = [100 * accuracy(net, *pair) for pair in ((x, y), seen, unseen)]
-    small.setdefault("AlexNet", net)                                 # for the table in section 7
+    small.setdefault("AlexNet", net)  # for the table in section 7
 
-fig, ax = plots.figure("Take a trick away, and this small net reads better, not worse", size=(8.5, 3.4),
-                       xlabel="accuracy (%)", ylabel="")
-PLACES = {"training letters": plots.COLOR["train"], "new letters, known fonts": plots.COLOR["test"],
+# %%
+fig, ax = plots.figure("Take a trick away, and this small net reads better, not worse",
+                       size=(8.5, 3.4), xlabel="accuracy (%)", ylabel="")
+PLACES = {"training letters": plots.COLOR["train"],
+          "new letters, known fonts": plots.COLOR["test"],
           "new letters, unseen fonts": plots.PURPLE}
-for values, (place, color) in zip(np.transpose(list(without.values())), PLACES.items(), strict=True):
+for values, (place, color) in zip(np.transpose(list(without.values())), PLACES.items(),
+                                  strict=True):
     ax.plot(values, range(len(without)), "o", color=color, markersize=9, label=place)
 fig.legend(loc="outside lower center", ncols=3)
 ax.set_yticks(range(len(without)), without, color=plots.INK)
 ax.set_ylim(3.5, -0.5)
-plots.show("Four rows of three dots. All rows below the first, where a trick is missing, lie further right.")
+plots.show("Four rows of three dots. All rows below the first, where a trick is missing, "
+           "lie further right.")
 
 # %%
-lost = {name: np.subtract(without["all three tricks"], values) for name, values in without.items()}
-claim("without dropout the training letters are read better (points)", -lost["no dropout"][0], at_least=1)
-claim("and so are new letters: this net does not overfit yet (points)", -lost["no dropout"][1], at_least=0)
+lost = {name: np.subtract(without["all three tricks"], values)
+        for name, values in without.items()}
+claim("without dropout the training letters are read better (points)",
+      -lost["no dropout"][0], at_least=1)
+claim("and so are new letters: this net does not overfit yet (points)",
+      -lost["no dropout"][1], at_least=0)
 claim("tanh is not behind ReLU here (points)", lost["tanh for ReLU"][1], at_most=1)
 claim("overlap gains nothing here (points)", lost["pooling without overlap"][1], at_most=1)
 
@@ -155,25 +169,30 @@ claim("overlap gains nothing here (points)", lost["pooling without overlap"][1],
 # "More": no. Without bends a stack of convolutions is one convolution, as in lecture 04 a stack of linear layers was one.
 
 # %%
-stack = nn.Sequential(*(nn.Conv2d(1, 1, 3, padding=1, bias=False) for _ in range(3))).double().to(run.device)
+stack = nn.Sequential(*(nn.Conv2d(1, 1, 3, padding=1, bias=False)
+                        for _ in range(3))).double().to(run.device)
 dot = torch.zeros(1, 1, 13, 13, dtype=torch.double, device=run.device)
 dot[0, 0, 6, 6] = 1
-answer = stack(dot)                                     # what three filters make of one white pixel ...
+answer = stack(dot)  # what three filters make of one white pixel ...
 whole = answer[:, :, 3:10, 3:10].flip(2, 3)             # ... is one 7×7 filter, upside down
 noise = torch.randn(1, 1, 30, 30, dtype=torch.double, device=run.device)
-gap = (stack(noise) - F.conv2d(noise, whole, padding=3))[:, :, 3:-3, 3:-3]   # the border sees other zeros
-claim("without ReLU three 3×3 filters are one 7×7 filter", gap.abs().max().item(), at_most=1e-12)
+# the border sees other zeros
+gap = (stack(noise) - F.conv2d(noise, whole, padding=3))[:, :, 3:-3, 3:-3]
+claim("without ReLU three 3×3 filters are one 7×7 filter",
+      gap.abs().max().item(), at_most=1e-12)
 
 # %%
 def conv(c, k, size, stride=1):
     """c channels -> k channels, side kept (or halved by stride 2); batch norm, ReLU."""
-    return nn.Sequential(nn.Conv2d(c, k, size, stride, padding=size // 2, bias=False), nn.BatchNorm2d(k),
-                         nn.ReLU())
+    return nn.Sequential(nn.Conv2d(c, k, size, stride, padding=size // 2, bias=False),
+                         nn.BatchNorm2d(k), nn.ReLU())
 
 
 def reader(*blocks, channels, side=3):
-    """Stem, blocks, ten scores: (n, 1, 28, 28) -> (n, 16, 7, 7) -> (n, channels, side, side) -> (n, 10)."""
-    return nn.Sequential(conv(1, 16, 5, stride=2), nn.MaxPool2d(2), *blocks, nn.MaxPool2d(7 // side),
+    """Stem, blocks, ten scores: (n, 1, 28, 28) -> (n, 16, 7, 7)
+    -> (n, channels, side, side) -> (n, 10)."""
+    return nn.Sequential(conv(1, 16, 5, stride=2), nn.MaxPool2d(2), *blocks,
+                         nn.MaxPool2d(7 // side),
                          nn.Flatten(), nn.Linear(channels * side**2, 10)).to(run.device)
 
 
@@ -191,8 +210,10 @@ for name, sizes in blocks.items():
 small["VGG"] = net
 claim("three 3×3 need about half of the weights of one 7×7",
       3 * weights(conv(16, 16, 3)) / weights(conv(16, 16, 7)), at_most=0.56)
-claim("and read new letters as well (points)", read["three 3×3"][0] - read["one 7×7"][0], at_least=-2.5)
-claim("better than one 3×3 (points)", read["three 3×3"][0] - read["one 3×3"][0], at_least=0.3)
+claim("and read new letters as well (points)",
+      read["three 3×3"][0] - read["one 7×7"][0], at_least=-2.5)
+claim("better than one 3×3 (points)",
+      read["three 3×3"][0] - read["one 3×3"][0], at_least=0.3)
 
 # %% [markdown]
 # How large are the real nets? torchvision has them. To count, no pixel needs to be computed:
@@ -210,41 +231,53 @@ from torch.utils.flop_counter import FlopCounterMode
 
 
 def bill(net, *shape):
-    """Layer -> (weights, multiply-adds for one input of this shape), for convolutions and dense layers."""
+    """Layer -> (weights, multiply-adds for one input of this shape),
+    for convolutions and dense layers."""
     with FlopCounterMode(display=False) as counter:
         net.to("meta").eval()(torch.empty(1, *shape, device="meta"))
-    operations = counter.get_flop_counts()              # module path, beginning with the net's own -> counts
+    # module path, beginning with the net's own -> counts
+    operations = counter.get_flop_counts()
     top = type(net).__name__
     return {name: (weights(layer), sum(operations[f"{top}.{name}"].values()) // 2)
-            for name, layer in net.named_modules() if isinstance(layer, nn.Conv2d | nn.Linear)}
+            for name, layer in net.named_modules()
+            if isinstance(layer, nn.Conv2d | nn.Linear)}
 
 
 with torch.device("meta"):
-    bills = {"AlexNet": bill(models.alexnet(), 3, 224, 224), "VGG-16": bill(models.vgg16(), 3, 224, 224)}
+    bills = {"AlexNet": bill(models.alexnet(), 3, 224, 224),
+             "VGG-16": bill(models.vgg16(), 3, 224, 224)}
 
+# %%
 fig, axes = plots.panels("Weights sit in the dense layers, work in the convolutions", bills,
                          xlabel="share of the net (%)", ylabel="", size=(10, 4.4))
 for ax, layers in zip(axes, bills.values(), strict=True):
-    share = 100 * np.array(list(layers.values())) / np.sum(list(layers.values()), axis=0)   # (layers, 2)
+    # share (layers, 2)
+    share = 100 * np.array(list(layers.values())) / np.sum(list(layers.values()), axis=0)
     dense = sum(name.startswith("classifier") for name in layers)
-    labels = [f"conv {i + 1}" for i in range(len(share) - dense)] + [f"dense {i + 1}" for i in range(dense)]
+    labels = [f"conv {i + 1}" for i in range(len(share) - dense)]
+    labels += [f"dense {i + 1}" for i in range(dense)]
     rows = np.arange(len(share))
-    for offset, values, color in zip((-0.2, 0.2), share.T, (plots.BLUE, plots.ORANGE), strict=True):
+    for offset, values, color in zip((-0.2, 0.2), share.T, (plots.BLUE, plots.ORANGE),
+                                     strict=True):
         ax.barh(rows + offset, values, 0.4, color=color)
     ax.set_yticks(rows, labels, fontsize=9, color=plots.INK)
     ax.invert_yaxis()
     ax.grid(axis="y", visible=False)
 plots.name(axes[0], 45, 0.5, "weights", plots.BLUE)
 plots.name(axes[0], 45, 1.1, "multiply-adds", plots.ORANGE)
-plots.show("Bars by layer: the first dense layer holds most weights; convolutions do nearly all work.")
+plots.show("Bars by layer: the first dense layer holds most weights; "
+           "convolutions do nearly all work.")
 
 # %%
 for name, layers in bills.items():
-    total = np.sum(list(layers.values()), axis=0)                                  # (weights, multiply-adds)
-    dense = np.sum([counts for layer, counts in layers.items() if "classifier" in layer], axis=0)
+    total = np.sum(list(layers.values()), axis=0)  # (weights, multiply-adds)
+    dense = np.sum([counts for layer, counts in layers.items() if "classifier" in layer],
+                   axis=0)
     claim(f"{name}: million weights", total[0] / 1e6, at_least=60)
-    claim(f"{name}: share of the weights in three dense layers", dense[0] / total[0], at_least=0.85)
-    claim(f"{name}: share of the work in convolutions", 1 - dense[1] / total[1], at_least=0.9)
+    claim(f"{name}: share of the weights in three dense layers",
+          dense[0] / total[0], at_least=0.85)
+    claim(f"{name}: share of the work in convolutions",
+          1 - dense[1] / total[1], at_least=0.9)
 
 # %% [markdown]
 # ## 3 · GoogLeNet: several sizes side by side, and a cheap 1×1
@@ -269,7 +302,8 @@ for name, layers in bills.items():
 
 # %%
 class Inception(nn.Module):
-    """Four branches, their channels joined. `thin3` and `thin5`: channels after the 1×1 in front."""
+    """Four branches, their channels joined.
+    `thin3` and `thin5`: channels after the 1×1 in front."""
 
     def __init__(self, c, one, thin3, three, thin5, five, pool, size=5):
         super().__init__()
@@ -281,38 +315,52 @@ class Inception(nn.Module):
         ])
 
     def forward(self, x):
-        return torch.cat([branch(x) for branch in self.branches], dim=1)   # (n, one+three+five+pool, h, w)
+        # (n, one+three+five+pool, h, w)
+        return torch.cat([branch(x) for branch in self.branches], dim=1)
 
 
 torch.manual_seed(SEED)
 inception = Inception(16, 8, 8, 16, 4, 8, 8)               # 8 + 16 + 8 + 8 = 40 channels
 small["GoogLeNet"] = train(reader(inception, channels=40), x, y)
-claim("a small GoogLeNet, one block on the stem, reads new letters", accuracy(small["GoogLeNet"], *seen),
-      at_least=0.88)
+claim("a small GoogLeNet, one block on the stem, reads new letters",
+      accuracy(small["GoogLeNet"], *seen), at_least=0.88)
 pixelwise, picture = nn.Conv2d(192, 16, 1), torch.randn(2, 192, 6, 6)
-as_regression = F.linear(picture.movedim(1, -1), pixelwise.weight[:, :, 0, 0], pixelwise.bias).movedim(-1, 1)
+as_regression = F.linear(picture.movedim(1, -1), pixelwise.weight[:, :, 0, 0],
+                         pixelwise.bias).movedim(-1, 1)
 claim("a 1×1 convolution is one regression for every pixel",
       (pixelwise(picture) - as_regression).abs().max().item(), at_most=1e-5)
 
 # %%
-first = [(64, 1), (128, 3), (32, 5)]                       # filters and their size, on 192 channels
+first = [(64, 1), (128, 3), (32, 5)]  # filters and their size, on 192 channels
 straight = sum(28**2 * 192 * k * size**2 for k, size in first)
-thinned = sum(work for _, work in bill(Inception(192, 64, 96, 128, 16, 32, 32), 192, 28, 28).values())
-plots.bars("1×1 in front pays for the large filters", xlabel="million multiply-adds for one picture",
-           values={"filters straight on 192 channels": straight / 1e6, "1×1 in front": thinned / 1e6})
-plots.show("Two bars: straight 303 million; with 1 by 1 in front 128, a pooling branch included.")
-claim("with 1×1 in front less than half of the work remains", thinned / straight, at_most=0.45)
+block = Inception(192, 64, 96, 128, 16, 32, 32)
+thinned = sum(work for _, work in bill(block, 192, 28, 28).values())
 
 # %%
-from torchvision.models.googlenet import Inception as TheirInception  # its "5×5" has 3×3 filters: size=3
+plots.bars("1×1 in front pays for the large filters",
+           xlabel="million multiply-adds for one picture",
+           values={"filters straight on 192 channels": straight / 1e6,
+                   "1×1 in front": thinned / 1e6})
+plots.show("Two bars: straight 303 million; "
+           "with 1 by 1 in front 128, a pooling branch included.")
+claim("with 1×1 in front less than half of the work remains",
+      thinned / straight, at_most=0.45)
 
-ours, theirs = Inception(192, 64, 96, 128, 16, 32, 32, size=3), TheirInception(192, 64, 96, 128, 16, 32, 32)
-ours.load_state_dict(dict(zip(ours.state_dict(), theirs.state_dict().values(), strict=True)))
-ours.apply(lambda layer: setattr(layer, "eps", 1e-3))      # batch norm's smallest spread, as in this net
+# %%
+# its "5×5" has 3×3 filters: size=3
+from torchvision.models.googlenet import Inception as TheirInception
+
+ours = Inception(192, 64, 96, 128, 16, 32, 32, size=3)
+theirs = TheirInception(192, 64, 96, 128, 16, 32, 32)
+ours.load_state_dict(dict(zip(ours.state_dict(), theirs.state_dict().values(),
+                              strict=True)))
+# batch norm's smallest spread, as in this net
+ours.apply(lambda layer: setattr(layer, "eps", 1e-3))
 picture = torch.rand(2, 192, 28, 28)
 with torch.no_grad():
     a, b = (net.eval()(picture) for net in (ours, theirs))
-claim("our block with torchvision's weights gives its output", (a - b).abs().max().item(), at_most=1e-4)
+claim("our block with torchvision's weights gives its output",
+      (a - b).abs().max().item(), at_most=1e-4)
 
 # %% [markdown]
 # ## 4 · ResNet: add to what is there
@@ -341,9 +389,10 @@ class Chain(nn.Module):
 
     def __init__(self, depth, skip, c=16):
         super().__init__()
-        self.skip, self.without = skip, set()              # blocks to leave out, in section 5
+        self.skip, self.without = skip, set()  # blocks to leave out, in section 5
         self.stem = nn.Sequential(conv(1, c, 5, stride=2), nn.MaxPool2d(4, 4, padding=1))
-        self.blocks = nn.ModuleList(nn.Sequential(*conv(c, c, 3), *conv(c, c, 3)[:2]) for _ in range(depth))
+        self.blocks = nn.ModuleList(nn.Sequential(*conv(c, c, 3), *conv(c, c, 3)[:2])
+                                    for _ in range(depth))
         self.head = nn.Linear(16 * c, 10)
 
     def states(self, x):
@@ -377,7 +426,8 @@ train_chains(skip=False)
 train_chains(skip=True)
 small["ResNet"] = chains[True, 2]
 reached = {name: np.array([[100 * accuracy(chains[skip, depth], *pair) for depth in DEPTHS]
-                           for pair in ((x, y), seen)])    # (training and new letters, depths)
+                           # (training and new letters, depths)
+                           for pair in ((x, y), seen)])
            for name, skip in (("residual", True), ("plain", False))}
 CHAIN_COLORS = {"residual": plots.ORANGE, "plain": plots.BLUE}
 
@@ -389,15 +439,18 @@ for ax, panel in zip(axes, zip(*reached.values(), strict=True), strict=True):
     for (name, color), values in zip(CHAIN_COLORS.items(), panel, strict=True):
         ax.plot(DEPTHS, values, "o-", color=color)
         plots.name(ax, DEPTHS[-1], values[-1], name, color)
-plots.show("Two panels: the plain net falls steeply from 2 to 12 blocks, the residual net stays level.")
+plots.show("Two panels: the plain net falls steeply from 2 to 12 blocks, "
+           "the residual net stays level.")
 
 # %%
 plain, residual = reached["plain"], reached["residual"]
-claim("training letters: what depth 12 costs the plain net (points)", plain[0, 0] - plain[0, 2], at_least=5)
+claim("training letters: what depth 12 costs the plain net (points)",
+      plain[0, 0] - plain[0, 2], at_least=5)
 claim("and the residual net (points)", residual[0, 0] - residual[0, 2], at_most=1)
-claim("at 12 blocks the skip is worth (points on new letters)", residual[1, 2] - plain[1, 2], at_least=5)
-claim("but 2 blocks and 12 read new letters alike: difference (points)", residual[1, 2] - residual[1, 0],
-      at_least=-4, at_most=4)
+claim("at 12 blocks the skip is worth (points on new letters)",
+      residual[1, 2] - plain[1, 2], at_least=5)
+claim("but 2 blocks and 12 read new letters alike: difference (points)",
+      residual[1, 2] - residual[1, 0], at_least=-4, at_most=4)
 
 # %%
 theirs = models.resnet.BasicBlock(16, 16).to(run.device).eval()
@@ -446,7 +499,8 @@ net = chains[True, 12]
 with torch.no_grad():
     states = net.states(seen[0])
     votes = [F.linear(h.flatten(1), net.head.weight)
-             for h in (states[0], *(f(h) for f, h in zip(net.blocks, states, strict=False)))]
+             for h in (states[0],
+                       *(f(h) for f, h in zip(net.blocks, states, strict=False)))]
     gap = (sum(votes) + net.head.bias - net(seen[0])).abs().max().item()
 claim("the scores are the sum of thirteen votes and a bias", gap, at_most=1e-3)
 
@@ -460,7 +514,8 @@ for name, skip in (("residual", True), ("plain", False)):
     net.without = set()
 
 # %%
-# Boosting builds the same net: each block learns what those before it have left, and is then frozen.
+# Boosting builds the same net:
+# each block learns what those before it have left, and is then frozen.
 class Stage(nn.Module):
     """One block on top of maps that stay as they are; the head goes on learning."""
 
@@ -489,12 +544,15 @@ for f in greedy.blocks:
         h, states = h + f(h), [states[0] + f(states[0])]
     stagewise += loss_by_depth(states, greedy.head, seen[1])
 with torch.no_grad():
-    together = {skip: loss_by_depth(chains[skip, 12].states(seen[0]), chains[skip, 12].head, seen[1])
+    together = {skip: loss_by_depth(chains[skip, 12].states(seen[0]), chains[skip, 12].head,
+                                    seen[1])
                 for skip in (True, False)}
 
 # %%
-fig, (left, right) = plots.panels("A residual net can lose a block; trained together, votes are small steps",
-                                  ["delete one block", "read out after each block"], xlabel="block",
+fig, (left, right) = plots.panels("A residual net can lose a block; "
+                                  "trained together, votes are small steps",
+                                  ["delete one block", "read out after each block"],
+                                  xlabel="block",
                                   ylabel="accuracy on new letters (%)", size=(11, 4))
 for name, color in CHAIN_COLORS.items():
     left.plot(range(1, 13), deleted[name], "o-", color=color, markersize=5)
@@ -508,14 +566,19 @@ right.set(ylabel="loss on new letters (nats)", xlabel="blocks used", ylim=(-0.15
 plots.name(right, 7.5, 3.0, "plain", plots.BLUE)
 plots.name(right, 3, 1.5, "residual, trained together", plots.ORANGE)
 plots.name(right, 1, 0.04, "block by block (boosting)", plots.GREEN)
-plots.show("Left: without one block the residual net stays near its dotted line, the plain net is at chance. "
-           "Right: the residual loss falls step by step, boosting's at once, plain stays high.")
+plots.show("Left: without one block the residual net stays near its dotted line, "
+           "the plain net is at chance. "
+           "Right: the residual loss falls step by step, boosting's at once, "
+           "plain stays high.")
 
-claim("plain: the best it does without one of its blocks (%)", max(deleted["plain"]), at_most=50)
+# %%
+claim("plain: the best it does without one of its blocks (%)",
+      max(deleted["plain"]), at_most=50)
 claim("residual: median without one block, short of all (points)",
       residual[1, 2] - np.median(deleted["residual"]), at_most=4)
 falls = np.sum(np.diff(together[True]) < 0)
-claim("read block by block, the residual loss falls nearly always (steps of twelve)", falls, at_least=10)
+claim("read block by block, the residual loss falls nearly always (steps of twelve)",
+      falls, at_least=10)
 claim("after one block boosting is ahead: ratio of its loss to the residual net's",
       stagewise[1] / together[True][1], at_most=0.5)
 claim("at the end it is behind: ratio of its loss to the residual net's",
@@ -553,41 +616,50 @@ claim("at the end it is behind: ratio of its loss to the residual net's",
 def squash(s):
     """Keep the direction; length n becomes n² / (1 + n²). s: (..., d)"""
     n2 = (s**2).sum(-1, keepdim=True)
-    return n2 / (1 + n2) * s / (n2 + 1e-9).sqrt()          # 1e-9: a zero vector has no direction
+    return n2 / (1 + n2) * s / (n2 + 1e-9).sqrt()  # 1e-9: a zero vector has no direction
 
 
 def route(u_hat, rounds=3):
-    """u_hat: (n, parts, wholes, d) predictions -> wholes (n, wholes, d), couplings c of each round."""
+    """u_hat: (n, parts, wholes, d) predictions
+    -> wholes (n, wholes, d), couplings c of each round."""
     b, fixed, couplings = torch.zeros_like(u_hat[..., 0]), u_hat.detach(), []
-    for _ in range(rounds - 1):                            # no gradient through the early rounds
-        couplings.append(b.softmax(dim=2))                 # (n, parts, wholes): a part shares out one voice
+    for _ in range(rounds - 1):  # no gradient through the early rounds
+        # (n, parts, wholes): a part shares out one voice
+        couplings.append(b.softmax(dim=2))
         v = squash(torch.einsum("nik,nikd->nkd", couplings[-1], fixed))
         b = b + torch.einsum("nikd,nkd->nik", fixed, v)
     couplings.append(b.softmax(dim=2))
     return squash(torch.einsum("nik,nikd->nkd", couplings[-1], u_hat)), couplings
 
-
+# %%
 class CapsNet(nn.Module):
-    """(n, 1, 14, 14) -> lengths of ten capsules (n, 10); 18 parts of 8 numbers, 10 wholes of 12."""
+    """(n, 1, 14, 14) -> lengths of ten capsules (n, 10);
+    18 parts of 8 numbers, 10 wholes of 12."""
 
     def __init__(self, rounds=3):
         super().__init__()
-        self.rounds, self.first, self.parts = rounds, nn.Conv2d(1, 24, 5), nn.Conv2d(24, 2 * 8, 5, stride=2)
+        self.rounds = rounds
+        self.first = nn.Conv2d(1, 24, 5)
+        self.parts = nn.Conv2d(24, 2 * 8, 5, stride=2)
         self.W = nn.Parameter(0.3 * torch.randn(18, 8, 10 * 12))
-        self.decoder = nn.Sequential(nn.Linear(120, 128), nn.ReLU(), nn.Linear(128, 196), nn.Sigmoid())
+        self.decoder = nn.Sequential(nn.Linear(120, 128), nn.ReLU(), nn.Linear(128, 196),
+                                     nn.Sigmoid())
 
     def wholes(self, x):
-        maps = self.parts(F.relu(self.first(x)))                                 # (n, 16, 3, 3)
-        u = squash(maps.unflatten(1, (2, 8)).movedim(2, -1).flatten(1, 3))       # (n, 18, 8)
-        u_hat = torch.einsum("nip,ipq->niq", u, self.W).unflatten(2, (10, 12))   # (n, 18, 10, 12)
+        maps = self.parts(F.relu(self.first(x)))  # (n, 16, 3, 3)
+        u = squash(maps.unflatten(1, (2, 8)).movedim(2, -1).flatten(1, 3))  # (n, 18, 8)
+        # u_hat (n, 18, 10, 12)
+        u_hat = torch.einsum("nip,ipq->niq", u, self.W).unflatten(2, (10, 12))
         return route(u_hat, self.rounds)
 
     def forward(self, x):
         return self.wholes(x)[0].norm(dim=2)
 
     def draw(self, v, y):
-        """Picture (n, 1, 14, 14) from the capsule of letter y alone; the nine others are set to zero."""
-        return self.decoder((v * F.one_hot(y, 10)[..., None]).flatten(1)).view(-1, 1, 14, 14)
+        """Picture (n, 1, 14, 14) from the capsule of letter y alone;
+        the nine others are set to zero."""
+        return self.decoder((v
+                             * F.one_hot(y, 10)[..., None]).flatten(1)).view(-1, 1, 14, 14)
 
 # %% [markdown]
 # The loss asks the true capsule to be long and the others to be short.
@@ -598,22 +670,26 @@ class CapsNet(nn.Module):
 # **Predict first.** Which one reads new letters better? And is routing three times better than once?
 
 # %%
-half, half_seen, half_unseen = ((F.avg_pool2d(u, 2), labels) for u, labels in ((x, y), seen, unseen))
+half, half_seen, half_unseen = ((F.avg_pool2d(u, 2), labels)
+                                for u, labels in ((x, y), seen, unseen))
 
 
 def margin_loss(lengths, y):
     """The true capsule should be longer than 0.9, each other one shorter than 0.1."""
     true = F.one_hot(y, 10)
-    return (true * F.relu(0.9 - lengths)**2 + 0.5 * (1 - true) * F.relu(lengths - 0.1)**2).sum(1).mean()
+    return (true * F.relu(0.9 - lengths)**2
+            + 0.5 * (1 - true) * F.relu(lengths - 0.1)**2).sum(1).mean()
 
 
 def margin_and_picture(net, x, y):
     v, _ = net.wholes(x)
-    return margin_loss(v.norm(dim=2), y) + 0.02 * (net.draw(v, y) - x).square().sum((1, 2, 3)).mean()
+    return (margin_loss(v.norm(dim=2), y)
+            + 0.02 * (net.draw(v, y) - x).square().sum((1, 2, 3)).mean())
 
 
 def small_cnn():
-    return nn.Sequential(nn.Conv2d(1, 24, 5), nn.ReLU(), nn.Conv2d(24, 32, 5, stride=2), nn.ReLU(),
+    return nn.Sequential(nn.Conv2d(1, 24, 5), nn.ReLU(), nn.Conv2d(24, 32, 5, stride=2),
+                         nn.ReLU(),
                          nn.Flatten(), nn.Linear(288, 64), nn.ReLU(), nn.Linear(64, 10))
 
 
@@ -623,15 +699,20 @@ rivals = {"CapsNet, three rounds": (CapsNet, margin_and_picture),
 reading, fitted = {}, {}
 for name, (make, loss) in rivals.items():
     torch.manual_seed(SEED)
-    net = fitted[name] = train(make().to(run.device), half[0], y, epochs=5, lr=1e-2, loss=loss)
+    net = fitted[name] = train(make().to(run.device), half[0], y, epochs=5, lr=1e-2,
+                               loss=loss)
     reading[name] = [100 * accuracy(net, *half_seen), 100 * accuracy(net, *half_unseen)]
 small["CapsNet"] = capsnet = fitted["CapsNet, three rounds"]
 
 ahead = np.subtract(reading["CNN"], reading["CapsNet, three rounds"])
-claim("the CNN reads new letters at least as well as the CapsNet (points)", ahead[0], at_least=-0.5)
+
+# %%
+claim("the CNN reads new letters at least as well as the CapsNet (points)",
+      ahead[0], at_least=-0.5)
 claim("on unseen fonts too (points)", ahead[1], at_least=0)
 readers = weights(fitted["CNN"]), weights(capsnet) - weights(capsnet.decoder)
-claim("the readers are of like size: CNN over CapsNet", readers[0] / readers[1], at_least=0.7, at_most=1.5)
+claim("the readers are of like size: CNN over CapsNet",
+      readers[0] / readers[1], at_least=0.7, at_most=1.5)
 claim("three rounds of routing beat one (points)",
       reading["CapsNet, three rounds"][0] - reading["CapsNet, one round"][0], at_least=0.3)
 
@@ -644,7 +725,8 @@ claim("three rounds of routing beat one (points)",
 # %%
 @torch.no_grad()
 def shares(rounds):
-    """Mean share of the voices in a picture of B that each letter gets, round by round: (rounds, 10)."""
+    """Mean share of the voices in a picture of B that each letter gets,
+    round by round: (rounds, 10)."""
     capsnet.rounds = rounds
     couplings = capsnet.wholes(half_seen[0][half_seen[1] == 1])[1]
     return np.array([c.mean(dim=(0, 1)).cpu().numpy() for c in couplings])
@@ -663,11 +745,15 @@ ax.plot(range(1, 7), voices[:, 1], "o-", color=plots.ORANGE)
 ax.axvline(3, color=plots.GREY, linewidth=1, linestyle=":")
 plots.name(ax, 6, voices[-1, 1], "B", plots.ORANGE)
 plots.name(ax, 6, np.delete(voices[-1], 1).mean(), "the nine others", plots.GREY)
-plots.name(ax, 3, voices[-1, 1], "trained with three rounds", plots.GREY, fontweight="normal")
-plots.show("Ten lines start at ten percent; the one of B rises in every round, the others fall a little.")
-claim("three rounds: voices for B, relative to the first round", voices[2, 1] / voices[0, 1], at_least=1.2)
+plots.name(ax, 3, voices[-1, 1], "trained with three rounds", plots.GREY,
+           fontweight="normal")
+plots.show("Ten lines start at ten percent; "
+           "the one of B rises in every round, the others fall a little.")
+claim("three rounds: voices for B, relative to the first round",
+      voices[2, 1] / voices[0, 1], at_least=1.2)
 claim("that is far from a decision (%)", voices[2, 1], at_most=40)
-claim("more rounds than it was trained with sharpen the shares", voices[5, 1] / voices[2, 1], at_least=1.3)
+claim("more rounds than it was trained with sharpen the shares",
+      voices[5, 1] / voices[2, 1], at_least=1.3)
 claim("but do not read better (points)", right[2] - right[1], at_most=0.5)
 
 # %%
@@ -680,20 +766,26 @@ with torch.no_grad():
     wholes = capsnet.wholes(pictures)[0]
     drawn, other = capsnet.draw(wholes, letters), capsnet.draw(wholes, (letters + 1) % 10)
     first = [int((letters == letter).nonzero()[0]) for letter in range(10)]
-    moved = wholes[first[1]].repeat(12, 10, 1, 1)              # (12 entries, 10 steps, 10 letters, 12)
+    moved = wholes[first[1]].repeat(12, 10, 1, 1)  # (12 entries, 10 steps, 10 letters, 12)
     moved[range(12), :, 1, range(12)] += torch.linspace(-0.3, 0.3, 10, device=run.device)
-    bees = capsnet.draw(moved.flatten(0, 1), torch.ones(120, dtype=torch.long, device=run.device))
+    bees = capsnet.draw(moved.flatten(0, 1),
+                        torch.ones(120, dtype=torch.long, device=run.device))
     bees = bees.view(12, 10, 1, 14, 14)
-    strong = (bees[:, 9] - bees[:, 0]).square().sum((1, 2, 3)).argsort(descending=True)[:3].tolist()
+    change = (bees[:, 9] - bees[:, 0]).square().sum((1, 2, 3))
+    strong = change.argsort(descending=True)[:3].tolist()
 
 labels = ["letter", "own", "next one's", *(f"entry {i + 1}" for i in strong)]
-grid = torch.cat([pictures[first], drawn[first], other[first], *bees[strong]])[:, 0].cpu().numpy()
+grid = torch.cat([pictures[first], drawn[first], other[first],
+                  *bees[strong]])[:, 0].cpu().numpy()
 plots.images(grid, names=[labels[i // 10] if i % 10 == 0 else "" for i in range(len(grid))],
-             title="The true capsule draws its letter, and its entries say how the letter looks")
-plots.show("Six rows of ten: letters; blurred copies; pale shapes from a wrong capsule; three rows of B that "
+             title="The true capsule draws its letter, "
+                   "and its entries say how the letter looks")
+plots.show("Six rows of ten: letters; blurred copies; pale shapes from a wrong capsule; "
+           "three rows of B that "
            "change slant, width or weight step by step.")
 claim("a capsule that is not the letter's draws it worse: ratio of squared errors",
-      ((other - pictures).square().mean() / (drawn - pictures).square().mean()).item(), at_least=1.4)
+      ((other - pictures).square().mean() / (drawn - pictures).square().mean()).item(),
+      at_least=1.4)
 
 # %% [markdown]
 # ## 7 · Which one, and never from zero
@@ -711,8 +803,8 @@ claim("a capsule that is not the letter's draws it worse: ratio of squared error
 # In the fine-tuning part, write the four ways on the board and let the room order them before the cell runs.
 
 # %%
-NAMES = {"AlexNet": "alexnet", "VGG-16": "vgg16", "GoogLeNet": "googlenet", "ResNet-18": "resnet18",
-         "ResNet-50": "resnet50", "ResNet-152": "resnet152"}
+NAMES = {"AlexNet": "alexnet", "VGG-16": "vgg16", "GoogLeNet": "googlenet",
+         "ResNet-18": "resnet18", "ResNet-50": "resnet50", "ResNet-152": "resnet152"}
 facts = {}
 for label, name in NAMES.items():
     options = {"aux_logits": False, "init_weights": False} if name == "googlenet" else {}
@@ -723,26 +815,34 @@ for label, name in NAMES.items():
     facts[label] = weights(net), work, card["_metrics"]["ImageNet-1K"]["acc@1"]
     published = np.array([card["num_params"], 1e9 * card["_ops"]])
     apart = abs(np.array([weights(net), work]) / published - 1)
-    claim(f"{label}: weights as published (largest relative difference)", apart[0], at_most=0)
-    claim(f"{label}: multiply-adds as published, to their three digits", apart[1], at_most=2e-3)
+    claim(f"{label}: weights as published (largest relative difference)",
+          apart[0], at_most=0)
+    claim(f"{label}: multiply-adds as published, to their three digits",
+          apart[1], at_most=2e-3)
 
-fig, ax = plots.figure("ImageNet: a twentieth of VGG's weights, and nearly as good", size=(8.5, 4.3),
+# %%
+fig, ax = plots.figure("ImageNet: a twentieth of VGG's weights, and nearly as good",
+                       size=(8.5, 4.3),
                        xlabel="million weights (log)", ylabel="accuracy as published (%)")
 for label, (count, work, top1) in facts.items():
     color = plots.ORANGE if label.startswith("Res") else plots.BLUE
     ax.scatter(count / 1e6, top1, s=60 * work / 1e9, color=color, alpha=0.6, linewidth=0)
-    plots.name(ax, count / 1e6, top1, f"{label}: {work / 1e9:.1f}", color, dx=4 + 3.8 * (work / 1e9)**0.5,
+    plots.name(ax, count / 1e6, top1, f"{label}: {work / 1e9:.1f}", color,
+               dx=4 + 3.8 * (work / 1e9)**0.5,
                dy={"GoogLeNet": -14, "ResNet-50": -10}.get(label, 0))
 ax.set(xscale="log", xlim=(4, 400), ylim=(50, 84), xticks=[5, 10, 20, 50, 100, 200])
 ax.set_xticklabels([5, 10, 20, 50, 100, 200])
 ax.minorticks_off()
-plots.name(ax, 4.3, 82.5, "disc, number: billion multiply-adds a picture", plots.GREY, fontweight="normal")
-plots.show("Discs: AlexNet low at 61 million; GoogLeNet at 6.6 nearly as high as VGG-16 at 138.")
+plots.name(ax, 4.3, 82.5, "disc, number: billion multiply-adds a picture", plots.GREY,
+           fontweight="normal")
+plots.show("Discs: AlexNet low at 61 million; "
+           "GoogLeNet at 6.6 nearly as high as VGG-16 at 138.")
 
 # %%
 for label, net in small.items():
     unseen_accuracy = accuracy(net, *(half_unseen if label == "CapsNet" else unseen))
-    print(f"small {label:10s}{weights(net):7,} weights, {100 * unseen_accuracy:.0f} % on fonts never seen")
+    print(f"small {label:10s}{weights(net):7,} weights, "
+          f"{100 * unseen_accuracy:.0f} % on fonts never seen")
 
 # %% [markdown]
 # AlexNet's copy is last, as on ImageNet; the others lie within a few points, and the ResNet's does not lead, as ResNets do there. A ranking belongs to its data.
@@ -766,15 +866,18 @@ for label, net in small.items():
 
 # %%
 def narrow_resnet(classes, c=8):
-    """torchvision's ResNet with one block a stage, narrow, for grey 28×28; c, 2c, 4c, 8c channels."""
+    """torchvision's ResNet with one block a stage, narrow, for grey 28×28;
+    c, 2c, 4c, 8c channels."""
     Block = models.resnet.BasicBlock
     with torch.device("meta"):
-        net = models.ResNet(Block, [1, 1, 1, 1])               # the plan; its layers are replaced
-    net.conv1, net.bn1 = nn.Conv2d(1, c, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(c)
+        net = models.ResNet(Block, [1, 1, 1, 1])  # the plan; its layers are replaced
+    net.conv1 = nn.Conv2d(1, c, 3, stride=2, padding=1, bias=False)
+    net.bn1 = nn.BatchNorm2d(c)
     net.maxpool, net.layer1 = nn.Identity(), Block(c, c)
     for stage in (2, 3, 4):
         k = c * 2**(stage - 1)
-        skip = nn.Sequential(nn.Conv2d(k // 2, k, 1, stride=2, bias=False), nn.BatchNorm2d(k))
+        skip = nn.Sequential(nn.Conv2d(k // 2, k, 1, stride=2, bias=False),
+                             nn.BatchNorm2d(k))
         setattr(net, f"layer{stage}", Block(k // 2, k, stride=2, downsample=skip))
     net.fc = nn.Linear(8 * c, classes)
     return net.to(run.device)
@@ -783,11 +886,13 @@ def narrow_resnet(classes, c=8):
 others = tensors(data.load("glyphs", n=len(x), seed=SEED, classes="KLMNOPQRSTUVWXYZ"))
 torch.manual_seed(SEED)
 teacher = train(narrow_resnet(16), *others, epochs=3, lr=5e-3)
-print(f"{weights(teacher):,} weights; {100 * accuracy(teacher, *others):.0f} % of the letters K to Z read")
+print(f"{weights(teacher):,} weights; "
+      f"{100 * accuracy(teacher, *others):.0f} % of the letters K to Z read")
 
 
 def tune(net, rates, x, y, epochs):
-    """Train the modules named in `rates` (module -> learning rate); all the others stay as they are."""
+    """Train the modules named in `rates` (module -> learning rate);
+    all the others stay as they are."""
     net.requires_grad_(False).eval()
     for module in rates:
         module.requires_grad_(True).train()
@@ -808,7 +913,8 @@ def adapt(way, x, y):
         net = narrow_resnet(10)
         return tune(net, {net: 5e-3}, x, y, epochs=30)
     net = deepcopy(teacher)
-    net.fc = nn.Linear(net.fc.in_features, 10).to(run.device)   # before the optimizer is made
+    # before the optimizer is made
+    net.fc = nn.Linear(net.fc.in_features, 10).to(run.device)
     if way == "new head":
         return tune(net, {net.fc: 1e-2}, x, y, epochs=30)
     if way == "all, one rate":
@@ -817,7 +923,8 @@ def adapt(way, x, y):
     return tune(net, by_stage(net), x, y, epochs=20)
 
 
-WAYS, DRAWS = ["from scratch", "all, one rate", "new head", "head first, then all by stage"], 2
+WAYS = ["from scratch", "all, one rate", "new head", "head first, then all by stage"]
+DRAWS = 2
 tuned = np.zeros((len(WAYS), DRAWS, 2))
 for draw in range(DRAWS):
     rows = slice(50 * draw, 50 * (draw + 1))
@@ -827,20 +934,27 @@ for draw in range(DRAWS):
         results[draw] = [100 * accuracy(net, *pair) for pair in (seen, unseen)]
 
 # %%
-fig, ax = plots.figure("Fifty labels: a trained net reads far more than a random start", size=(8.5, 3.6),
+fig, ax = plots.figure("Fifty labels: a trained net reads far more than a random start",
+                       size=(8.5, 3.6),
                        xlabel="accuracy (%), two draws of the fifty", ylabel="")
-for shift, values, (label, color) in zip((-0.1, 0.1), tuned.T, list(PLACES.items())[1:], strict=True):
-    ax.plot(values.T, np.arange(len(WAYS)) + shift, "o", color=color, label=[label, *[None] * (DRAWS - 1)])
+for shift, values, (label, color) in zip((-0.1, 0.1), tuned.T, list(PLACES.items())[1:],
+                                         strict=True):
+    ax.plot(values.T, np.arange(len(WAYS)) + shift, "o", color=color,
+            label=[label, *[None] * (DRAWS - 1)])
 fig.legend(loc="outside lower center", ncols=2)
 ax.set_yticks(range(len(WAYS)), WAYS, color=plots.INK)
 ax.invert_yaxis()
-plots.show("Dots in four rows: from scratch far to the left, the three ways of fine-tuning far to the right.")
+plots.show("Dots in four rows: from scratch far to the left, "
+           "the three ways of fine-tuning far to the right.")
 
 # %%
 scratch, one_rate, head, staged = tuned.mean(axis=(1, 2))
-claim("a new head on a trained net gains over a start from scratch (points)", head - scratch, at_least=10)
-claim("one rate for all is not clearly better than the head alone (points)", one_rate - head, at_most=8)
-claim("head first, then all by stage is not far behind the head alone (points)", staged - head, at_least=-6)
+claim("a new head on a trained net gains over a start from scratch (points)",
+      head - scratch, at_least=10)
+claim("one rate for all is not clearly better than the head alone (points)",
+      one_rate - head, at_most=8)
+claim("head first, then all by stage is not far behind the head alone (points)",
+      staged - head, at_least=-6)
 claim("nor behind one rate for all (points)", staged - one_rate, at_least=-4)
 
 # %% [markdown]

@@ -31,7 +31,8 @@ from torch.nn.functional import cross_entropy, one_hot
 from utils import concept_map, data, plots, runtime, training
 from utils.claims import claim
 
-run = runtime.setup(PROFILE, SEED, DEVICE, BUDGET, threads=1)  # matrices this small: a second thread only waits
+# matrices this small: a second thread only waits
+run = runtime.setup(PROFILE, SEED, DEVICE, BUDGET, threads=1)
 rng = np.random.default_rng(SEED)
 
 # %%
@@ -109,9 +110,10 @@ claim("our RNN gives nn.RNN's states", gap(ours, library(xs)[0]), at_most=1e-12)
 
 # %%
 def through_time(xs, hs, U, g):
-    """By hand: g (T, B, H), the loss's gradient at each h directly -> gradients of W, U, b."""
+    """By hand: g (T, B, H), the loss's gradient at each h directly
+    -> gradients of W, U, b."""
     later = torch.zeros_like(hs[0])                   # what comes back from step t + 1
-    dW, dU, db = 0, 0, 0                              # 49 terms for U: step 1 has nothing before it
+    dW, dU, db = 0, 0, 0  # 49 terms for U: step 1 has nothing before it
     for t in reversed(range(len(xs))):
         delta = (g[t] + later) * (1 - hs[t] ** 2)     # (B, H)
         before = hs[t - 1] if t > 0 else torch.zeros_like(hs[0])
@@ -119,8 +121,8 @@ def through_time(xs, hs, U, g):
         later = delta @ U.T
     return dW, dU, db
 
-
-g = torch.randn(T, B, H).double()                     # some loss: the states, weighted by g, added up
+# %%
+g = torch.randn(T, B, H).double()  # some loss: the states, weighted by g, added up
 library.zero_grad()
 (library(xs)[0] * g).sum().backward()
 with torch.no_grad():
@@ -152,7 +154,8 @@ def uniform(*shape, H):
 
 
 def by_lag(cell, W, U, b, states=1, steps=60):
-    """Gradient of something at the last step by the state k steps earlier: norms (steps,), k = 0 is 1."""
+    """Gradient of something at the last step by the state k steps earlier:
+    norms (steps,), k = 0 is 1."""
     trail, state = [], (torch.zeros(32, len(U), requires_grad=True),) * states
     for x in torch.randn(steps, 32, len(W)):
         state = cell(x, state, W, U, b)
@@ -160,13 +163,15 @@ def by_lag(cell, W, U, b, states=1, steps=60):
         for s in state:
             s.retain_grad()
     (state[0] * torch.randn_like(state[0])).sum().backward()
-    norms = np.array([torch.cat([s.grad.double() for s in state]).norm() for state in reversed(trail)])
+    norms = np.array([torch.cat([s.grad.double() for s in state]).norm()
+                      for state in reversed(trail)])
     return norms / norms[0]
 
 
 def draw_lags(title, lines):
     """`lines`: (label, norms, color)."""
-    fig, ax = plots.figure(title, xlabel="lag (steps back in time)", ylabel="gradient norm, lag 0 = 1")
+    fig, ax = plots.figure(title, xlabel="lag (steps back in time)",
+                           ylabel="gradient norm, lag 0 = 1")
     for label, norms, color in lines:
         ax.semilogy(norms, color=color)
         plots.name(ax, 59, norms[-1], label, color)
@@ -178,10 +183,12 @@ default, kept, doubled = (by_lag(rnn, uniform(8, H, H=H), U, torch.zeros(H))
 draw_lags("The start decides what comes back from forty steps ago",
           [("default start", default, plots.GREY), ("orthogonal", kept, plots.BLUE),
            ("2 × orthogonal", doubled, plots.ORANGE)])
-plots.show("Gradient by lag: the default start falls to 1e-15, orthogonal slowly, twice orthogonal grows.")
+plots.show("Gradient by lag: the default start falls to 1e-15, orthogonal slowly, "
+           "twice orthogonal grows.")
 
 # %%
-claim("default start: nearly nothing comes back from 40 steps ago", default[40], at_most=1e-7)
+claim("default start: nearly nothing comes back from 40 steps ago",
+      default[40], at_most=1e-7)
 claim("what is left at each step is close to 1/√3 of what came", default[40] ** (1 / 40),
       at_least=0.48, at_most=0.62)
 claim("orthogonal start: a usable part comes back", kept[40], at_least=1e-3)
@@ -226,7 +233,8 @@ def lstm(x, state, W, U, b):
 
 
 def gru(x, state, W, U, b, b_h):
-    """The reset gate r acts on the memory's part of the candidate n, its bias b_h included."""
+    """The reset gate r acts on the memory's part of the candidate n,
+    its bias b_h included."""
     (h,) = state
     r_x, z_x, n_x = (x @ W + b).chunk(3, dim=-1)
     r_h, z_h, n_h = (h @ U + b_h).chunk(3, dim=-1)
@@ -237,6 +245,8 @@ def gru(x, state, W, U, b, b_h):
 
 net = nn.LSTM(8, 32).double()
 ours = unroll(lstm, xs, (zeros, zeros), *turned(net))[0]
+
+# %%
 claim("our LSTM gives nn.LSTM's states", gap(ours, net(xs)[0]), at_most=1e-12)
 
 net = nn.GRU(8, 32).double()
@@ -258,23 +268,28 @@ def keeps(bias):
 
 
 def draw(bias=1.0):
-    fig, ax = plots.figure(f"Forget bias {bias:.1f}: the cell fades to a third in {keeps(bias):.1f} steps",
-                           xlabel="steps", ylabel="share of the cell that is left", size=(7.5, 3.4))
+    fig, ax = plots.figure(f"Forget bias {bias:.1f}: "
+                           f"the cell fades to a third in {keeps(bias):.1f} steps",
+                           xlabel="steps", ylabel="share of the cell that is left",
+                           size=(7.5, 3.4))
     k = np.arange(61)
-    for other, at, color in [(3, 34, plots.GREY), (5, 45, plots.GREY), (bias, 5, plots.BLUE)]:
+    for other, at, color in [(3, 34, plots.GREY), (5, 45, plots.GREY),
+                             (bias, 5, plots.BLUE)]:
         ax.plot(k, np.exp(-k / keeps(other)), color=color)
         plots.name(ax, at, np.exp(-at / keeps(other)), f"bias {other:g}", color, dx=5, dy=8)
     ax.axhline(1 / math.e, color=plots.INK, linewidth=0.8, linestyle=":")
-    plots.show("Decay curves of a cell: bias 1 is gone within ten steps, 3 lasts longer, 5 hardly fades.")
+    plots.show("Decay curves of a cell: bias 1 is gone within ten steps, 3 lasts longer, "
+               "5 hardly fades.")
 
 
 plots.knobs(draw, bias=(-2, 6))
 
 
 def biases(start, *nets, H, longest):
-    """The bias of LSTM nets, (*nets, 4H): "default" as in nn.LSTM, a number for forget gates, "chrono"."""
+    """The bias of LSTM nets, (*nets, 4H):
+    "default" as in nn.LSTM, a number for forget gates, "chrono"."""
     b = uniform(*nets, 4 * H, H=H) + uniform(*nets, 4 * H, H=H)  # nn.LSTM has two
-    i, f, _, _ = b.chunk(4, dim=-1)                    # views: what is written there is written in b
+    i, f, _, _ = b.chunk(4, dim=-1)  # views: what is written there is written in b
     if start == "chrono":
         f[:] = torch.log(1 + torch.rand(*nets, H) * (longest - 2))
         i[:] = -f
@@ -284,13 +299,15 @@ def biases(start, *nets, H, longest):
 
 # %%
 usual, one, four, chrono = (
-    by_lag(lstm, uniform(8, 4 * H, H=H), uniform(H, 4 * H, H=H), biases(start, H=H, longest=60), states=2)
+    by_lag(lstm, uniform(8, 4 * H, H=H), uniform(H, 4 * H, H=H),
+           biases(start, H=H, longest=60), states=2)
     for start in ("default", 1, 4, "chrono"))
 draw_lags("An LSTM vanishes like an RNN, unless its forget gates start open",
           [("RNN, default", default, plots.GREY), ("LSTM, default", usual, plots.RED),
            ("LSTM, bias 1", one, plots.ORANGE), ("LSTM, chrono", chrono, plots.GREEN),
            ("LSTM, bias 4", four, plots.BLUE)])
-plots.show("Gradient by lag: the default LSTM falls to 1e-12; chrono and bias 4 stay near one over 60 steps.")
+plots.show("Gradient by lag: the default LSTM falls to 1e-12; "
+           "chrono and bias 4 stay near one over 60 steps.")
 
 # %%
 claim("default LSTM: nearly nothing comes back from 40 steps ago", usual[40], at_most=1e-5)
@@ -321,19 +338,22 @@ claim("LSTM, chrono: it does", chrono[40], at_least=0.01)
 
 # %%
 def symbol(lag, batch):
-    """x (lag + 1, B, 8) one-hot: one of four symbols, then noise from four others; y (B,) the first."""
+    """x (lag + 1, B, 8) one-hot: one of four symbols, then noise from four others;
+    y (B,) the first."""
     y = torch.randint(4, (batch,))
     return one_hot(torch.cat([y[None], 4 + torch.randint(4, (lag, batch))]), 8).float(), y
 
 
 def adding(lag, batch):
-    """x (lag, B, 2): numbers, and marks on one of each half; y (B,) the sum of the two marked numbers."""
+    """x (lag, B, 2): numbers, and marks on one of each half;
+    y (B,) the sum of the two marked numbers."""
     numbers, marks = torch.rand(lag, batch), torch.zeros(lag, batch)
-    first, second = torch.randint(lag // 2, (batch,)), torch.randint(lag // 2, lag, (batch,))
+    first = torch.randint(lag // 2, (batch,))
+    second = torch.randint(lag // 2, lag, (batch,))
     marks[first, torch.arange(batch)] = marks[second, torch.arange(batch)] = 1
     return torch.stack([numbers, marks], dim=-1), (numbers * marks).sum(0)
 
-
+# %%
 def loss_of_each(out, y):
     """out (nets, B, k), y (B,) -> (nets,): bits for classes, squared error for numbers."""
     if y.dtype == torch.int64:
@@ -351,22 +371,26 @@ def fresh(kind, d, H, lag):
     W, U = uniform(SEEDS, d, gates * H, H=H), uniform(SEEDS, H, gates * H, H=H)
     if gates == 4:
         start = kind.removeprefix("LSTM, ").removeprefix("bias ")
-        return W, U, biases(int(start) if start.isdigit() else start, SEEDS, 1, H=H, longest=lag)
+        return W, U, biases(int(start) if start.isdigit() else start, SEEDS, 1, H=H,
+                            longest=lag)
     if kind == "RNN, orthogonal":
         U = torch.stack([nn.init.orthogonal_(u) for u in U])
     return W, U, torch.zeros(SEEDS, 1, H)
 
 # %%
 def together(kinds, d, H, k, lag):
-    """The weights of all kinds in one, and a softmax or linear regression on the last state: five tensors."""
-    weights = [torch.cat(parts) for parts in zip(*(fresh(kind, d, H, lag) for kind in kinds), strict=True)]
+    """The weights of all kinds in one,
+    and a softmax or linear regression on the last state: five tensors."""
+    weights = [torch.cat(parts)
+               for parts in zip(*(fresh(kind, d, H, lag) for kind in kinds), strict=True)]
     nets = SEEDS * len(kinds)
     weights += [uniform(nets, H, k, H=H), torch.zeros(nets, 1, k)]
     return [w.to(run.device).requires_grad_() for w in weights]
 
-
+# %%
 def train(cell, kinds, task, lag, *, steps, lr, H=24, batch=32):
-    """Train five nets of each kind, all at once, on the same batches -> kind: losses (5, steps)."""
+    """Train five nets of each kind, all at once, on the same batches
+    -> kind: losses (5, steps)."""
     d, k = task(lag, 1)[0].shape[2], 4 if task is symbol else 1
     *weights, V, v = parameters = together(kinds, d, H, k, lag)
     descent = torch.optim.Adam(parameters, lr)
@@ -380,37 +404,48 @@ def train(cell, kinds, task, lag, *, steps, lr, H=24, batch=32):
         loss.sum().backward()                          # no net sees another's weights
         norm = sum(p.grad.square().sum((1, 2)) for p in parameters).sqrt()
         for p in parameters:
-            p.grad *= (1 / norm).clamp(max=1)[:, None, None]  # clip each net's gradient at length 1
+            # clip each net's gradient at length 1
+            p.grad *= (1 / norm).clamp(max=1)[:, None, None]
         descent.step()
         losses.append(loss.detach().cpu())
-    return dict(zip(kinds, torch.stack(losses, 1).numpy().reshape(len(kinds), SEEDS, steps), strict=True))
+    return dict(zip(kinds, torch.stack(losses, 1).numpy().reshape(len(kinds), SEEDS, steps),
+                    strict=True))
 
 
-steps = 160                                            # with many more the plain RNN learns it too
-remembered = train(rnn, ["RNN, default", "RNN, orthogonal"], symbol, 30, steps=steps, lr=0.002)
-remembered |= train(lstm, ["LSTM, default", "LSTM, bias 1", "LSTM, chrono"], symbol, 30, steps=steps, lr=0.02)
+steps = 160  # with many more the plain RNN learns it too
+remembered = train(rnn, ["RNN, default", "RNN, orthogonal"], symbol, 30, steps=steps,
+                   lr=0.002)
+remembered |= train(lstm, ["LSTM, default", "LSTM, bias 1", "LSTM, chrono"], symbol, 30,
+                    steps=steps, lr=0.02)
 
 # %%
 def grid(title, runs, ylabel, guess, alt):
-    """One panel a kind, one line a seed, smoothed over 20 steps; the dotted line is a guess."""
-    fig, axes = plots.panels(title, runs, xlabel="step", ylabel=ylabel, size=(10, 3), sharey=True)
+    """One panel a kind, one line a seed, smoothed over 20 steps;
+    the dotted line is a guess."""
+    fig, axes = plots.panels(title, runs, xlabel="step", ylabel=ylabel, size=(10, 3),
+                             sharey=True)
     for ax, (kind, losses) in zip(axes, runs.items(), strict=True):
         smooth = np.apply_along_axis(np.convolve, 1, losses, np.ones(20) / 20, "valid")
-        ax.plot(smooth.T, color=plots.BLUE if "LSTM" in kind else plots.ORANGE, linewidth=1.2)
+        ax.plot(smooth.T, color=plots.BLUE if "LSTM" in kind else plots.ORANGE,
+                linewidth=1.2)
         ax.axhline(guess, color=plots.INK, linewidth=0.8, linestyle=":")
     plots.show(alt)
 
 # %%
 def at_the_end(losses):
-    return losses[:, -20:].mean(1)                     # last twenty steps: (5,), one for each seed
+    return losses[:, -20:].mean(1)  # last twenty steps: (5,), one for each seed
 
 
-grid("One symbol, 30 steps ago: the start decides, not the name of the net", remembered, "loss (bits)", 2,
-     "Five panels: most nets of the orthogonal RNN and the chrono LSTM fall to zero, the rest stay at two.")
+grid("One symbol, 30 steps ago: the start decides, not the name of the net", remembered,
+     "loss (bits)", 2,
+     "Five panels: most nets of the orthogonal RNN and the chrono LSTM fall to zero, "
+     "the rest stay at two.")
 for kind in ("RNN, default", "LSTM, default"):
-    claim(f"{kind}: no seed has learned anything", at_the_end(remembered[kind]).min(), at_least=1.7)
+    claim(f"{kind}: no seed has learned anything",
+          at_the_end(remembered[kind]).min(), at_least=1.7)
 for kind in ("RNN, orthogonal", "LSTM, chrono"):
-    claim(f"{kind}: the median seed remembers", np.median(at_the_end(remembered[kind])), at_most=0.5)
+    claim(f"{kind}: the median seed remembers",
+          np.median(at_the_end(remembered[kind])), at_most=0.5)
 
 # %% [markdown]
 # An RNN *can* remember for 30 steps, and an LSTM can fail to. With its usual start, and with the folk bias of 1 as well, the LSTM forgets before it can learn what to keep.
@@ -420,14 +455,19 @@ for kind in ("RNN, orthogonal", "LSTM, chrono"):
 # %%
 steps = 360
 rnns = ["RNN, default", "RNN, orthogonal"]
-slow, fast = (train(rnn, rnns, adding, 30, steps=steps, lr=lr, H=16) for lr in (0.003, 0.01))
-added = slow | train(lstm, ["LSTM, bias 1", "LSTM, chrono"], adding, 30, steps=steps, lr=0.03, H=16)
-grid("Here adding takes gates; gates that start open find it on every seed", added, "squared error", 1 / 6,
-     "Four panels: both RNNs stay at a guess, some LSTMs with bias 1 leave it, all chrono ones fall to zero.")
+slow, fast = (train(rnn, rnns, adding, 30, steps=steps, lr=lr, H=16)
+              for lr in (0.003, 0.01))
+added = slow | train(lstm, ["LSTM, bias 1", "LSTM, chrono"], adding, 30, steps=steps,
+                     lr=0.03, H=16)
+grid("Here adding takes gates; gates that start open find it on every seed", added,
+     "squared error", 1 / 6,
+     "Four panels: both RNNs stay at a guess, some LSTMs with bias 1 leave it, "
+     "all chrono ones fall to zero.")
 
 # %%
 claim("adding, at either of two rates: no RNN does better than three quarters of a guess",
-      min(at_the_end(runs[kind]).min() for runs in (slow, fast) for kind in rnns), at_least=0.75 / 6)
+      min(at_the_end(runs[kind]).min() for runs in (slow, fast) for kind in rnns),
+      at_least=0.75 / 6)
 claim("adding: the chrono LSTM's worst seed has a fraction of a guess's error",
       at_the_end(added["LSTM, chrono"]).max(), at_most=0.25 / 6)
 
@@ -457,7 +497,8 @@ codes = torch.tensor([number[character] for character in text], device=run.devic
 
 
 def count(text, longest=5):
-    """For each length of context, 0 to longest - 1: context -> how often each character came next."""
+    """For each length of context, 0 to longest - 1: context
+    -> how often each character came next."""
     tables = [defaultdict(Counter) for _ in range(longest)]
     for k, table in enumerate(tables):
         for i in range(k, len(text)):
@@ -471,13 +512,15 @@ def surprise_of(i, tables):
     for k, table in enumerate(tables):
         if followers := table.get(text[i - k:i]):
             seen, kinds = followers.total(), len(followers)
-            p = (followers[text[i]] + kinds * p) / (seen + kinds)  # the rest comes from the shorter context
+            # the rest comes from the shorter context
+            p = (followers[text[i]] + kinds * p) / (seen + kinds)
         bits.append(-math.log2(p))
     return bits
 
 
 tables = count(text[:cut])
-ngram = np.array([surprise_of(i, tables) for i in range(cut, len(text))])  # (test characters, 5)
+# ngram (test characters, 5)
+ngram = np.array([surprise_of(i, tables) for i in range(cut, len(text))])
 print("bits per character, order 1 to 5:", ngram.mean(axis=0).round(2))
 
 # %% [markdown]
@@ -499,30 +542,35 @@ class CharModel(nn.Module):
 
 
 def streams(codes, B):
-    """(n, ...) -> (rows, B, ...): column b is the b-th part of the text, from top to bottom."""
+    """(n, ...) -> (rows, B, ...): column b is the b-th part of the text,
+    from top to bottom."""
     rows = len(codes) // B
     return codes[:rows * B].reshape(B, rows, *codes.shape[1:]).swapaxes(0, 1)
 
 
 @torch.no_grad()
 def surprise(model, codes, B=32, piece=None):
-    """Bits at each character but the first of each stream: (rows - 1, B). `piece`: forget after so many."""
+    """Bits at each character but the first of each stream: (rows - 1, B).
+    `piece`: forget after so many."""
     table, bits = streams(codes, B), []
     piece = piece or len(table)
     for i in range(0, len(table) - 1, piece):
         y = table[i + 1:i + 1 + piece]
         logits, _ = model(table[i:i + len(y)])
-        bits.append(cross_entropy(logits.flatten(0, 1), y.flatten(), reduction="none").reshape(y.shape))
+        bits.append(cross_entropy(logits.flatten(0, 1), y.flatten(),
+                                  reduction="none").reshape(y.shape))
     return torch.cat(bits) / math.log(2)
 
 # %%
 def read(model, codes, epochs, lr, T=32, B=32):
-    """Train by truncated back-propagation through time -> bits and gradient norm at each step."""
+    """Train by truncated back-propagation through time
+    -> bits and gradient norm at each step."""
     table, bits, norms = streams(codes, B), [], []
     pieces = range(0, len(table) - T, T)
     descent = torch.optim.Adam(model.parameters(), lr, betas=(0.9, 0.99))
     steps = 1 + epochs * len(pieces)
-    rate = torch.optim.lr_scheduler.OneCycleLR(descent, lr, total_steps=steps, pct_start=0.1)
+    rate = torch.optim.lr_scheduler.OneCycleLR(descent, lr, total_steps=steps,
+                                               pct_start=0.1)
     for _ in runtime.track(range(epochs), "epochs"):
         state = None
         for i in pieces:
@@ -542,17 +590,18 @@ torch.manual_seed(SEED)
 H = 128
 model = CharModel(nn.LSTM(32, H), len(alphabet)).to(run.device)
 with torch.no_grad():
-    model.net.bias_ih_l0[H:2 * H] = 1                  # a few steps: most of spelling is close by
+    model.net.bias_ih_l0[H:2 * H] = 1  # a few steps: most of spelling is close by
 train_codes, test_codes = codes[:cut], codes[cut:]
 learned, norms = read(model, train_codes, epochs=run.pick(lecture=2, full=4),
                       lr=0.03)
 
 # %%
 bits = surprise(model, test_codes).cpu().numpy()       # (rows - 1, 32)
-by_counts = streams(ngram, 32)[1:]                     # (rows - 1, 32, 5), for the same characters
+by_counts = streams(ngram, 32)[1:]  # (rows - 1, 32, 5), for the same characters
 five = by_counts[..., 4]
 both = -np.log2((2.0 ** -bits + 2.0 ** -five) / 2)     # average the two probabilities
 
+# %%
 fig, ax = plots.figure("Counting is hard to beat; the LSTM and counting together beat both",
                        xlabel="characters read (thousands)", ylabel="bits per character")
 smooth = np.convolve(learned, np.ones(20) / 20, "valid")
@@ -561,21 +610,30 @@ right = len(learned) * 32 * 32 / 1000
 plots.name(ax, 0.3 * right, 2.85, "LSTM while it reads", plots.SKY)
 for order in (3, 4, 5):
     ax.axhline(by_counts[..., order - 1].mean(), color=plots.ORANGE, linewidth=1)
-    plots.name(ax, 0, by_counts[..., order - 1].mean(), f"{order}-gram", plots.ORANGE, dx=4, dy=7)
-for value, label, color in [(bits, "LSTM, unseen", plots.BLUE), (both, "LSTM + 5-gram", plots.GREEN)]:
+    plots.name(ax, 0, by_counts[..., order - 1].mean(), f"{order}-gram", plots.ORANGE, dx=4,
+               dy=7)
+for value, label, color in [(bits, "LSTM, unseen", plots.BLUE),
+                            (both, "LSTM + 5-gram", plots.GREEN)]:
     ax.plot(right, value.mean(), "o", color=color)
     plots.name(ax, right, value.mean(), label, color, dx=12)
 ax.set(ylim=(1.5, 3.6), xlim=(0, 1.01 * right))
-plots.show("The LSTM falls from above three bits to near the 4-gram; averaged with the 5-gram it is lowest.")
+plots.show("The LSTM falls from above three bits to near the 4-gram; "
+           "averaged with the 5-gram it is lowest.")
 
+# %%
 claim("the LSTM beats the 3-gram", by_counts[..., 2].mean() - bits.mean(), at_least=0.3)
 if run.profile == "lecture":
-    claim("in this time it does not catch up with the 5-gram", bits.mean() - five.mean(), at_least=0.03)
-claim("the average of the two beats each of them", min(bits.mean(), five.mean()) - both.mean(), at_least=0.06)
+    claim("in this time it does not catch up with the 5-gram",
+          bits.mean() - five.mean(), at_least=0.03)
+
+# %%
+claim("the average of the two beats each of them",
+      min(bits.mean(), five.mean()) - both.mean(), at_least=0.06)
 forgetful = surprise(model, test_codes, piece=32)
-claim("a state that is carried over the seams is worth bits", forgetful.mean().item() - bits.mean(),
-      at_least=0.1)
-claim("share of the training steps at which clipping acted", np.mean(norms > 1), at_most=0.05)
+claim("a state that is carried over the seams is worth bits",
+      forgetful.mean().item() - bits.mean(), at_least=0.1)
+claim("share of the training steps at which clipping acted",
+      np.mean(norms > 1), at_most=0.05)
 
 # %% [markdown]
 # Two epochs of gradient descent lose to a table that was counted in a moment. Say so when you report a neural language model.
@@ -598,22 +656,27 @@ def write(model, start, length, temperature, B=8):
         p = torch.softmax(logits[-1] / temperature, dim=-1)
         x = torch.multinomial(p, 1).T                  # (1, B)
         drawn.append(x[0])
-    return [start + "".join(alphabet[i] for i in one) for one in torch.stack(drawn, 1).tolist()]
+    return [start + "".join(alphabet[i] for i in one)
+            for one in torch.stack(drawn, 1).tolist()]
 
 
-samples = {temperature: write(model, "The ", 300, temperature) for temperature in (0.3, 0.7, 1.0, 1.5)}
+samples = {temperature: write(model, "The ", 300, temperature)
+           for temperature in (0.3, 0.7, 1.0, 1.5)}
 for temperature, texts in samples.items():
     print(f"temperature {temperature}: {texts[0][:240]}\n")
 
 
 def words(texts):
-    return [word for one in texts for word in re.findall(r"[a-z]+", one.lower())[:-1]]  # the last is cut
+    # the last is cut
+    return [word for one in texts for word in re.findall(r"[a-z]+", one.lower())[:-1]]
 
 
 known = set(words([text[:cut]]))
-spelled = {t: np.mean([word in known for word in words(texts)]) for t, texts in samples.items()}
+spelled = {t: np.mean([word in known for word in words(texts)])
+           for t, texts in samples.items()}
 variety = {t: len(set(words(texts))) / len(words(texts)) for t, texts in samples.items()}
-claim("temperature 0.3: nearly all words are words of the manual", spelled[0.3], at_least=0.95)
+claim("temperature 0.3: nearly all words are words of the manual",
+      spelled[0.3], at_least=0.95)
 claim("temperature 1.5: far fewer are", spelled[0.3] - spelled[1.5], at_least=0.25)
 claim("but at 0.3 it says the same few words again: different words, relative to 1.0",
       variety[0.3] / variety[1.0], at_most=0.7)
@@ -638,7 +701,8 @@ claim("but at 0.3 it says the same few words again: different words, relative to
 # %%
 @torch.no_grad()
 def forget_gates(model, table):
-    """Run our cell with the library's weights: table (T, B) -> the forget gates (T, B, H)."""
+    """Run our cell with the library's weights: table (T, B)
+    -> the forget gates (T, B, H)."""
     W, U, b = turned(model.net)
     h = c = torch.zeros(table.shape[1], len(U), device=run.device)
     gates = []
@@ -653,34 +717,41 @@ gates = forget_gates(model, table).cpu().double().numpy()
 spans = np.sort(-1 / np.log(gates + 1e-12).mean((0, 1)))  # (H,) steps
 
 fig, ax = plots.figure("From one start, training makes short memories and long ones",
-                       xlabel="unit, sorted by span", ylabel="span of the forget gate (characters)")
+                       xlabel="unit, sorted by span",
+                       ylabel="span of the forget gate (characters)")
 ax.semilogy(spans, color=plots.BLUE)
 ax.axhline(keeps(1), color=plots.GREY, linewidth=1)
 plots.name(ax, 0.72 * len(spans), keeps(1), "start: bias 1", plots.GREY, dy=8)
-for at, span, label in [(0.75, 1 / 3, "less than a letter"), (0.05, 7, "a word"), (0.05, 70, "a line")]:
+for at, span, label in [(0.75, 1 / 3, "less than a letter"), (0.05, 7, "a word"),
+                        (0.05, 70, "a line")]:
     ax.text(at * len(spans), span, label, color=plots.ORANGE, va="center")
-plots.show("Spans of all units, sorted, on a log scale: from a fraction of a character to over a hundred.")
+plots.show("Spans of all units, sorted, on a log scale: "
+           "from a fraction of a character to over a hundred.")
 
-claim("a tenth of the units forget within two characters", np.quantile(spans, 0.1), at_most=2)
+claim("a tenth of the units forget within two characters",
+      np.quantile(spans, 0.1), at_most=2)
 claim("a tenth keep for fifty characters and more", np.quantile(spans, 0.9), at_least=50)
 
 # %%
 symbols = np.array(alphabet)[table.cpu().numpy()]      # (T, 32)
 letter, visible = np.char.isalpha(symbols), np.char.translate(symbols, {10: "↵", 32: "·"})
 wider = [gates[:, half][letter[:, half]].mean(0) - gates[:, half][~letter[:, half]].mean(0)
-         for half in (slice(0, 16), slice(16, 32))]    # at letters than elsewhere: twice (H,)
-unit = wider[0].argmax()                               # found on one half of the streams, judged on the other
+         for half in (slice(0, 16), slice(16, 32))]  # at letters than elsewhere: twice (H,)
+unit = wider[0].argmax()  # found on one half of the streams, judged on the other
 claim("a gate stays open inside a word and shuts at its end", wider[1][unit], at_least=0.3)
 
 # %%
 title = f"Forget gate {unit}: dark is shut, and the word is over"
 fig, ax = plots.figure(title, xlabel="", ylabel="", size=(9.5, 2.6))
-part = slice(100, 460), 20                             # six lines of sixty characters, from one stream
-ax.imshow(gates[part][:, unit].reshape(6, 60), cmap="Blues_r", vmin=-0.7, vmax=1, aspect="auto")
+part = slice(100, 460), 20  # six lines of sixty characters, from one stream
+ax.imshow(gates[part][:, unit].reshape(6, 60), cmap="Blues_r", vmin=-0.7, vmax=1,
+          aspect="auto")
 for place, character in np.ndenumerate(visible[part].reshape(6, 60)):
-    ax.text(*place[::-1], character, ha="center", va="center", fontsize=11, family="monospace")
+    ax.text(*place[::-1], character, ha="center", va="center", fontsize=11,
+            family="monospace")
 ax.axis("off")
-plots.show("Six lines of the manual, each character coloured by a gate: light in words, dark between them.")
+plots.show("Six lines of the manual, each character coloured by a gate: "
+           "light in words, dark between them.")
 
 # %% [markdown]
 # ## 7 · Sentences of unequal length, and whether order pays
@@ -698,13 +769,16 @@ plots.show("Six lines of the manual, each character coloured by a gate: light in
 
 # %%
 class Classifier(nn.Module):
-    """Embedding, LSTM, softmax regression on the state after the last real word. Word 0 is padding."""
+    """Embedding, LSTM, softmax regression on the state after the last real word.
+    Word 0 is padding."""
 
     def __init__(self, words, E=32, H=48):
         super().__init__()
-        self.table, self.net, self.head = nn.Embedding(words, E), nn.LSTM(E, H), nn.Linear(H, 2)
+        self.table = nn.Embedding(words, E)
+        self.net = nn.LSTM(E, H)
+        self.head = nn.Linear(H, 2)
 
-    def forward(self, x):                              # x (B, T): training.fit wants a row a sentence
+    def forward(self, x):  # x (B, T): training.fit wants a row a sentence
         h, _ = self.net(self.table(x.T))               # (T, B, H)
         last = (x != 0).sum(1) - 1                     # (B,) the last real step
         return self.head(h[last, torch.arange(len(x))])
@@ -715,13 +789,15 @@ tiny = Classifier(50)
 rows = [torch.randint(1, 50, (n,)) for n in (3, 30, 1, 12)]
 x, lengths = nn.utils.rnn.pad_sequence(rows), torch.tensor([3, 30, 1, 12])  # (30, 4), (4,)
 with torch.no_grad():
-    alone = torch.stack([tiny.net(tiny.table(row[:, None]))[0][-1, 0] for row in rows])  # no padding at all
+    # no padding at all
+    alone = torch.stack([tiny.net(tiny.table(row[:, None]))[0][-1, 0] for row in rows])
     h, _ = tiny.net(tiny.table(x))
     packed = nn.utils.rnn.pack_padded_sequence(tiny.table(x), lengths, enforce_sorted=False)
     _, (h_packed, _) = tiny.net(packed)
 
 picked = h[lengths - 1, torch.arange(4)]
-claim("picked at the last real step = each sentence alone", gap(picked, alone), at_most=1e-5)
+claim("picked at the last real step = each sentence alone",
+      gap(picked, alone), at_most=1e-5)
 claim("packed = each sentence alone", gap(h_packed[0], alone), at_most=1e-5)
 claim("the last column is something else", gap(h[-1], alone), at_least=0.1)
 
@@ -734,14 +810,17 @@ claim("the last column is something else", gap(h[-1], alone), at_least=0.1)
 # **Predict first.** Where does the LSTM win, where does the bag?
 
 # %%
-manual = [re.findall(r"[a-z]+", s) for s in re.split(r"(?<=[.!?:;])\s+|\n\s*\n", text.lower())]
+manual = [re.findall(r"[a-z]+", s)
+          for s in re.split(r"(?<=[.!?:;])\s+|\n\s*\n", text.lower())]
 manual = [list(s) for s in dict.fromkeys(map(tuple, manual)) if 6 <= len(s) <= 30]
-docs = [s for s in map(str.split, data.load("docstrings").splitlines()) if 6 <= len(s) <= 30]
+docs = [s for s in map(str.split, data.load("docstrings").splitlines())
+        if 6 <= len(s) <= 30]
 whose = manual + [docs[i] for i in rng.permutation(len(docs))[:len(manual)]]
 
 EVENTS = ["search", "view", "add", "remove", "help", "pay", "review"]
 visits = [list(rng.choice(EVENTS, rng.integers(8, 31))) for _ in range(5000)]
-full = [[event for event in v if event in ("add", "remove")][-1:] == ["add"] for v in visits]
+full = [[event for event in v if event in ("add", "remove")][-1:] == ["add"]
+        for v in visits]
 
 # %%
 def bag(train, test, pairs=False):
@@ -755,36 +834,47 @@ def bag(train, test, pairs=False):
 # %%
 def read_and_classify(train, test):                    # accuracy of the LSTM
     common = Counter(word for s in train[0] for word in s).most_common(3000)
-    number = {word: i + 2 for i, (word, _) in enumerate(common)}      # 1 is any other word, 0 pads
+    # 1 is any other word, 0 pads
+    number = {word: i + 2 for i, (word, _) in enumerate(common)}
     rows = [torch.tensor([number.get(word, 1) for word in s]) for s in train[0] + test[0]]
-    x, y = nn.utils.rnn.pad_sequence(rows, batch_first=True), torch.tensor([*train[1], *test[1]]).long()
+    x = nn.utils.rnn.pad_sequence(rows, batch_first=True)
+    y = torch.tensor([*train[1], *test[1]]).long()
     n, model = len(train[0]), Classifier(len(number) + 2).to(run.device)
-    training.fit(model, (x[:n], y[:n]), epochs=run.pick(lecture=4, full=10), lr=0.01, batch_size=64)
+    training.fit(model, (x[:n], y[:n]), epochs=run.pick(lecture=4, full=10), lr=0.01,
+                 batch_size=64)
     return training.evaluate(model, (x[n:], y[n:]))[1]
 
 # %%
 score = {}
-tasks = {"whose sentence?": (whose, np.arange(len(whose)) < len(manual)), "cart full?": (visits, full)}
+tasks = {"whose sentence?": (whose, np.arange(len(whose)) < len(manual)),
+         "cart full?": (visits, full)}
 for task, (x, y) in tasks.items():
     order = rng.permutation(len(x))
-    train, test = ([[x[i] for i in part], [y[i] for i in part]] for part in (order[1000:], order[:1000]))
-    score[task] = {"bag of words": bag(train, test), "bag with pairs": bag(train, test, pairs=True),
+    train, test = ([[x[i] for i in part], [y[i] for i in part]]
+                   for part in (order[1000:], order[:1000]))
+    score[task] = {"bag of words": bag(train, test),
+                   "bag with pairs": bag(train, test, pairs=True),
                    "LSTM": read_and_classify(train, test)}
 
 # %%
-fig, axes = plots.panels("Where words tell, the bag is as good; where order tells, it is lost", score,
-                         xlabel="test accuracy (%)", ylabel="", size=(10, 2.6), sharey=True, sharex=True)
+fig, axes = plots.panels("Where words tell, the bag is as good; "
+                         "where order tells, it is lost", score,
+                         xlabel="test accuracy (%)", ylabel="", size=(10, 2.6), sharey=True,
+                         sharex=True)
 for ax, shares in zip(axes, score.values(), strict=True):
-    bars = ax.barh(list(shares), [100 * s for s in shares.values()], color=[plots.ORANGE] * 2 + [plots.BLUE])
+    bars = ax.barh(list(shares), [100 * s for s in shares.values()],
+                   color=[plots.ORANGE] * 2 + [plots.BLUE])
     ax.bar_label(bars, fmt=" %.0f", color=plots.INK, fontweight="bold")
 axes[0].set_xlim(50, 108)
 axes[0].invert_yaxis()
-plots.show("Bars: all near 90 for the sentences; for the cart bags stay near 70 and 80, the LSTM has 100.")
+plots.show("Bars: all near 90 for the sentences; "
+           "for the cart bags stay near 70 and 80, the LSTM has 100.")
 
 # %%
 words_tell, order_tells = score["whose sentence?"], score["cart full?"]
 claim("whose sentence: the LSTM has no lead over the better bag",
-      words_tell["LSTM"] - max(words_tell["bag of words"], words_tell["bag with pairs"]), at_most=0.02)
+      words_tell["LSTM"] - max(words_tell["bag of words"], words_tell["bag with pairs"]),
+      at_most=0.02)
 claim("whose sentence: but it is not far behind", words_tell["LSTM"], at_least=0.85)
 claim("cart full: the LSTM is right nearly always", order_tells["LSTM"], at_least=0.97)
 claim("cart full: the bag with pairs is not", order_tells["bag with pairs"], at_most=0.9)

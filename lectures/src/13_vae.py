@@ -32,7 +32,8 @@ from utils import concept_map, data, plots, runtime
 from utils.claims import claim
 from utils.scratch.generators import letters
 
-run = runtime.setup(PROFILE, SEED, DEVICE, BUDGET, threads=1)  # nets this small: a second thread only waits
+# nets this small: a second thread only waits
+run = runtime.setup(PROFILE, SEED, DEVICE, BUDGET, threads=1)
 rng = np.random.default_rng(SEED)
 
 # %%
@@ -59,28 +60,32 @@ concept_map.show("13")
 
 # %%
 def encoder(outputs):
-    return nn.Sequential(                                                        # (n, 1, 28, 28)
-        nn.Conv2d(1, 8, 4, stride=2, padding=1), nn.ReLU(),                      # (n, 8, 14, 14)
-        nn.Conv2d(8, 16, 4, stride=2, padding=1), nn.ReLU(),                     # (n, 16, 7, 7)
-        nn.Flatten(), nn.Linear(16 * 7 * 7, outputs))                            # (n, outputs)
+    return nn.Sequential(  # (n, 1, 28, 28)
+        nn.Conv2d(1, 8, 4, stride=2, padding=1), nn.ReLU(),  # (n, 8, 14, 14)
+        nn.Conv2d(8, 16, 4, stride=2, padding=1), nn.ReLU(),  # (n, 16, 7, 7)
+        nn.Flatten(), nn.Linear(16 * 7 * 7, outputs))  # (n, outputs)
 
 
 def decoder(inputs):
-    return nn.Sequential(                                                        # (n, inputs)
-        nn.Linear(inputs, 16 * 7 * 7), nn.Unflatten(1, (16, 7, 7)), nn.ReLU(),   # (n, 16, 7, 7)
-        nn.ConvTranspose2d(16, 8, 4, stride=2, padding=1), nn.ReLU(),            # (n, 8, 14, 14)
-        nn.ConvTranspose2d(8, 1, 4, stride=2, padding=1))                        # (n, 1, 28, 28) logits
+    return nn.Sequential(  # (n, inputs)
+        # (n, 16, 7, 7)
+        nn.Linear(inputs, 16 * 7 * 7), nn.Unflatten(1, (16, 7, 7)), nn.ReLU(),
+        nn.ConvTranspose2d(16, 8, 4, stride=2, padding=1), nn.ReLU(),  # (n, 8, 14, 14)
+        nn.ConvTranspose2d(8, 1, 4, stride=2, padding=1))  # (n, 1, 28, 28) logits
 
 
 def log_likelihood(logits, x):
-    """Log-probability of pictures whose pixels are coins with these logits: (n, 1, 28, 28) -> (n,) nats."""
+    """Log-probability of pictures whose pixels are coins with these logits: (n, 1, 28, 28)
+    -> (n,) nats."""
     return -F.binary_cross_entropy_with_logits(logits, x, reduction="none").sum((1, 2, 3))
 
-
+# %%
 def train(model, loss, inputs, steps, lr=0.01, batch=64):
-    """Adam, its rate rising, then falling; loss(model, rows): a number a row. Returns the steps' losses."""
+    """Adam, its rate rising, then falling; loss(model, rows): a number a row.
+    Returns the steps' losses."""
     optimizer = torch.optim.Adam(model.to(inputs.device).parameters(), lr)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, lr, steps, pct_start=0.2, cycle_momentum=False)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, lr, steps, pct_start=0.2,
+                                                   cycle_momentum=False)
     losses = []
     for _ in runtime.track(range(steps), "steps"):
         rows = torch.randint(len(inputs), (batch,)) if batch else slice(None)
@@ -114,7 +119,9 @@ train(ae, lambda ae, x: -log_likelihood(ae(x), x), x, STEPS);
 
 # %%
 judge = nn.Sequential(encoder(32), nn.ReLU(), nn.Linear(32, 10))
-train(judge, lambda judge, rows: F.cross_entropy(judge(all_x[rows]), all_y[rows], reduction="none"),
+train(judge,
+      lambda judge, rows: F.cross_entropy(judge(all_x[rows]), all_y[rows],
+                                          reduction="none"),
       torch.arange(len(all_x), device=run.device), steps=300, lr=0.005)
 
 
@@ -125,27 +132,34 @@ def legible(pictures):
 
 @torch.no_grad()
 def coverage(pictures):
-    real, made = judge[0](test), judge[0](pictures)                        # (n, 32), (m, 32)
-    radius = torch.cdist(real, real).kthvalue(6, dim=1).values             # the first is the letter itself
+    real, made = judge[0](test), judge[0](pictures)  # (n, 32), (m, 32)
+    # the first is the letter itself
+    radius = torch.cdist(real, real).kthvalue(6, dim=1).values
     return (torch.cdist(real, made).amin(1) <= radius).float().mean().item()
 
 
 @torch.no_grad()
 def decode(decoder, z):
-    return torch.sigmoid(decoder(torch.as_tensor(z, dtype=torch.float32, device=run.device)))  # (n, 1, …)
+    # (n, 1, …)
+    z = torch.as_tensor(z, dtype=torch.float32, device=run.device)
+    return torch.sigmoid(decoder(z))
 
 with torch.no_grad():
     ae_codes, rebuilt = ae[0](x), torch.sigmoid(ae(test))  # (n, 16), (m, 1, 28, 28)
 noise = torch.randn(1000, CODE)
 plots.strips("Rebuilt, a letter is sharp; drawn, it is scribble",
              {"test": test, "rebuilt": rebuilt, "drawn": decode(ae[1], noise)})
-plots.show("Three rows: test letters; the same, rebuilt well; and shapeless blots from random codes.")
+plots.show("Three rows: test letters; the same, rebuilt well; "
+           "and shapeless blots from random codes.")
 
 # %%
-print(f"the judge calls {100 * legible(decode(ae[1], noise)):.0f} % of these blots legible: it can be fooled")
+print(f"the judge calls {100 * legible(decode(ae[1], noise)):.0f} % of these blots "
+      "legible: it can be fooled")
 claim("nearly every rebuilt letter is legible", legible(rebuilt), at_least=0.9)
-claim("1,000 drawn pictures cover few of the test letters", coverage(decode(ae[1], noise)), at_most=0.35)
-claim("real codes lie far from such draws: their standard deviation", ae_codes.std(0).mean(), at_least=3)
+claim("1,000 drawn pictures cover few of the test letters",
+      coverage(decode(ae[1], noise)), at_most=0.35)
+claim("real codes lie far from such draws: their standard deviation",
+      ae_codes.std(0).mean(), at_least=3)
 
 # %% [markdown]
 # ## 2 · A bound on the likelihood, in two parts
@@ -195,26 +209,31 @@ posterior = distributions.Normal(x0 / (1 + s**2), s / math.sqrt(1 + s**2))
 
 
 def kl(mu, logvar):
-    """KL(N(mu, exp(logvar)) || N(0, I)) in nats, summed over the code: (n, d), (n, d) -> (n,)."""
+    """KL(N(mu, exp(logvar)) || N(0, I)) in nats, summed over the code: (n, d), (n, d)
+    -> (n,)."""
     return 0.5 * (mu**2 + logvar.exp() - 1 - logvar).sum(-1)
 
 
 def elbo_parts(m, v):
     """Reconstruction and price of q = N(m, v²), both exact."""
-    reconstruction = -((x0 - m) ** 2 + v**2) / (2 * s**2) - math.log(s * math.sqrt(2 * math.pi))
+    reconstruction = (-((x0 - m) ** 2 + v**2) / (2 * s**2)
+                      - math.log(s * math.sqrt(2 * math.pi)))
     return reconstruction, kl(torch.tensor([m]), torch.tensor([2 * math.log(v)])).item()
 
-
+# %%
 def draw(m=0.2, v=0.8):
     reconstruction, price = elbo_parts(m, v)
-    text = f"ELBO = {reconstruction:.2f} − {price:.2f} = {reconstruction - price:.2f}".replace("-", "−")
+    text = f"ELBO = {reconstruction:.2f} − {price:.2f} = {reconstruction - price:.2f}"
+    text = text.replace("-", "−")
     fig, (left, right) = plots.panels(
         f"{text}, a gap of {evidence - reconstruction + price:.2f} nats",
-        ["the proposal q and its target", "the ELBO along q's mean"], xlabel="code z", ylabel="density")
+        ["the proposal q and its target", "the ELBO along q's mean"], xlabel="code z",
+        ylabel="density")
     z = torch.linspace(-3, 3.5, 300)
-    for q, color, label, at, dx in [(distributions.Normal(0.0, 1.0), plots.GREY, "prior", -1.5, -44),
-                                    (posterior, plots.INK, "posterior", 1.6, 6),
-                                    (distributions.Normal(m, v), plots.ORANGE, "q", m, -20)]:
+    for q, color, label, at, dx in [
+            (distributions.Normal(0.0, 1.0), plots.GREY, "prior", -1.5, -44),
+            (posterior, plots.INK, "posterior", 1.6, 6),
+            (distributions.Normal(m, v), plots.ORANGE, "q", m, -20)]:
         left.plot(z, q.log_prob(z).exp(), color=color)
         plots.name(left, at, q.log_prob(torch.tensor(at)).exp(), label, color, dx=dx, dy=8)
     means = np.linspace(-0.5, 2.5, 100)
@@ -223,27 +242,37 @@ def draw(m=0.2, v=0.8):
     right.axhline(evidence, color=plots.INK)
     plots.name(right, -0.5, evidence + 0.4, "log p(x)", plots.INK)
     right.set(xlabel="mean of q", ylabel="nats", ylim=(-8, 0))
-    plots.show("Left, three bells: prior, posterior, q. Right, the ELBO is an arch below a line, log p(x).")
+    plots.show("Left, three bells: prior, posterior, q. "
+               "Right, the ELBO is an arch below a line, log p(x).")
 
 
 plots.knobs(draw, m=(-0.5, 2.5), v=(0.1, 1.5))
 
 # %%
-settings = [(0.2, 0.8), (-1.0, 0.3), (2.0, 1.5), (posterior.loc.item(), posterior.scale.item())]
+settings = [(0.2, 0.8), (-1.0, 0.3), (2.0, 1.5),
+            (posterior.loc.item(), posterior.scale.item())]
 gaps = [evidence - np.subtract(*elbo_parts(m, v)) for m, v in settings]
-wrong_by = [distributions.kl_divergence(distributions.Normal(m, v), posterior).item() for m, v in settings]
-claim("the gap is the KL from q to the posterior", np.abs(np.subtract(gaps, wrong_by)).max(), at_most=1e-5)
+wrong_by = [distributions.kl_divergence(distributions.Normal(m, v), posterior).item()
+            for m, v in settings]
+claim("the gap is the KL from q to the posterior",
+      np.abs(np.subtract(gaps, wrong_by)).max(), at_most=1e-5)
 claim("with q the posterior there is no gap", abs(gaps[-1]), at_most=1e-5)
 
 # %%
 q, prior = distributions.Normal(2.0, 1.5), distributions.Normal(0.0, 1.0)
-log_ratio = q.log_prob(z := q.sample((100_000,))) - prior.log_prob(z)  # its mean is the KL, by definition
+# its mean is the KL, by definition
+log_ratio = q.log_prob(z := q.sample((100_000,))) - prior.log_prob(z)
 off = (log_ratio.mean() - elbo_parts(2.0, 1.5)[1]) / (log_ratio.std() / math.sqrt(len(z)))
-claim("100,000 draws give the closed form's KL, within this many standard errors", abs(off), at_most=4.5)
+
+# %%
+claim("100,000 draws give the closed form's KL, within this many standard errors",
+      abs(off), at_most=4.5)
 
 mu, logvar = torch.randn(2, 50, CODE)
-library = distributions.kl_divergence(distributions.Normal(mu, torch.exp(logvar / 2)), prior).sum(1)
-claim("torch.distributions has the same KL", (kl(mu, logvar) - library).abs().max(), at_most=1e-4)
+library = distributions.kl_divergence(distributions.Normal(mu, torch.exp(logvar / 2)),
+                                      prior).sum(1)
+claim("torch.distributions has the same KL",
+      (kl(mu, logvar) - library).abs().max(), at_most=1e-4)
 
 # %% [markdown]
 # ## 3 · A gradient through a random draw
@@ -268,17 +297,20 @@ claim("torch.distributions has the same KL", (kl(mu, logvar) - library).abs().ma
 
 # %%
 def estimates(d, draws=4000):
-    """The gradient by mu[0], one estimate a draw: f(z) = log N(x; z, I), x = 1, mu = 0, sigma = 1."""
+    """The gradient by mu[0], one estimate a draw:
+    f(z) = log N(x; z, I), x = 1, mu = 0, sigma = 1."""
     z = torch.randn(draws, d)                                # (draws, d)
     f = -0.5 * ((1 - z) ** 2).sum(1)                         # (draws,), constants left out
-    score = z[:, 0]                                          # derivative of log q(z) by mu[0]
-    return {"score function": f * score, "score function − baseline": (f - f.mean()) * score,
-            "reparameterization": 1 - z[:, 0]}               # derivative of f(mu + eps) by mu[0]
+    score = z[:, 0]  # derivative of log q(z) by mu[0]
+    return {"score function": f * score,
+            "score function − baseline": (f - f.mean()) * score,
+            "reparameterization": 1 - z[:, 0]}  # derivative of f(mu + eps) by mu[0]
 
 
 dims = [1, 4, 16, 64, 256]
 estimated = {d: estimates(d) for d in dims}
-fig, ax = plots.figure("The score function's noise grows with the code, reparameterization's does not",
+fig, ax = plots.figure("The score function's noise grows with the code, "
+                       "reparameterization's does not",
                        xlabel="numbers in the code", ylabel="spread of one estimate")
 for label, color in zip(estimated[1], [plots.RED, plots.ORANGE, plots.BLUE], strict=True):
     spread = [estimated[d][label].std() for d in dims]
@@ -286,7 +318,8 @@ for label, color in zip(estimated[1], [plots.RED, plots.ORANGE, plots.BLUE], str
     plots.name(ax, dims[-1], spread[-1], label, color, dx=8)
 ax.set_xticks(dims, dims)
 ax.minorticks_off()
-plots.show("Spread on log axes: one line is flat at one, one rises as the root, one in proportion.")
+plots.show("Spread on log axes: one line is flat at one, one rises as the root, "
+           "one in proportion.")
 
 # %%
 def standard_errors_off(draws, truth=1.0):
@@ -294,10 +327,15 @@ def standard_errors_off(draws, truth=1.0):
 
 
 claim("all of them are right on average, within this many standard errors",
-      max(standard_errors_off(e) for ways in estimated.values() for e in ways.values()), at_most=4.5)
+      max(standard_errors_off(e) for ways in estimated.values() for e in ways.values()),
+      at_most=4.5)
 plain, with_baseline, reparameterized = (e.std() for e in estimated[64].values())
-claim("at 64 numbers the score function's spread is so many times", plain / reparameterized, at_least=40)
-claim("a baseline helps, and does not close the gap", with_baseline / reparameterized, at_least=6, at_most=16)
+
+# %%
+claim("at 64 numbers the score function's spread is so many times",
+      plain / reparameterized, at_least=40)
+claim("a baseline helps, and does not close the gap",
+      with_baseline / reparameterized, at_least=6, at_most=16)
 
 # %%
 # The library's way: rsample() draws inside the graph; behind sample() the graph ends.
@@ -305,8 +343,12 @@ mu = torch.zeros(64, requires_grad=True)
 q = distributions.Normal(mu, 1.0)
 z = q.rsample()
 (-0.5 * ((1 - z) ** 2).sum()).backward()
-claim("rsample's gradient is the reparameterized one", (mu.grad - (1 - z.detach())).abs().max(), at_most=1e-6)
-claim("behind sample() is no gradient: take log_prob, and multiply", q.sample().requires_grad, at_most=0)
+
+# %%
+claim("rsample's gradient is the reparameterized one",
+      (mu.grad - (1 - z.detach())).abs().max(), at_most=1e-6)
+claim("behind sample() is no gradient: take log_prob, and multiply",
+      q.sample().requires_grad, at_most=0)
 
 # %% [markdown]
 # ## 4 · An exact check: the linear VAE is probabilistic PCA
@@ -334,9 +376,11 @@ wine = torch.tensor((wine - wine.mean(0)) / wine.std(0))  # (178, 13), double pr
 class LinearVAE(nn.Module):
     def __init__(self, axes, log_s=None):
         super().__init__()
-        self.W, self.V = (nn.Parameter(0.1 * torch.randn(13, axes).double()) for _ in range(2))
+        self.W, self.V = (nn.Parameter(0.1 * torch.randn(13, axes).double())
+                          for _ in range(2))
         self.logvar = nn.Parameter(torch.zeros(axes).double())
-        self.log_s = nn.Parameter(torch.zeros(1).double()) if log_s is None else torch.tensor([log_s])
+        self.log_s = (nn.Parameter(torch.zeros(1).double()) if log_s is None
+                      else torch.tensor([log_s]))
 
     def log_normal(self, x, z):
         """log p(x | z): (n, 13), (..., n, axes) -> (..., n)."""
@@ -350,7 +394,8 @@ class LinearVAE(nn.Module):
     def exact(self, x):
         """log p(x): one Gaussian with covariance WWᵀ + s²I."""
         covariance = self.W @ self.W.T + (2 * self.log_s).exp() * torch.eye(13)
-        return distributions.MultivariateNormal(torch.zeros(13).double(), covariance).log_prob(x)
+        return distributions.MultivariateNormal(torch.zeros(13).double(),
+                                                covariance).log_prob(x)
 
 
 def train_linear(model):
@@ -366,12 +411,17 @@ with torch.no_grad():
     exact = linear.exact(wine).mean()
 
 # %%
-claim("the ELBO reaches probabilistic PCA's log-likelihood: nats apart", abs(reached - best), at_most=0.05)
-claim("the model's own exact log-likelihood is scikit-learn's", abs(exact - best), at_most=0.01)
+claim("the ELBO reaches probabilistic PCA's log-likelihood: nats apart",
+      abs(reached - best), at_most=0.05)
+claim("the model's own exact log-likelihood is scikit-learn's",
+      abs(exact - best), at_most=0.01)
 W = linear.W.detach()
 angles = np.rad2deg(subspace_angles(W.numpy(), pca.components_.T))
+
+# %%
 claim("the decoder's plane is PCA's, to this many degrees", angles.max(), at_most=1.5)
-claim("its two axes are at right angles: cosine", abs(F.cosine_similarity(*W.T, dim=0)), at_most=0.05)
+claim("its two axes are at right angles: cosine",
+      abs(F.cosine_similarity(*W.T, dim=0)), at_most=0.05)
 
 # %% [markdown]
 # The last one is new. A code with one $\sigma$ for each axis prices axes that are mixed, so the VAE turns them until they are PCA's own.
@@ -385,16 +435,20 @@ claim("its two axes are at right angles: cosine", abs(F.cosine_similarity(*W.T, 
 
 # %%
 def weighted_bound(log_weights):
-    """Draws along the first axis: (k, n) log-weights -> (n,). logsumexp, so that no weight underflows."""
+    """Draws along the first axis: (k, n) log-weights -> (n,).
+    logsumexp, so that no weight underflows."""
     return torch.logsumexp(log_weights, 0) - math.log(len(log_weights))
 
 
 counts = [1, 3, 10, 30, 100, 300, 1000, 3000]
 with torch.no_grad():  # q = p(z): the two cancel in the weight
-    blind = {k: weighted_bound(linear.log_normal(wine, torch.randn(k, len(wine), 2).double())).mean().item()
-             for k in counts}
+    blind = {}
+    for k in counts:
+        z = torch.randn(k, len(wine), 2).double()
+        blind[k] = weighted_bound(linear.log_normal(wine, z)).mean().item()
 
-fig, (left, right) = plots.panels("A VAE arrives at the exact answer; a blind proposal with many draws too",
+fig, (left, right) = plots.panels("A VAE arrives at the exact answer; "
+                                  "a blind proposal with many draws too",
                                   ["one draw, while training", "a blind proposal, k draws"],
                                   xlabel="step", ylabel="bound (nats a wine)", sharey=True)
 left.plot(curve, color=plots.BLUE, linewidth=1)
@@ -403,10 +457,12 @@ right.set(xlabel="k", ylim=(-30, -14))
 for ax in (left, right):
     ax.axhline(best, color=plots.INK, linewidth=1)
 plots.name(left, 600, best + 0.9, "exact: probabilistic PCA", plots.INK)
-plots.show("Left, the ELBO climbs to the exact line. Right, the bound climbs to it as k goes to 3,000.")
+plots.show("Left, the ELBO climbs to the exact line. "
+           "Right, the bound climbs to it as k goes to 3,000.")
 
 claim("one blind draw is far below the exact value, in nats", best - blind[1], at_least=2)
-claim("each tenfold number of draws helps", min(blind[10] - blind[1], blind[100] - blind[10]), at_least=0.2)
+claim("each tenfold number of draws helps",
+      min(blind[10] - blind[1], blind[100] - blind[10]), at_least=0.2)
 claim("3,000 come close", abs(best - blind[3000]), at_most=0.1)
 
 # %% [markdown]
@@ -419,19 +475,22 @@ claim("3,000 come close", abs(best - blind[3000]), at_most=0.1)
 blunt = LinearVAE(axes=6, log_s=0.0)
 train_linear(blunt)
 with torch.no_grad():
-    price = 0.5 * ((wine @ blunt.V) ** 2 + blunt.logvar.exp() - 1 - blunt.logvar)  # (178, 6)
+    # price (178, 6)
+    price = 0.5 * ((wine @ blunt.V) ** 2 + blunt.logvar.exp() - 1 - blunt.logvar)
 used = price.mean(0).sort(descending=True).values
 variance = torch.linalg.eigvalsh(wine.T @ wine / len(wine)).flip(0)[:6]
 formula = 0.5 * variance.log().clamp(min=0)
 
 fig, ax = plots.figure("Axes with less variance than the decoder's noise are switched off",
-                       xlabel="axis of the wines, by variance", ylabel="nats of code", size=(7.5, 3.4))
+                       xlabel="axis of the wines, by variance", ylabel="nats of code",
+                       size=(7.5, 3.4))
 ax.bar(np.arange(6) - 0.2, used, width=0.36, color=plots.BLUE)
 ax.bar(np.arange(6) + 0.2, formula, width=0.36, color=plots.GREY)
 ax.set_xticks(range(6), [f"{v:.2f}" for v in variance])
 plots.name(ax, 3, 0.55, "KL, measured", plots.BLUE)
 plots.name(ax, 3, 0.45, "½ log variance", plots.GREY)
-plots.show("Bars of nats for six axes: three fall from 0.8 to 0.2 and meet the formula, three are zero.")
+plots.show("Bars of nats for six axes: "
+           "three fall from 0.8 to 0.2 and meet the formula, three are zero.")
 claim("each axis costs what the formula says", (used - formula).abs().max(), at_most=0.06)
 claim("axes in use, of six", (used > 0.05).sum(), at_least=3, at_most=3)
 
@@ -486,9 +545,11 @@ vae = train_vae()
 # %%
 @torch.no_grad()
 def log_weights(vae, x, k):
-    """k draws a picture: log p(x | z) + log p(z) - log q(z), (k, n); in the library's words."""
+    """k draws a picture: log p(x | z) + log p(z) - log q(z), (k, n);
+    in the library's words."""
     mu, logvar = vae.encode(x)
-    q, prior = distributions.Normal(mu, torch.exp(logvar / 2)), distributions.Normal(0.0, 1.0)
+    q = distributions.Normal(mu, torch.exp(logvar / 2))
+    prior = distributions.Normal(0.0, 1.0)
     weights = []
     for z in (q.sample() for _ in range(k)):
         pixels = distributions.Bernoulli(logits=vae.decoder(z)).log_prob(x).sum((1, 2, 3))
@@ -500,12 +561,16 @@ with torch.no_grad():
     vae_codes, (mu, logvar) = vae.encode(x)[0], vae.encode(test)
     reconstruction, price = (part.mean().item() for part in vae.parts(test))
 elbo, weights = reconstruction - price, log_weights(vae, test, k=32)
-print(f"unseen letters: reconstruction {reconstruction:.1f}, KL {price:.1f}, ELBO {elbo:.1f}")
+print(f"unseen letters: reconstruction {reconstruction:.1f}, KL {price:.1f}, "
+      f"ELBO {elbo:.1f}")
 lonely = log_likelihood(x.mean(0).clamp(0.001, 0.999).logit().expand_as(test), test).mean()
-claim("the ELBO beats pixels that know nothing of each other, in nats", elbo - lonely, at_least=100)
-claim("torch.distributions gives the same ELBO, up to the draws", abs(weights.mean() - elbo), at_most=3)
+claim("the ELBO beats pixels that know nothing of each other, in nats",
+      elbo - lonely, at_least=100)
+claim("torch.distributions gives the same ELBO, up to the draws",
+      abs(weights.mean() - elbo), at_most=3)
 bounds = {k: weighted_bound(weights[:k]).mean().item() for k in (1, 4, 32)}
-claim("four draws give a tighter bound than one, in nats", bounds[4] - bounds[1], at_least=1)
+claim("four draws give a tighter bound than one, in nats",
+      bounds[4] - bounds[1], at_least=1)
 claim("thirty-two than four", bounds[32] - bounds[4], at_least=1)
 
 # %% [markdown]
@@ -517,7 +582,8 @@ claim("thirty-two than four", bounds[32] - bounds[4], at_least=1)
 
 # %%
 def from_mixture(codes, n=1000):
-    mixture = GaussianMixture(10, reg_covar=1e-3, random_state=SEED).fit(codes.cpu().double().numpy())
+    mixture = GaussianMixture(10, reg_covar=1e-3,
+                              random_state=SEED).fit(codes.cpu().double().numpy())
     return mixture.sample(n)[0][rng.permutation(n)]  # they come sorted by component
 
 
@@ -525,17 +591,23 @@ drawings = {"AE, prior": decode(ae[1], noise), "VAE, prior": decode(vae.decoder,
             "AE, mixture": decode(ae[1], from_mixture(ae_codes)),
             "VAE, mixture": decode(vae.decoder, from_mixture(vae_codes))}
 plots.strips("Drawn letters: the prior needs a VAE, the mixture does not", drawings)
-plots.show("Four rows of drawn letters: blots; letters, some of them broken; two rows of clear letters.")
+plots.show("Four rows of drawn letters: blots; letters, some of them broken; "
+           "two rows of clear letters.")
 
 # %%
 share = {way: (legible(pictures), coverage(pictures)) for way, pictures in drawings.items()}
 for way, (clear, covered) in share.items():
     print(f"{way:13}: legible {100 * clear:3.0f} %, coverage {100 * covered:3.0f} %")
 prior_ae, prior_vae, mixture_ae, mixture_vae = share.values()
-claim("from the prior, the VAE covers more than the auto-encoder", prior_vae[1] - prior_ae[1], at_least=0.2)
-claim("with a mixture fitted afterwards, the plain auto-encoder beats the VAE's prior, on both counts",
+
+# %%
+claim("from the prior, the VAE covers more than the auto-encoder",
+      prior_vae[1] - prior_ae[1], at_least=0.2)
+claim("with a mixture fitted afterwards, the plain auto-encoder beats the VAE's prior, "
+      "on both counts",
       min(np.subtract(mixture_ae, prior_vae)), at_least=0.15)
-claim("with it the VAE is about as legible", abs(mixture_vae[0] - mixture_ae[0]), at_most=0.1)
+claim("with it the VAE is about as legible",
+      abs(mixture_vae[0] - mixture_ae[0]), at_most=0.1)
 
 # %% [markdown]
 # So "an auto-encoder cannot be sampled" is true for a blind draw only (compare Ghosh and others 2020).
@@ -561,13 +633,15 @@ claim("with it the VAE is about as legible", abs(mixture_vae[0] - mixture_ae[0])
 # The halfway picture is sometimes no letter at all. Say so: nothing promised otherwise.
 
 # %%
-letter = [int((judge(test).argmax(1) == k).nonzero()[3]) for k in range(5)]  # a test picture of A, B, C, D, E
-dearest = (0.5 * (mu**2 + logvar.exp() - 1 - logvar)).mean(0).argsort(descending=True).tolist()
+# a test picture of A, B, C, D, E
+letter = [int((judge(test).argmax(1) == k).nonzero()[3]) for k in range(5)]
+dearest = (0.5
+           * (mu**2 + logvar.exp() - 1 - logvar)).mean(0).argsort(descending=True).tolist()
 
 
 def between(start, end, steps=12):
     """Decode a straight line between the codes of two test pictures."""
-    share = torch.linspace(0, 1, steps, device=mu.device)[:, None]                 # (steps, 1)
+    share = torch.linspace(0, 1, steps, device=mu.device)[:, None]  # (steps, 1)
     return decode(vae.decoder, torch.lerp(mu[start], mu[end], share))
 
 
@@ -579,17 +653,22 @@ def along(axis, start, steps=12):
 
 
 plots.strips("Between two codes, and along one number of a code",
-             {"A to B": between(letter[0], letter[1]), "D to E": between(letter[3], letter[4]),
-              "dearest number": along(dearest[0], letter[1]), "second": along(dearest[1], letter[1]),
+             {"A to B": between(letter[0], letter[1]),
+              "D to E": between(letter[3], letter[4]),
+              "dearest number": along(dearest[0], letter[1]),
+              "second": along(dearest[1], letter[1]),
               "cheapest": along(dearest[-1], letter[1])})
-plots.show("Five rows: A melts into B, D into E; a B changes shape along three numbers of its code.")
+plots.show("Five rows: A melts into B, D into E; "
+           "a B changes shape along three numbers of its code.")
 
 # %%
 order = torch.from_numpy(rng.permutation(len(x)))
 halfway_ae = legible(decode(ae[1], (ae_codes + ae_codes[order])[:1000] / 2))
 halfway_vae = legible(decode(vae.decoder, (vae_codes + vae_codes[order])[:1000] / 2))
-claim("halfway between two letters there is a legible one, more often than not", halfway_vae, at_least=0.55)
-claim("the plain auto-encoder's are about as good", abs(halfway_vae - halfway_ae), at_most=0.2)
+claim("halfway between two letters there is a legible one, more often than not",
+      halfway_vae, at_least=0.55)
+claim("the plain auto-encoder's are about as good",
+      abs(halfway_vae - halfway_ae), at_most=0.2)
 
 # %%
 cheap = train_vae(beta=0.2)
@@ -600,20 +679,26 @@ betas = {0.2: cheap, 1.0: vae, 4.0: dear}
 drawn = {beta: decode(model.decoder, noise) for beta, model in betas.items()}
 plots.strips("From the prior: a dear code draws fewer scribbles, and fewer details",
              {f"β = {beta:g}": pictures for beta, pictures in drawn.items()})
-plots.show("Rows of drawn letters: many scribbles at β = 0.2, fewer at 1, and plain ones at 4.")
+plots.show("Rows of drawn letters: many scribbles at β = 0.2, fewer at 1, "
+           "and plain ones at 4.")
 
 # %%
 with torch.no_grad():
-    parts = {beta: [part.mean().item() for part in model.parts(test)] for beta, model in betas.items()}
+    parts = {beta: [part.mean().item() for part in model.parts(test)]
+             for beta, model in betas.items()}
 elbos = {beta: reconstruction - price for beta, (reconstruction, price) in parts.items()}
 covered = {beta: coverage(pictures) for beta, pictures in drawn.items()}
 for beta, (reconstruction, price) in parts.items():
-    print(f"β = {beta:3g}: reconstruction {reconstruction:6.1f}, KL {price:4.1f}, ELBO {elbos[beta]:6.1f}, "
-          f"legible {100 * legible(drawn[beta]):.0f} %, coverage {100 * covered[beta]:.0f} %")
+    print(f"β = {beta:3g}: reconstruction {reconstruction:6.1f}, KL {price:4.1f}, "
+          f"ELBO {elbos[beta]:6.1f}, "
+          f"legible {100 * legible(drawn[beta]):.0f} %, "
+          f"coverage {100 * covered[beta]:.0f} %")
 claim("a larger β: fewer nats of code", parts[0.2][1] - parts[4.0][1], at_least=20)
 claim("and a worse reconstruction", parts[0.2][0] - parts[4.0][0], at_least=20)
-claim("of the three, β = 1 has the best ELBO, by", elbos[1.0] - max(elbos[0.2], elbos[4.0]), at_least=2)
-claim("but β = 4 covers more of the test letters", covered[4.0] - covered[1.0], at_least=0.1)
+claim("of the three, β = 1 has the best ELBO, by",
+      elbos[1.0] - max(elbos[0.2], elbos[4.0]), at_least=2)
+claim("but β = 4 covers more of the test letters",
+      covered[4.0] - covered[1.0], at_least=0.1)
 
 # %% [markdown]
 # The best bound and the best-looking draws are different goals.
@@ -641,44 +726,51 @@ claim("but β = 4 covers more of the test letters", covered[4.0] - covered[1.0],
 # The second half is the lesson: "unlikely" and "odd" are two things. For a coin that prefers heads, a thousand heads in a row is the single most likely outcome, and nobody believes it.
 
 # %%
-columns = ["age", "gender", "ad", "advertiser", "category", "context", "site", "position", "device", "hour"]
+columns = ["age", "gender", "ad", "advertiser", "category", "context", "site", "position",
+           "device", "hour"]
 log = data.load("ads", rows=60_000, seed=SEED)
 sizes = [log.sizes[name] for name in columns]
 past, future = log[log.features["day"] < 10], log[log.features["day"] >= 10]
 
 
 def one_hot(log):
-    return torch.tensor(log.one_hot(columns).toarray(), dtype=torch.float32, device=run.device)
+    return torch.tensor(log.one_hot(columns).toarray(), dtype=torch.float32,
+                        device=run.device)
 
 
 class TrafficVAE(nn.Module):
     def __init__(self, d=8, hidden=64):
         super().__init__()
-        self.encoder = nn.Sequential(nn.Linear(sum(sizes), hidden), nn.ReLU(), nn.Linear(hidden, 2 * d))
-        self.decoder = nn.Sequential(nn.Linear(d, hidden), nn.ReLU(), nn.Linear(hidden, sum(sizes)))
+        self.encoder = nn.Sequential(nn.Linear(sum(sizes), hidden), nn.ReLU(),
+                                     nn.Linear(hidden, 2 * d))
+        self.decoder = nn.Sequential(nn.Linear(d, hidden), nn.ReLU(),
+                                     nn.Linear(hidden, sum(sizes)))
 
     def surprise(self, x):
         """The negative ELBO, with one draw: (n, all values) -> (n,) nats."""
         mu, logvar = self.encoder(x).chunk(2, dim=1)
         logits = self.decoder(mu + torch.exp(logvar / 2) * torch.randn_like(mu))
         reconstruction = sum((row * z.log_softmax(1)).sum(1)
-                             for row, z in zip(x.split(sizes, 1), logits.split(sizes, 1), strict=True))
+                             for row, z in zip(x.split(sizes, 1), logits.split(sizes, 1),
+                                               strict=True))
         return kl(mu, logvar) - reconstruction
 
 
 traffic = TrafficVAE()
-train(traffic, TrafficVAE.surprise, one_hot(past), run.pick(lecture=800, full=5000), lr=0.005, batch=512);
+train(traffic, TrafficVAE.surprise, one_hot(past), run.pick(lecture=800, full=5000),
+      lr=0.005, batch=512);
 
 # %%
 # Beside it three plain detectors: larger is odder, one number a row.
 frequency = one_hot(past).mean(0)                            # of each value, on its own
-plane = PCA(8).fit(one_hot(past[:10_000]).cpu())             # a linear auto-encoder with as many axes
-seen = one_hot(past).T @ one_hot(past) > 0                   # (values, values): ever in one row?
+plane = PCA(8).fit(one_hot(past[:10_000]).cpu())  # a linear auto-encoder with as many axes
+seen = one_hot(past).T @ one_hot(past) > 0  # (values, values): ever in one row?
 
 
 def vae_surprise(rows):
     with torch.no_grad():
-        return torch.stack([traffic.surprise(one_hot(rows)) for _ in range(10)]).mean(0).cpu().numpy()
+        return torch.stack([traffic.surprise(one_hot(rows))
+                            for _ in range(10)]).mean(0).cpu().numpy()
 
 
 def rarity(rows):
@@ -697,36 +789,47 @@ def new_pairs(rows):
 
 order = rng.permutation(len(future))
 real, other = future[order[:4000]], future[order[4000:8000]]
-broken = replace(other, features={name: rng.permutation(values) for name, values in other.features.items()})
+broken = replace(other,
+                 features={name: rng.permutation(values)
+                           for name, values in other.features.items()})
 bot = past[np.argsort(rarity(past))[rng.integers(0, 100, 4000)]]
-detectors = {"VAE": vae_surprise, "rarity": rarity, "PCA error": pca_error, "table of pairs": new_pairs}
-scores = {name: [detect(rows) for rows in (real, broken, bot)] for name, detect in detectors.items()}
+detectors = {"VAE": vae_surprise, "rarity": rarity, "PCA error": pca_error,
+             "table of pairs": new_pairs}
+scores = {name: [detect(rows) for rows in (real, broken, bot)]
+          for name, detect in detectors.items()}
 
 # %%
-fig, ax = plots.figure("A broken join surprises the VAE, and a bot looks more normal than people",
-                       xlabel="surprise (nats)", ylabel="share of rows (%)", size=(7.5, 3.8))
-for values, color, label, at, height in zip(scores["VAE"], [plots.BLUE, plots.RED, plots.ORANGE],
-                                            ["real", "broken join", "dull bot"], [18.5, 34, 16.5],
-                                            [30, 9, 40], strict=True):
+fig, ax = plots.figure("A broken join surprises the VAE, "
+                       "and a bot looks more normal than people",
+                       xlabel="surprise (nats)", ylabel="share of rows (%)",
+                       size=(7.5, 3.8))
+for values, color, label, at, height in zip(scores["VAE"],
+                                            [plots.BLUE, plots.RED, plots.ORANGE],
+                                            ["real", "broken join", "dull bot"],
+                                            [18.5, 34, 16.5], [30, 9, 40], strict=True):
     counted, edges = np.histogram(values, np.arange(10, 51, 1.0))
     ax.stairs(100 * counted / len(values), edges, color=color, linewidth=2)
     plots.name(ax, at, height, label, color, dx=0)
-plots.show("Histograms of surprise: the bot lies left, real traffic beside it, the broken join far right.")
+plots.show("Histograms of surprise: the bot lies left, real traffic beside it, "
+           "the broken join far right.")
 
 
 def auc(ordinary, odd):
     return roc_auc_score(np.repeat([0, 1], 4000), np.r_[ordinary, odd])
 
 
-area = {name: (auc(usual, joined), auc(usual, dull)) for name, (usual, joined, dull) in scores.items()}
+area = {name: (auc(usual, joined), auc(usual, dull))
+        for name, (usual, joined, dull) in scores.items()}
 print(f"{'AUC':16}{'broken join':>12}{'dull bot':>12}")
 for name, (joined, dull) in area.items():
     print(f"{name:16}{joined:12.3f}{dull:12.3f}")
 claim("the VAE finds the broken join", area["VAE"][0], at_least=0.98)
-claim("so does the table of pairs, which trains nothing", area["table of pairs"][0], at_least=0.98)
+claim("so does the table of pairs, which trains nothing",
+      area["table of pairs"][0], at_least=0.98)
 claim("rarity of single values cannot", area["rarity"][0], at_most=0.55)
 claim("PCA's error does badly", area["PCA error"][0], at_most=0.8)
-claim("the dull bot looks more normal to the VAE than people do", area["VAE"][1], at_most=0.3)
+claim("the dull bot looks more normal to the VAE than people do",
+      area["VAE"][1], at_most=0.3)
 
 # %% [markdown]
 # A high likelihood is no sign of good health: most real rows are a little unusual, the bot's never are.
@@ -739,13 +842,16 @@ claim("the dull bot looks more normal to the VAE than people do", area["VAE"][1]
 
 # %%
 def batch_oddness(surprise, batch=100):
-    """How many standard errors a batch's mean surprise lies from the past's, either way: (n / batch,)."""
+    """How many standard errors a batch's mean surprise lies from the past's,
+    either way: (n / batch,)."""
     usual = vae_surprise(past[-4000:])
-    return np.abs(surprise.reshape(-1, batch).mean(1) - usual.mean()) / (usual.std() / math.sqrt(batch))
+    off = np.abs(surprise.reshape(-1, batch).mean(1) - usual.mean())
+    return off / (usual.std() / math.sqrt(batch))
 
 
 odd_real, odd_broken, odd_bot = map(batch_oddness, scores["VAE"])
-claim("every batch of 100 odd rows, of either kind, is odder than every batch of real ones, so many times",
+claim("every batch of 100 odd rows, of either kind, "
+      "is odder than every batch of real ones, so many times",
       min(odd_broken.min(), odd_bot.min()) / odd_real.max(), at_least=1.5)
 
 # %% [markdown]

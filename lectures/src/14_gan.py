@@ -28,9 +28,17 @@ from torch.nn import functional as F
 
 from utils import concept_map, plots, runtime
 from utils.claims import claim
-from utils.scratch.generators import VAE, decoder, density_and_coverage, encoder, fit, letters
+from utils.scratch.generators import (
+    VAE,
+    decoder,
+    density_and_coverage,
+    encoder,
+    fit,
+    letters,
+)
 
-run = runtime.setup(PROFILE, SEED, DEVICE, BUDGET, threads=1)  # nets this small: a second thread only waits
+# nets this small: a second thread only waits
+run = runtime.setup(PROFILE, SEED, DEVICE, BUDGET, threads=1)
 
 # %%
 concept_map.show("14")
@@ -59,16 +67,18 @@ concept_map.show("14")
 # Show the failing run before any theory. Write the room's guesses down for section 6.
 
 # %%
-def play(nets, make, score, real, loss, *, steps, momentum=0.5, ahead=1, extra=None, lr=0.005):
+def play(nets, make, score, real, loss, *, steps, momentum=0.5, ahead=1, extra=None,
+         lr=0.005):
     """Train (G, D) in turns: D `ahead` times, then G once.
 
-    real() -> pictures and labels; make(labels) -> fakes; score(pictures, labels) -> logits of "real".
-    loss: one function of logits (real, fake) for D, one of logits (fake) for G.
+    real() -> pictures and labels; make(labels) -> fakes; score(pictures, labels) -> logits
+    of "real". loss: one function of logits (real, fake) for D, one of logits (fake) for G.
     """
     to_beat, to_fool = loss
-    adam_g, adam_d = (torch.optim.Adam(net.parameters(), lr, betas=(momentum, 0.99)) for net in nets)
+    adam_g, adam_d = (torch.optim.Adam(net.parameters(), lr, betas=(momentum, 0.99))
+                      for net in nets)
     for step in runtime.track(range(steps), "steps"):
-        for adam in (adam_g, adam_d):                          # full rate for half of the time, then down
+        for adam in (adam_g, adam_d):  # full rate for half of the time, then down
             adam.param_groups[0]["lr"] = lr * min(1, 2 - 2 * step / steps)
         for _ in range(ahead):
             x, y = real()
@@ -82,7 +92,7 @@ def play(nets, make, score, real, loss, *, steps, momentum=0.5, ahead=1, extra=N
             adam_d.step()
         cost = to_fool(score(make(y), y)).mean()
         adam_g.zero_grad()
-        cost.backward()                                        # through D into G; only G takes a step
+        cost.backward()  # through D into G; only G takes a step
         adam_g.step()
 
 # %% [markdown]
@@ -94,11 +104,11 @@ def play(nets, make, score, real, loss, *, steps, momentum=0.5, ahead=1, extra=N
 
 # %%
 minimax = (lambda real, fake: F.softplus(-real) + F.softplus(fake),      # D: the log-loss
-           lambda fake: -F.softplus(fake))                               # G: the same game, other sign
+           lambda fake: -F.softplus(fake))  # G: the same game, other sign
 
 CODE, STEPS = 16, run.pick(lecture=400, full=5000)
 all_x, all_y = (a.to(run.device) for a in letters("train", "ABCDEFGHIJ"))
-x, y = all_x[all_y < 5], all_y[all_y < 5]                      # the letters A to E, zeros and ones
+x, y = all_x[all_y < 5], all_y[all_y < 5]  # the letters A to E, zeros and ones
 test = letters("test", "ABCDE")[0].to(run.device)
 
 
@@ -119,7 +129,8 @@ def some_letters(kinds=1, batch=32):
     return x[rows], y[rows] if kinds == 5 else torch.zeros_like(y[rows])
 
 # %%
-nobody = torch.zeros(1000, dtype=torch.int64, device=run.device)  # a thousand labels of the one kind
+# a thousand labels of the one kind
+nobody = torch.zeros(1000, dtype=torch.int64, device=run.device)
 nets, make, score = gan()
 play(nets, make, score, some_letters, minimax, steps=STEPS, momentum=0.9)
 with torch.no_grad():
@@ -133,7 +144,8 @@ with torch.no_grad():
     verdict = torch.sigmoid(score(failed, nobody)).mean()
 covered = density_and_coverage(test, failed)[1]  # lecture 13's measure, on bare pixels
 claim("a thousand drawings cover few of the test letters", covered, at_most=0.35)
-claim("and the discriminator has won: it calls them real with a mean probability of", verdict, at_most=0.2)
+claim("and the discriminator has won: it calls them real with a mean probability of",
+      verdict, at_most=0.2)
 
 # %% [markdown]
 # ## 2 · The best discriminator is a ratio of densities
@@ -166,9 +178,10 @@ torch.manual_seed(SEED)
 a, b = torch.randn(100_000), 1 + 2 * torch.randn(100_000)      # draws of p and of q
 features = torch.stack([torch.cat([a, b]), torch.cat([a, b]) ** 2], dim=1).numpy()
 plain = LogisticRegression(C=np.inf).fit(features, np.repeat([1, 0], 100_000))
-exact = np.array([math.log(2) + 1 / 8, -1 / 4, -3 / 8])        # log p/q = log 2 + (x-1)²/8 - x²/2
+exact = np.array([math.log(2) + 1 / 8, -1 / 4, -3 / 8])  # log p/q = log 2 + (x-1)²/8 - x²/2
 found = np.r_[plain.intercept_, plain.coef_[0]]
-claim("logistic regression on x and x² finds log p/q, to", np.abs(found - exact).max(), at_most=0.06)
+claim("logistic regression on x and x² finds log p/q, to",
+      np.abs(found - exact).max(), at_most=0.06)
 
 # %% [markdown]
 # Where no two features suffice, a small net learns its own.
@@ -183,12 +196,15 @@ def draws(n, bells):
     which = torch.multinomial(share, n, replacement=True)
     return (m[which] + s[which] * torch.randn(n)).to(run.device)
 
-
+# %%
 P, Q = [(0.5, -1.5, 0.5), (0.5, 1.0, 0.7)], [(1.0, 0.3, 1.2)]
-net = nn.Sequential(nn.Linear(1, 32), nn.Tanh(), nn.Linear(32, 32), nn.Tanh(), nn.Linear(32, 1))
+net = nn.Sequential(nn.Linear(1, 32), nn.Tanh(), nn.Linear(32, 32), nn.Tanh(),
+                    nn.Linear(32, 1))
 net.to(run.device)
-pairs = torch.stack([draws(40_000, P), draws(40_000, Q)], dim=1)  # (n, 2): one real, one fake
-fit(net, pairs, lambda rows: minimax[0](net(rows[:, :1]), net(rows[:, 1:])), steps=1000, batch_size=256);
+# pairs (n, 2): one real, one fake
+pairs = torch.stack([draws(40_000, P), draws(40_000, Q)], dim=1)
+fit(net, pairs, lambda rows: minimax[0](net(rows[:, :1]), net(rows[:, 1:])), steps=1000,
+    batch_size=256);
 
 # %%
 grid = np.linspace(-4, 4.5, 2000)
@@ -197,17 +213,21 @@ with torch.no_grad():
     column = torch.tensor(grid[:, None], dtype=torch.float32, device=run.device)
     D = torch.sigmoid(net(column))[:, 0].cpu().numpy()
 fig, (left, right) = plots.panels("A trained discriminator is the ratio of the densities",
-                                  ["two densities", "the discriminator"], xlabel="x", ylabel="")
+                                  ["two densities", "the discriminator"], xlabel="x",
+                                  ylabel="")
 for ax, values, color, label, at in [
         (left, p, plots.BLUE, "real p", -1.4), (left, q, plots.ORANGE, "fake q", 1.9),
-        (right, p / (p + q), plots.INK, "p / (p + q)", -1.6), (right, D, plots.RED, "net", 0)]:
+        (right, p / (p + q), plots.INK, "p / (p + q)", -1.6),
+        (right, D, plots.RED, "net", 0)]:
     ax.plot(grid, values, color=color, linestyle="--" if label == "net" else "-")
     plots.name(ax, at, np.interp(at, grid, values), label, color, dx=10, dy=8)
 left.set_ylabel("density")
 right.set(ylabel="D(x)", ylim=(0, 1))
-plots.show("Left, two bells and a wide bell. Right, the net lies on the exact ratio, but for the edges.")
+plots.show("Left, two bells and a wide bell. "
+           "Right, the net lies on the exact ratio, but for the edges.")
 weight = (p + q) / (p + q).sum()
-claim("the net is off the exact ratio, on average, by", weight @ np.abs(D - p / (p + q)), at_most=0.04)
+claim("the net is off the exact ratio, on average, by",
+      weight @ np.abs(D - p / (p + q)), at_most=0.04)
 step = grid[1] - grid[0]
 value = step * (p * np.log(D) + q * np.log(1 - D)).sum()
 js = step * (p * np.log(2 * p / (p + q)) + q * np.log(2 * q / (p + q))).sum() / 2
@@ -242,7 +262,7 @@ claim("its value is 2 JS − log 4, to", abs(value - (2 * js - math.log(4))), at
 # %%
 nonsaturating = (minimax[0], lambda fake: F.softplus(-fake))
 shifts = np.linspace(0, 8, 81)
-points, mass = np.polynomial.hermite_e.hermegauss(80)          # exact averages over a Gaussian
+points, mass = np.polynomial.hermite_e.hermegauss(80)  # exact averages over a Gaussian
 mass = mass / mass.sum()
 
 
@@ -252,15 +272,17 @@ def pull(d, of_logit):
     slope, = torch.autograd.grad(of_logit(logit).sum(), logit)
     return -d * (mass @ slope.numpy())
 
-
-game, mended = (np.array([pull(d, loss[1]) for d in shifts]) for loss in (minimax, nonsaturating))
+# %%
+game, mended = (np.array([pull(d, loss[1]) for d in shifts])
+                for loss in (minimax, nonsaturating))
 
 
 def twice_js(d):
     x = np.linspace(-12, 20, 20_001)
     log_p, log_q = stats.norm.logpdf(x), stats.norm.logpdf(x, d)
     middle = np.logaddexp(log_p, log_q) - math.log(2)
-    return (x[1] - x[0]) * (np.exp(log_p) * (log_p - middle) + np.exp(log_q) * (log_q - middle)).sum()
+    return ((x[1] - x[0])
+            * (np.exp(log_p) * (log_p - middle) + np.exp(log_q) * (log_q - middle)).sum())
 
 # %% [markdown]
 # The same on letters: the generator is untrained and stands still, the discriminator trains.
@@ -275,7 +297,8 @@ for _ in range(60):
     fake = make(label)
     logits = score(fake, label)
     for name, loss in zip(sizes, (minimax, nonsaturating), strict=True):
-        grads = torch.autograd.grad(loss[1](logits).mean(), nets[0].parameters(), retain_graph=True)
+        grads = torch.autograd.grad(loss[1](logits).mean(), nets[0].parameters(),
+                                    retain_graph=True)
         sizes[name].append(math.sqrt(sum(g.square().sum().item() for g in grads)))
     cost = minimax[0](score(real, label), score(fake.detach(), label)).mean()
     adam.zero_grad()
@@ -283,10 +306,13 @@ for _ in range(60):
     adam.step()
 
 # %%
-fig, (left, right) = plots.panels("The better the discriminator, the less the game's own loss says",
-                                  ["best discriminator, by distance", "letters, while D trains"],
+fig, (left, right) = plots.panels("The better the discriminator, "
+                                  "the less the game's own loss says",
+                                  ["best discriminator, by distance",
+                                   "letters, while D trains"],
                                   xlabel="shift d", ylabel="gradient", size=(10, 3.8))
-for values, color, label, at in [(game, plots.RED, "game", 5), (mended, plots.BLUE, "non-saturating", 3.4)]:
+for values, color, label, at in [(game, plots.RED, "game", 5),
+                                 (mended, plots.BLUE, "non-saturating", 3.4)]:
     left.plot(shifts, values, color=color)
     aside = -104 if color == plots.BLUE else 0
     plots.name(left, at, np.interp(at, shifts, values), label, color, dx=aside, dy=12)
@@ -294,14 +320,18 @@ for (label, values), color in zip(sizes.items(), (plots.RED, plots.BLUE), strict
     right.semilogy(values, color=color)
     plots.name(right, 30, values[30], label, color, dy=14 if color == plots.RED else -14)
 right.set(xlabel="steps of D", ylabel="norm, by G's weights")
-plots.show("Left, one curve rises and falls to zero, one keeps rising. Right, one gradient falls by decades.")
+plots.show("Left, one curve rises and falls to zero, one keeps rising. "
+           "Right, one gradient falls by decades.")
 
 # %%
 h = 0.05
 by_js = np.array([(twice_js(d + h) - twice_js(d - h)) / (2 * h) for d in shifts])
-claim("with the best D, the game's gradient is that of 2 JS, to", np.abs(game - by_js).max(), at_most=0.002)
-claim("from 8 standard deviations away nearly nothing is left of it", game[-1] / game.max(), at_most=0.02)
-claim("the non-saturating one is larger there, so many times", mended[-1] / game[-1], at_least=100)
+claim("with the best D, the game's gradient is that of 2 JS, to",
+      np.abs(game - by_js).max(), at_most=0.002)
+claim("from 8 standard deviations away nearly nothing is left of it",
+      game[-1] / game.max(), at_most=0.02)
+claim("the non-saturating one is larger there, so many times",
+      mended[-1] / game[-1], at_least=100)
 claim("letters: after 60 steps of D the other loss has more gradient, so many times",
       sizes["non-saturating"][-1] / sizes["game"][-1], at_least=10)
 
@@ -338,15 +368,16 @@ class Nets(nn.Module):
     def __init__(self, *sizes):
         super().__init__()
         pairs = list(pairwise(sizes))
-        self.W = nn.ParameterList((2 * torch.rand(PAIRS, i, o) - 1) / math.sqrt(i) for i, o in pairs)
+        self.W = nn.ParameterList((2 * torch.rand(PAIRS, i, o) - 1) / math.sqrt(i)
+                                  for i, o in pairs)
         self.b = nn.ParameterList(torch.zeros(PAIRS, 1, o) for _, o in pairs)
 
     def forward(self, x):
         for W, b in zip(self.W[:-1], self.b[:-1], strict=True):
-            x = F.leaky_relu(x @ W + b, 0.2)                        # keeps a slope of 0.2: no unit dies
+            x = F.leaky_relu(x @ W + b, 0.2)  # keeps a slope of 0.2: no unit dies
         return x @ self.W[-1] + self.b[-1]
 
-
+# %%
 def ring_points():
     which = torch.randint(8, (PAIRS, BATCH), device=run.device)
     return middles[which] + 0.02 * torch.randn(PAIRS, BATCH, 2, device=run.device), BATCH
@@ -360,7 +391,8 @@ def train_ring(loss, ahead=5, steps=RING_STEPS, **options):
     def make(n):
         return G(torch.randn(PAIRS, n, 2, device=run.device))
 
-    play((G, D), make, lambda x, _: D(x), ring_points, loss, steps=steps, ahead=ahead, **options)
+    play((G, D), make, lambda x, _: D(x), ring_points, loss, steps=steps, ahead=ahead,
+         **options)
     with torch.no_grad():
         return make(1000)
 
@@ -368,11 +400,12 @@ def train_ring(loss, ahead=5, steps=RING_STEPS, **options):
 def found_and_good(points):
     """Of each generator: clusters found, share of good points: (5,), (5,)."""
     near = torch.cdist(points, middles.expand(PAIRS, 8, 2)) < 0.4  # (5, 1000, 8)
-    return (near.sum(1) >= 20).sum(1).cpu().numpy(), near.any(2).float().mean(1).cpu().numpy()
+    found, good = (near.sum(1) >= 20).sum(1), near.any(2).float().mean(1)
+    return found.cpu().numpy(), good.cpu().numpy()
 
 # %%
-smoothed = (lambda real, fake: 0.9 * F.softplus(-real) + 0.1 * F.softplus(real) + F.softplus(fake),
-            nonsaturating[1])
+smoothed = (lambda real, fake: 0.9 * F.softplus(-real) + 0.1 * F.softplus(real)
+            + F.softplus(fake), nonsaturating[1])
 drawn = {"game": train_ring(minimax), "non-saturating": train_ring(nonsaturating)}
 
 # %%
@@ -381,31 +414,37 @@ drawn["one step each"] = train_ring(nonsaturating, ahead=1, steps=2 * RING_STEPS
 
 # %%
 def draw_rings(title, drawn):
-    fig, axes = plots.panels(title, list(drawn), xlabel="", ylabel="", size=(2.5 * len(drawn), 3.3))
+    fig, axes = plots.panels(title, list(drawn), xlabel="", ylabel="",
+                             size=(2.5 * len(drawn), 3.3))
     for ax, points in zip(axes, drawn.values(), strict=True):
-        middle = int(np.argsort(found_and_good(points)[0], kind="stable")[PAIRS // 2])  # the median of five
+        # the median of five
+        middle = int(np.argsort(found_and_good(points)[0], kind="stable")[PAIRS // 2])
         ax.plot(*middles.T.cpu().numpy(), "o", color=plots.SKY, markersize=13)
         ax.plot(*points[middle, :500].T.cpu().numpy(), ".", color=plots.INK, markersize=2)
-        ax.set(xlim=(-3, 3), ylim=(-3, 3), xticks=[-2, 0, 2], yticks=[-2, 0, 2], aspect="equal", xlabel="x₁")
+        ax.set(xlim=(-3, 3), ylim=(-3, 3), xticks=[-2, 0, 2], yticks=[-2, 0, 2],
+               aspect="equal", xlabel="x₁")
     axes[0].set_ylabel("x₂")
 
 
 draw_rings("A judge five steps ahead: scatter, or collapse", drawn)
-plots.show("Four rings of eight discs: scattered points; points on a few discs, twice; points on all eight.")
+plots.show("Four rings of eight discs: scattered points; points on a few discs, twice; "
+           "points on all eight.")
 
 ring = {name: found_and_good(points) for name, points in drawn.items()}
 for name, (found, good) in ring.items():
-    print(f"{name:15} clusters found by each generator {found.tolist()}, good {100 * np.median(good):3.0f} %")
+    print(f"{name:15} clusters found by each generator {found.tolist()}, "
+          f"good {100 * np.median(good):3.0f} %")
 
 # %%
 median = {name: [np.median(values) for values in pair] for name, pair in ring.items()}
 claim("the game's own loss: few points are good", median["game"][1], at_most=0.3)
-claim("non-saturating: more points are good, by", median["non-saturating"][1] - median["game"][1],
-      at_least=0.2)
+claim("non-saturating: more points are good, by",
+      median["non-saturating"][1] - median["game"][1], at_least=0.2)
 claim("but of eight clusters it finds", median["non-saturating"][0], at_most=5)
-claim("smoothing brings back, clusters", median["smoothed"][0] - median["non-saturating"][0], at_most=0.5)
-claim("one step each finds more clusters, by", median["one step each"][0] - median["non-saturating"][0],
-      at_least=2)
+claim("smoothing brings back, clusters",
+      median["smoothed"][0] - median["non-saturating"][0], at_most=0.5)
+claim("one step each finds more clusters, by",
+      median["one step each"][0] - median["non-saturating"][0], at_least=2)
 
 # %% [markdown]
 # So here the cure for a judge that is too good was a worse judge.
@@ -438,7 +477,8 @@ claim("one step each finds more clusters, by", median["one step each"][0] - medi
 
 # %%
 def slope_penalty(score, real, fake, label, weight=10.0, axes=(-3, -2, -1)):
-    """weight × mean of (norm of the critic's gradient - 1)², between real and fake; a row's axes: `axes`."""
+    """weight × mean of (norm of the critic's gradient - 1)², between real and fake;
+    a row's axes: `axes`."""
     share = torch.rand_like(real.sum(axes, keepdim=True))
     between = (share * real + (1 - share) * fake).requires_grad_()
     slope, = torch.autograd.grad(score(between, label).sum(), between, create_graph=True)
@@ -446,9 +486,11 @@ def slope_penalty(score, real, fake, label, weight=10.0, axes=(-3, -2, -1)):
 
 # %%
 wasserstein = (lambda real, fake: fake - real, lambda fake: -fake)
-far = torch.tensor([0.5, 1.0, 2.0, 4.0, 8.0], device=run.device)[:, None, None]  # five shifts, five critics
+# five shifts, five critics
+far = torch.tensor([0.5, 1.0, 2.0, 4.0, 8.0], device=run.device)[:, None, None]
 critics = Nets(1, 32, 1).to(run.device)
-nn.init.zeros_(critics.W[-1])  # start flat: a slope that starts out negative is held near -1 by the penalty
+# start flat: a slope that starts out negative is held near -1 by the penalty
+nn.init.zeros_(critics.W[-1])
 adam = torch.optim.Adam(critics.parameters(), 0.01)
 for _ in runtime.track(range(400), "steps"):
     real = torch.randn(PAIRS, 128, 1, device=run.device)
@@ -468,7 +510,9 @@ moved = (far + torch.randn_like(heap)).cpu().numpy()[:, :, 0]
 still = heap.cpu().numpy()[:, :, 0]
 by_sorting = [stats.wasserstein_distance(a, b) for a, b in zip(still, moved, strict=True)]
 
-fig, ax = plots.figure("JS stops at log 2; the Wasserstein distance goes on, and its critic overstates it",
+# %%
+fig, ax = plots.figure("JS stops at log 2; the Wasserstein distance goes on, "
+                       "and its critic overstates it",
                        xlabel="shift d", ylabel="divergence or distance", size=(7.5, 3.8))
 ax.plot(shifts, [twice_js(d) / 2 for d in shifts], color=plots.RED)
 ax.plot(shifts, shifts, color=plots.INK)
@@ -477,18 +521,22 @@ ax.plot(shift, told, "o", color=plots.BLUE)
 plots.name(ax, 6, 0.7, "Jensen–Shannon", plots.RED, dy=12)
 plots.name(ax, 6, 6, "Wasserstein", plots.INK, dy=-12)
 plots.name(ax, 4, 4.8, "critic, and d (1 + d / 2λ)", plots.BLUE, dx=-190, dy=12)
-plots.show("JS flattens at 0.7 from shift 4 on; the distance is a straight line; dots lie above it.")
+plots.show("JS flattens at 0.7 from shift 4 on; the distance is a straight line; "
+           "dots lie above it.")
 
 # %%
-claim("SciPy sorts both heaps: W is the shift, to", np.abs(by_sorting - shift).max(), at_most=0.08)
+claim("SciPy sorts both heaps: W is the shift, to",
+      np.abs(by_sorting - shift).max(), at_most=0.08)
 claim("the critic overstates as d (1 + d / 2λ) says, relative error",
       np.abs(told / (shift * (1 + shift / 20)) - 1).max(), at_most=0.12)
 
 # %%
-drawn["Wasserstein"] = train_ring(wasserstein, extra=lambda *a: slope_penalty(*a, weight=1.0, axes=(-1,)))
+drawn["Wasserstein"] = train_ring(
+    wasserstein, extra=lambda *a: slope_penalty(*a, weight=1.0, axes=(-1,)))
 draw_rings("With the same five steps ahead, the critic brings all clusters back",
            {name: drawn[name] for name in ("game", "non-saturating", "Wasserstein")})
-plots.show("Three rings: scattered points; points on a few discs; points on all eight and between them.")
+plots.show("Three rings: scattered points; points on a few discs; "
+           "points on all eight and between them.")
 
 # %%
 found, good = found_and_good(drawn["Wasserstein"])
@@ -527,15 +575,18 @@ with torch.no_grad():
 # %%
 wanted = torch.arange(1000, device=run.device) % 5            # A, B, C, D, E, A, ...
 nets, make, score = gan(kinds=5)
-play(nets, make, score, lambda: some_letters(5), nonsaturating, steps=STEPS, extra=judge_penalty)
+play(nets, make, score, lambda: some_letters(5), nonsaturating, steps=STEPS,
+     extra=judge_penalty)
 with torch.no_grad():
     to_order = make(wanted)
 
 # %%
 plots.strips("The same nets, mended: letters; and letters to order",
              {"section 1": failed, "GAN": plain_gan, "GAN, more": plain_gan[12:],
-              **{f"order: {letter}": to_order[wanted == k] for k, letter in enumerate("ABCDE")}})
-plots.show("Rows of drawings: the failed run; two of mixed letters; five rows, each mostly its letter.")
+              **{f"order: {letter}": to_order[wanted == k]
+                 for k, letter in enumerate("ABCDE")}})
+plots.show("Rows of drawings: the failed run; two of mixed letters; "
+           "five rows, each mostly its letter.")
 
 # %% [markdown]
 # ## 7 · Judging drawings, and a VAE beside a GAN
@@ -574,7 +625,8 @@ def measures(pictures, k=5):
     real, made = judge[0](test), judge[0](pictures)               # (n, 32), (m, 32)
     density = coverage = 0
     for i in range(len(real)):                                     # one ball at a time
-        radius = (real - real[i]).norm(dim=1).kthvalue(k + 1).values  # the nearest is itself
+        # the nearest is itself
+        radius = (real - real[i]).norm(dim=1).kthvalue(k + 1).values
         inside = (made - real[i]).norm(dim=1) <= radius            # (m,)
         density += inside.float().mean().item() / k
         coverage += inside.any().item() / len(real)
@@ -583,35 +635,43 @@ def measures(pictures, k=5):
 
 rng = torch.Generator().manual_seed(SEED)
 shown = {"real letters": x[torch.randperm(len(x), generator=rng)[:1000]],
-         "one perfect A": test[(judge(test).softmax(1)[:, 0]).argmax()].expand(1000, -1, -1, -1),
-         "section 1": failed, "VAE": vae.sample(1000), "GAN": plain_gan, "GAN, to order": to_order}
+         "one perfect A":
+             test[(judge(test).softmax(1)[:, 0]).argmax()].expand(1000, -1, -1, -1),
+         "section 1": failed, "VAE": vae.sample(1000), "GAN": plain_gan,
+         "GAN, to order": to_order}
 table = {name: measures(pictures) for name, pictures in shown.items()}
 
 # %%
-fig, axes = plots.panels("Three measures, and none of them alone", ["legible", "density", "coverage"],
+fig, axes = plots.panels("Three measures, and none of them alone",
+                         ["legible", "density", "coverage"],
                          xlabel="", ylabel="", size=(10, 3.3), sharey=True)
 for ax, values in zip(axes, zip(*table.values(), strict=True), strict=True):
     ax.barh(list(table), values, height=0.62,
             color=[plots.GREY, plots.GREY, plots.RED, plots.ORANGE, plots.BLUE, plots.BLUE])
     for row, value in enumerate(values):
         plots.name(ax, value, row, f"{value:.2f}", plots.INK, fontsize=10, dx=3)
-    ax.set(xlabel="share" if ax is not axes[1] else "1: as dense as real", xlim=(0, 1.3 * max(1, *values)))
+    ax.set(xlabel="share" if ax is not axes[1] else "1: as dense as real",
+           xlim=(0, 1.3 * max(1, *values)))
 axes[0].invert_yaxis()
-plots.show("Bars for six sources: real letters are high in all; one A is legible, dense, and covers nothing.")
+plots.show("Bars for six sources: real letters are high in all; "
+           "one A is legible, dense, and covers nothing.")
 
 # %%
 with torch.no_grad():
     library = density_and_coverage(judge[0](test), judge[0](plain_gan))
     asked = (judge(to_order).argmax(1) == wanted).float().mean()
+
+# %%
 claim("our loop gives the density and coverage of utils.scratch, to",
       np.abs(np.subtract(library, table["GAN"][1:])).max(), at_most=0.01)
 claim("one perfect A is all legible", table["one perfect A"][0], at_least=0.99)
 claim("and covers next to nothing", table["one perfect A"][2], at_most=0.1)
 claim("real letters are the ceiling: coverage", table["real letters"][2], at_least=0.9)
-claim("the mended GAN covers more than the failed run, by", table["GAN"][2] - table["section 1"][2],
-      at_least=0.2)
+claim("the mended GAN covers more than the failed run, by",
+      table["GAN"][2] - table["section 1"][2], at_least=0.2)
 claim("the letter that was asked for is drawn", asked, at_least=0.8)
-claim("the label makes the drawings denser, by", table["GAN, to order"][1] - table["GAN"][1], at_least=0.1)
+claim("the label makes the drawings denser, by",
+      table["GAN, to order"][1] - table["GAN"][1], at_least=0.1)
 
 # %%
 def grey(pictures):
@@ -619,13 +679,20 @@ def grey(pictures):
     return ((pictures > 0.1) & (pictures < 0.9)).float().mean().item()
 
 
-plots.strips("A VAE hedges with grey, a GAN commits", {"VAE": shown["VAE"], "GAN": plain_gan})
-plots.show("Twelve letters of a VAE with soft grey parts, twelve of a GAN in black and white.")
-claim("VAE and plain GAN are about equally dense: apart", abs(table["VAE"][1] - table["GAN"][1]), at_most=0.2)
-claim("the VAE covers more than the plain GAN, by", table["VAE"][2] - table["GAN"][2], at_least=0)
-claim("the GAN to order is more legible than the VAE, by", table["GAN, to order"][0] - table["VAE"][0],
-      at_least=0.1)
-claim("the VAE has more grey pixels, so many times", grey(shown["VAE"]) / grey(plain_gan), at_least=1.3)
+plots.strips("A VAE hedges with grey, a GAN commits",
+             {"VAE": shown["VAE"], "GAN": plain_gan})
+plots.show("Twelve letters of a VAE with soft grey parts, "
+           "twelve of a GAN in black and white.")
+
+# %%
+claim("VAE and plain GAN are about equally dense: apart",
+      abs(table["VAE"][1] - table["GAN"][1]), at_most=0.2)
+claim("the VAE covers more than the plain GAN, by",
+      table["VAE"][2] - table["GAN"][2], at_least=0)
+claim("the GAN to order is more legible than the VAE, by",
+      table["GAN, to order"][0] - table["VAE"][0], at_least=0.1)
+claim("the VAE has more grey pixels, so many times",
+      grey(shown["VAE"]) / grey(plain_gan), at_least=1.3)
 claim("no drawing of either is as good as real letters: density of the better one",
       max(table["VAE"][1], table["GAN"][1]), at_most=0.8)
 

@@ -30,7 +30,8 @@ from torch.nn.functional import smooth_l1_loss
 from utils import concept_map, data, plots, runtime
 from utils.claims import claim
 
-run = runtime.setup(PROFILE, SEED, DEVICE, BUDGET, threads=1)  # arrays this small: a second thread only waits
+# arrays this small: a second thread only waits
+run = runtime.setup(PROFILE, SEED, DEVICE, BUDGET, threads=1)
 rng = np.random.default_rng(SEED)
 
 
@@ -93,7 +94,8 @@ print("true click rates (%):", np.sort(100 * rate)[::-1].round(1))
 
 # %%
 def play(policy, rounds, runs, rate=rate, seed=SEED):
-    """Returns the regret (rounds, runs). policy(t, shown, clicks, rng) -> one ad for each run, (runs,)."""
+    """Returns the regret (rounds, runs).
+    policy(t, shown, clicks, rng) -> one ad for each run, (runs,)."""
     rng, each = np.random.default_rng(seed), np.arange(runs)
     shown, clicks = np.zeros((2, runs, len(rate)))
     lost = np.zeros((rounds, runs))
@@ -105,22 +107,25 @@ def play(policy, rounds, runs, rate=rate, seed=SEED):
     return lost.cumsum(0)
 
 def observed(shown, clicks, rng):
-    """Click rate so far; an ad that was never shown comes first, ties are broken by chance."""
+    """Click rate so far; an ad that was never shown comes first,
+    ties are broken by chance."""
     tiny = 1e-9 * rng.random(shown.shape)
     return np.where(shown > 0, clicks / np.maximum(shown, 1), np.inf) + tiny
 
-
+# %%
 def greedy(t, shown, clicks, rng):
     return observed(shown, clicks, rng).argmax(1)
 
 
 def epsilon_greedy(t, shown, clicks, rng, epsilon=0.1):
     explore = rng.random(len(shown)) < epsilon
-    return np.where(explore, rng.integers(shown.shape[1], size=len(shown)), greedy(t, shown, clicks, rng))
+    return np.where(explore, rng.integers(shown.shape[1], size=len(shown)),
+                    greedy(t, shown, clicks, rng))
 
 
 def ucb1(t, shown, clicks, rng):
-    return (observed(shown, clicks, rng) + np.sqrt(2 * np.log(t + 1) / np.maximum(shown, 1))).argmax(1)
+    return (observed(shown, clicks, rng)
+            + np.sqrt(2 * np.log(t + 1) / np.maximum(shown, 1))).argmax(1)
 
 
 def ucb_tuned(t, shown, clicks, rng):
@@ -130,7 +135,8 @@ def ucb_tuned(t, shown, clicks, rng):
     return (mean + np.sqrt(width * variance)).argmax(1)
 
 ROUNDS, RUNS = 20_000, run.pick(lecture=20, full=200)
-policies = {"greedy": greedy, "ε = 0.1": epsilon_greedy, "UCB1": ucb1, "UCB-tuned": ucb_tuned}
+policies = {"greedy": greedy, "ε = 0.1": epsilon_greedy, "UCB1": ucb1,
+            "UCB-tuned": ucb_tuned}
 regret = {name: play(policy, ROUNDS, RUNS) for name, policy in policies.items()}
 
 # %% [markdown]
@@ -157,20 +163,23 @@ regret = {name: play(policy, ROUNDS, RUNS) for name, policy in policies.items()}
 width = 1e-4
 grid = np.arange(width / 2, 1, width)                    # ten thousand possible rates
 clicks = (rng.random(2500) < rate.max()).astype(int)     # 2,500 impressions of the best ad
-history = [stats.beta(1, 24).pdf(grid)]                  # the prior: about 4 %, held loosely
+history = [stats.beta(1, 24).pdf(grid)]  # the prior: about 4 %, held loosely
 for y in clicks:
     belief = history[-1] * (grid if y else 1 - grid)     # prior times likelihood
     history.append(belief / (belief.sum() * width))      # and rescaled to one
 
 # %%
-fig, axes = plots.panels("The belief narrows around the truth (line), one multiplication at a time", range(4),
-                         xlabel="click rate (%)", ylabel="belief (density)", size=(10, 3.2), sharex=True)
+fig, axes = plots.panels("The belief narrows around the truth (line), "
+                         "one multiplication at a time", range(4),
+                         xlabel="click rate (%)", ylabel="belief (density)", size=(10, 3.2),
+                         sharex=True)
 for ax, n in zip(axes, [0, 25, 250, 2500], strict=True):
     ax.fill_between(100 * grid, history[n] / 100, color=plots.BLUE, alpha=0.35)
     ax.axvline(100 * rate.max(), color=plots.INK, linewidth=1)
     ax.set_title(f"{clicks[:n].sum()} clicks of {n}")
     ax.set(xlim=(0, 16), ylim=(0, None))
-plots.show("Four densities of one ad's click rate: wide before any data, narrow after 2,500 impressions.")
+plots.show("Four densities of one ad's click rate: "
+           "wide before any data, narrow after 2,500 impressions.")
 
 # %% [markdown]
 # Multiply $p^{a-1}(1-p)^{b-1}$ by $p$ or by $1-p$, and it keeps its form: only an exponent grows by one.
@@ -196,20 +205,24 @@ claim("2,500 steps of Bayes' rule are two counters: largest relative difference"
 
 # %%
 fig, ax = plots.figure("Thompson loses least; greedy gambles; UCB1 hardly stops exploring",
-                       xlabel="round", ylabel="regret (expected clicks lost)", size=(8.5, 4.6))
+                       xlabel="round", ylabel="regret (expected clicks lost)",
+                       size=(8.5, 4.6))
 for (name, lost), color in zip(regret.items(), PALETTE, strict=True):
-    band(ax, np.arange(0, ROUNDS, 100), lost[::100].T, color, name, dy=8 if name == "UCB1" else -4)
-plots.show("Regret of five policies with bands of 80 % of the runs: Thompson is lowest and flattens.")
+    band(ax, np.arange(0, ROUNDS, 100), lost[::100].T, color, name,
+         dy=8 if name == "UCB1" else -4)
+plots.show("Regret of five policies with bands of 80 % of the runs: "
+           "Thompson is lowest and flattens.")
 
 # %%
 final = {name: lost[-1] for name, lost in regret.items()}
-claim("Thompson's regret, as a share of ε-greedy's", final["Thompson"].mean() / final["ε = 0.1"].mean(),
-      at_most=0.95)
-claim("as a share of UCB-tuned's", final["Thompson"].mean() / final["UCB-tuned"].mean(), at_most=0.8)
-claim("UCB1 loses more than ε = 0.1, for all its theory", final["UCB1"].mean() / final["ε = 0.1"].mean(),
-      at_least=1.2)
-claim("greedy's runs differ more than Thompson's", final["greedy"].std() / final["Thompson"].std(),
-      at_least=1.5)
+claim("Thompson's regret, as a share of ε-greedy's",
+      final["Thompson"].mean() / final["ε = 0.1"].mean(), at_most=0.95)
+claim("as a share of UCB-tuned's",
+      final["Thompson"].mean() / final["UCB-tuned"].mean(), at_most=0.8)
+claim("UCB1 loses more than ε = 0.1, for all its theory",
+      final["UCB1"].mean() / final["ε = 0.1"].mean(), at_least=1.2)
+claim("greedy's runs differ more than Thompson's",
+      final["greedy"].std() / final["Thompson"].std(), at_least=1.5)
 
 # %% [markdown]
 # UCB1 is built for any reward in $[0, 1]$, and ignores that a click's variance is tiny. A worst-case guarantee has its price.
@@ -226,10 +239,12 @@ claim("greedy's runs differ more than Thompson's", final["greedy"].std() / final
 p, best = rate[rate < rate.max()], rate.max()
 kl = p * np.log(p / best) + (1 - p) * np.log((1 - p) / (1 - best))
 bound = ((best - p) / kl).sum()
-growth = {name: (lost[-1] - lost[ROUNDS // 4]).mean() / np.log(4) for name, lost in regret.items()}
-claim("from round 5,000 on Thompson grows at about the bound's rate", growth["Thompson"] / bound,
-      at_least=0.3, at_most=1.5)
-claim("ε-greedy grows faster: exploring never ends", growth["ε = 0.1"] / growth["Thompson"], at_least=1.5)
+growth = {name: (lost[-1] - lost[ROUNDS // 4]).mean() / np.log(4)
+          for name, lost in regret.items()}
+claim("from round 5,000 on Thompson grows at about the bound's rate",
+      growth["Thompson"] / bound, at_least=0.3, at_most=1.5)
+claim("ε-greedy grows faster: exploring never ends",
+      growth["ε = 0.1"] / growth["Thompson"], at_least=1.5)
 
 # %% [markdown]
 # ## 3 · Context: the belief is about a regression
@@ -257,10 +272,12 @@ WIDTH = 1 + 10 + 12 * 8 + 3 * 8
 
 
 def features(rows):
-    """The four indicators that are on, for each impression and each of the ten ads: (n, 10, 4) indices."""
+    """The four indicators that are on,
+    for each impression and each of the ten ads: (n, 10, 4) indices."""
     segment, device = (2 * rows["age"] + rows["gender"])[:, None], rows["device"][:, None]
     ad = np.broadcast_to(np.arange(10), (len(device), 10))
-    return np.stack([0 * ad, 1 + ad, 11 + 8 * segment + CATEGORY, 107 + 8 * device + CATEGORY], 2)
+    return np.stack([0 * ad, 1 + ad, 11 + 8 * segment + CATEGORY,
+                     107 + 8 * device + CATEGORY], 2)
 
 
 def dense(on):
@@ -269,7 +286,8 @@ def dense(on):
 
 
 def update(mean, precision, X, y, steps=6):
-    """Laplace: the top of prior × likelihood by Newton's method, and the curvature there."""
+    """Laplace: the top of prior × likelihood by Newton's method,
+    and the curvature there."""
     w = mean
     for _ in range(steps):
         p = 1 / (1 + np.exp(-X @ w))
@@ -280,13 +298,15 @@ def update(mean, precision, X, y, steps=6):
 rows = log[:3000]
 X = dense(features(rows.features)[np.arange(3000), rng.integers(10, size=3000)])
 w, _ = update(np.zeros(WIDTH), 4 * np.eye(WIDTH), X, rows.click)
-library = LogisticRegression(C=1 / 4, fit_intercept=False, tol=1e-8, max_iter=1000).fit(X, rows.click)
+library = LogisticRegression(C=1 / 4, fit_intercept=False, tol=1e-8,
+                             max_iter=1000).fit(X, rows.click)
 claim("the top of our posterior is scikit-learn's regression with an L2 penalty",
       np.abs(w - library.coef_[0]).max(), at_most=1e-3)
 
 # %%
 def serve(choose, batches=40, size=500, seed=SEED):
-    """Show ads to log's visitors, in batches. Returns the expected clicks of each batch, and the model."""
+    """Show ads to log's visitors, in batches.
+    Returns the expected clicks of each batch, and the model."""
     rng = np.random.default_rng([seed, 3])
     mean, precision = np.zeros(WIDTH), 4 * np.eye(WIDTH)
     mean[0], earned = -3.2, []                           # the prior: a click rate of 4 %
@@ -305,28 +325,32 @@ def best_guess(on, mean, precision, rng):
 
 
 def thompson_context(on, mean, precision, rng):
-    root = np.linalg.cholesky(precision)                 # one draw of all weights for each visitor
+    root = np.linalg.cholesky(precision)  # one draw of all weights for each visitor
     draws = mean + np.linalg.solve(root.T, rng.normal(size=(WIDTH, len(on)))).T
     return draws[np.arange(len(on))[:, None, None], on].sum(2).argmax(1)
 
 CONTEXT_RUNS = run.pick(lecture=6, full=20)
 served = {name: [serve(choose, seed=SEED + 100 * r) for r in range(CONTEXT_RUNS)]
           for name, choose in [("greedy", best_guess), ("Thompson", thompson_context)]}
-earned = {name: np.array([e for e, _ in runs]) for name, runs in served.items()}   # (runs, batches, 2)
+# earned (runs, batches, 2)
+earned = {name: np.array([e for e, _ in runs]) for name, runs in served.items()}
 
 # %%
-fig, ax = plots.figure("Knowing the visitor beats the best ad, greedy or not", xlabel="impressions served",
-                       ylabel="expected click rate (%)")
+fig, ax = plots.figure("Knowing the visitor beats the best ad, greedy or not",
+                       xlabel="impressions served", ylabel="expected click rate (%)")
 for name, color, dy in [("greedy", plots.GREY, 12), ("Thompson", plots.BLUE, -12)]:
     band(ax, np.arange(500, 20_500, 500), 100 * earned[name][:, :, 0], color, name, dy)
 ax.axhline(100 * rate.max(), color=plots.ORANGE)
 plots.name(ax, 20_000, 100 * rate.max(), "best single ad", plots.ORANGE)
-plots.show("Click rate over impressions, mean and range of six runs: both rise above the best single ad.")
+plots.show("Click rate over impressions, mean and range of six runs: "
+           "both rise above the best single ad.")
 
 # %%
-late = earned["Thompson"][:, 20:].mean(1)                # (runs, 2) second half: earned, and possible
-claim("contextual Thompson's worst run, over the best single ad", late[:, 0].min() / rate.max(), at_least=1.1)
-claim("it stays below whoever knows the true rates", late[:, 0].mean() / late[:, 1].mean(), at_most=0.85)
+late = earned["Thompson"][:, 20:].mean(1)  # (runs, 2) second half: earned, and possible
+claim("contextual Thompson's worst run, over the best single ad",
+      late[:, 0].min() / rate.max(), at_least=1.1)
+claim("it stays below whoever knows the true rates",
+      late[:, 0].mean() / late[:, 1].mean(), at_most=0.85)
 
 # %% [markdown]
 # ## 4 · Off-policy: judge tomorrow's policy by yesterday's log
@@ -350,7 +374,7 @@ claim("it stays below whoever knows the true rates", late[:, 0].mean() / late[:,
 
 # %%
 visitors = log[:20_000].features
-p = click_rates(visitors)                                # (20000, 10) the truth, known only here
+p = click_rates(visitors)  # (20000, 10) the truth, known only here
 
 
 def softmax(z):
@@ -358,8 +382,10 @@ def softmax(z):
     return z / z.sum(1, keepdims=True)
 
 
-old = 0.2 / 10 + 0.8 * softmax(1.5 * rng.normal(size=(12, 10)))[2 * visitors["age"] + visitors["gender"]]
-new = 0.1 / 10 + 0.9 * np.eye(10)[served["Thompson"][0][1][features(visitors)].sum(2).argmax(1)]
+segment = 2 * visitors["age"] + visitors["gender"]
+old = 0.2 / 10 + 0.8 * softmax(1.5 * rng.normal(size=(12, 10)))[segment]
+new = (0.1 / 10
+       + 0.9 * np.eye(10)[served["Thompson"][0][1][features(visitors)].sum(2).argmax(1)])
 value = (new * p).sum(1).mean()                          # what the estimators should find
 
 def draw_log(logs, n, rng):
@@ -370,36 +396,47 @@ def draw_log(logs, n, rng):
 
 
 i, a, r = draw_log(1, 5000, rng)
-q = np.array([r[a == ad].mean() for ad in range(10)])    # the model: click rates, context ignored
+# the model: click rates, context ignored
+q = np.array([r[a == ad].mean() for ad in range(10)])
 
 
 def estimates(i, a, r, q):
     w, model = new[i, a] / old[i, a], (new[i] * q).sum(2)    # (logs, n)
-    return {"model": model.mean(1), "IPS": (w * r).mean(1), "doubly robust": (model + w * (r - q[a])).mean(1)}
+    return {"model": model.mean(1), "IPS": (w * r).mean(1),
+            "doubly robust": (model + w * (r - q[a])).mean(1)}
 
 
 i, a, r = draw_log(run.pick(lecture=300, full=1000), 2000, rng)
 clicked, stayed = estimates(i, a, r, q), estimates(i, a, 1 - r, 1 - q)
 
-fig, axes = plots.panels("The model is biased; IPS is not, but pays for large rewards; robust does not",
-                         ["reward: click", "reward: no click"], xlabel="estimate − truth (percentage points)",
+# %%
+fig, axes = plots.panels("The model is biased; IPS is not, but pays for large rewards; "
+                         "robust does not",
+                         ["reward: click", "reward: no click"],
+                         xlabel="estimate − truth (percentage points)",
                          ylabel="", sharex=True, sharey=True, size=(10, 3.2))
 for ax, estimate, truth in zip(axes, (clicked, stayed), (value, 1 - value), strict=True):
-    for row, (name, color) in enumerate(zip(estimate, [plots.RED, plots.ORANGE, plots.BLUE], strict=True)):
+    for row, (name, color) in enumerate(zip(estimate, [plots.RED, plots.ORANGE, plots.BLUE],
+                                            strict=True)):
         error = 100 * (estimate[name] - truth)
-        ax.plot(error, row + 0.25 * rng.uniform(-1, 1, len(error)), ".", color=color, alpha=0.3, markersize=4)
+        ax.plot(error, row + 0.25 * rng.uniform(-1, 1, len(error)), ".", color=color,
+                alpha=0.3, markersize=4)
         ax.plot(error.mean(), row, "|", color=plots.INK, markersize=26)
 axes[0].set(yticks=range(3), yticklabels=list(clicked), ylim=(2.5, -0.5))
-plots.show("Errors of three estimators over 300 logs: the model is off, IPS wide, doubly robust less so.")
+plots.show("Errors of three estimators over 300 logs: "
+           "the model is off, IPS wide, doubly robust less so.")
 
 # %%
 claim("the model misses the value, and more data would not help (share of the value)",
       abs(clicked["model"].mean() - value) / value, at_least=0.05)
-claim("IPS is right on average (share of value)", abs(clicked["IPS"].mean() - value) / value, at_most=0.06)
-claim("so is doubly robust", abs(clicked["doubly robust"].mean() - value) / value, at_most=0.06)
+claim("IPS is right on average (share of value)",
+      abs(clicked["IPS"].mean() - value) / value, at_most=0.06)
+claim("so is doubly robust",
+      abs(clicked["doubly robust"].mean() - value) / value, at_most=0.06)
 claim("for clicks, doubly robust is hardly narrower than IPS: spreads, as a ratio",
       clicked["doubly robust"].std() / clicked["IPS"].std(), at_least=0.8, at_most=1.05)
-claim("for the reward of no click it is", stayed["doubly robust"].std() / stayed["IPS"].std(), at_most=0.7)
+claim("for the reward of no click it is",
+      stayed["doubly robust"].std() / stayed["IPS"].std(), at_most=0.7)
 
 # %% [markdown]
 # Not clicking is the frequent case: IPS weighs it whole, with all the noise of $w$. The doubly robust estimate only weighs what the model did not foresee, so both rewards give it the same error.
@@ -432,11 +469,12 @@ claim("for the reward of no click it is", stayed["doubly robust"].std() / stayed
 H, L, GAMMA, SLIP = 4, 7, 0.97, 0.2
 MOVES = np.array([(-1, 0), (0, 1), (1, 0), (0, -1)])     # up, right, down, left
 S, START, GOAL = H * L, (H - 1) * L, H * L - 1
-PITS = np.arange(START + 1, GOAL)                        # the bottom row, between start and goal
+PITS = np.arange(START + 1, GOAL)  # the bottom row, between start and goal
 END = np.isin(np.arange(S), [GOAL, *PITS])
 
 spot = np.stack(np.divmod(np.arange(S), L), 1)           # (S, 2) row and column
-lands = np.clip(spot[:, None] + MOVES, 0, [H - 1, L - 1]) @ [L, 1]   # (S, 4) where each move ends
+# lands (S, 4) where each move ends
+lands = np.clip(spot[:, None] + MOVES, 0, [H - 1, L - 1]) @ [L, 1]
 P = np.zeros((S, 4, S))
 for a in range(4):
     for move, chance in [(a, 1 - SLIP), ((a + 1) % 4, SLIP / 2), ((a - 1) % 4, SLIP / 2)]:
@@ -452,14 +490,16 @@ for _ in range(200):
 
 
 def worth(policy):
-    """Exact value of each state under policy (S, 4), by solving Bellman's equation without the max."""
+    """Exact value of each state under policy (S, 4),
+    by solving Bellman's equation without the max."""
     step, reward = np.einsum("sa,sat->st", policy, P), (policy * R).sum(1)
     return np.linalg.solve(np.eye(S) - GAMMA * step, reward)
 
 
-claim("value iteration = its own policy's exact value", np.abs(worth(np.eye(4)[Q_best.argmax(1)]) - V).max(),
-      at_most=1e-3)
-claim("its error shrinks by γ a round at least", (change[60] / change[20]) ** (1 / 40), at_most=GAMMA)
+claim("value iteration = its own policy's exact value",
+      np.abs(worth(np.eye(4)[Q_best.argmax(1)]) - V).max(), at_most=1e-3)
+claim("its error shrinks by γ a round at least",
+      (change[60] / change[20]) ** (1 / 40), at_most=GAMMA)
 
 # %% [markdown]
 # Value iteration needs $P$ and $R$. **Q-learning** has only steps taken: from $s$, action $a$, reward $r$, next state $s'$. It moves its estimate towards what this one step suggests, at rate $\eta$:
@@ -492,19 +532,23 @@ def draw_world(ax, values, actions):
     ax.imshow(np.where(END, np.nan, values).reshape(H, L), cmap="Blues", vmin=-22, vmax=20)
     for s in np.flatnonzero(~END):
         y, x = spot[s]
-        ax.text(x, y, "↑→↓←"[actions[s]], ha="center", va="center", fontsize=15, color=plots.INK)
+        ax.text(x, y, "↑→↓←"[actions[s]], ha="center", va="center", fontsize=15,
+                color=plots.INK)
     for s in np.flatnonzero(END):
-        ax.text(*spot[s][::-1], "goal" if s == GOAL else "pit", ha="center", va="center", color=plots.RED)
+        ax.text(*spot[s][::-1], "goal" if s == GOAL else "pit", ha="center", va="center",
+                color=plots.RED)
     ax.set(xticks=[], yticks=[])
     ax.grid(False)
 
-
+# %%
 fig, axes = plots.panels("Steps alone teach the path that the equation knows",
-                         ["value iteration knows the world; start: left", "Q-learning walks in it"],
+                         ["value iteration knows the world; start: left",
+                          "Q-learning walks in it"],
                          xlabel="", ylabel="", size=(10, 3.4))
 draw_world(axes[0], V, Q_best.argmax(1))
 draw_world(axes[1], Q[0].max(1), Q[0].argmax(1))
-plots.show("Two maps with an arrow in each field: both go up two fields, then right, and down to the goal.")
+plots.show("Two maps with an arrow in each field: "
+           "both go up two fields, then right, and down to the goal.")
 
 # %%
 reached = np.array([worth(np.eye(4)[one.argmax(1)])[START] for one in Q])
@@ -512,7 +556,8 @@ random_walk = np.full((S, 4), 0.25)
 uniform = worth(random_walk)[START]
 claim("Q-learning closes the gap from random to best walk: share, median of ten",
       np.median((reached - uniform) / (V[START] - uniform)), at_least=0.95)
-claim("its value of the start is near the truth", abs(np.median(Q[:, START].max(1)) - V[START]), at_most=4)
+claim("its value of the start is near the truth",
+      abs(np.median(Q[:, START].max(1)) - V[START]), at_most=4)
 
 # %% [markdown]
 # ## 6 · Networks: policy gradient, and a DQN on CartPole
@@ -537,7 +582,7 @@ claim("its value of the start is near the truth", abs(np.median(Q[:, START].max(
 
 # %%
 def walks(policy, count, rng, longest=150):
-    """Episodes side by side: states, actions, rewards, each (time, count); state -1 after the end."""
+    """Episodes side by side: states (-1 after the end), actions, rewards: (time, count)."""
     s, trail = rng.choice(np.flatnonzero(~END), count), []
     for _ in range(longest):
         on = s >= 0
@@ -561,22 +606,29 @@ def policy_gradient(policy, baseline, count, rng):
     return grad
 
 def reinforce(with_baseline, steps=200, rate=0.5):
-    """Gradient ascent on the logits, 20 episodes a step. Returns the exact value of the start in the end."""
+    """Gradient ascent on the logits, 20 episodes a step.
+    Returns the exact value of the start in the end."""
     logits = np.zeros((S, 4))
     for _ in range(steps):
         policy = softmax(logits)
-        logits += rate * policy_gradient(policy, worth(policy) * with_baseline, 20, rng).mean(0)
+        slope = policy_gradient(policy, worth(policy) * with_baseline, 20, rng).mean(0)
+        logits += rate * slope
     return worth(softmax(logits))[START]
 
 # %%
-grads = [policy_gradient(random_walk, b, 10_000, rng) for b in (np.zeros(S), worth(random_walk))]
+grads = [policy_gradient(random_walk, b, 10_000, rng)
+         for b in (np.zeros(S), worth(random_walk))]
 without, with_it = (((g - g.mean(0)) ** 2).sum((1, 2)).mean() for g in grads)
 claim("the baseline shrinks the variance to", with_it / without, at_most=0.15)
-climbed = np.array([[reinforce(b) for b in (0, 1)] for _ in runtime.track(range(5), "REINFORCE")])
+climbed = np.array([[reinforce(b) for b in (0, 1)]
+                    for _ in runtime.track(range(5), "REINFORCE")])
 without, with_it = (np.median(climbed, axis=0) - uniform) / (V[START] - uniform)
-print(f"REINFORCE, share of the gap: {100 * without:.0f} % without, {100 * with_it:.0f} % with the baseline")
-claim("with the baseline it closes the gap to the best walk: share, median of five", with_it, at_least=0.75)
-claim("without it, at the same rate and number of walks, less by", with_it - without, at_least=0.05)
+print("REINFORCE, share of the gap: "
+      f"{100 * without:.0f} % without, {100 * with_it:.0f} % with the baseline")
+claim("with the baseline it closes the gap to the best walk: share, median of five",
+      with_it, at_least=0.75)
+claim("without it, at the same rate and number of walks, less by",
+      with_it - without, at_least=0.05)
 
 # %% [markdown]
 # Too many states for a table? Let a net guess $Q$. A **DQN**, deep Q-network, fits $Q(s, a)$ to Q-learning's target. Two crutches keep it upright:
@@ -595,7 +647,8 @@ class QNets(nn.Module):
 
     def __init__(self, nets=5, sizes=(4, 64, 64, 2)):
         super().__init__()
-        self.w = nn.ParameterList((2 * torch.rand(nets, a, b) - 1) / a**0.5 for a, b in pairwise(sizes))
+        self.w = nn.ParameterList((2 * torch.rand(nets, a, b) - 1) / a**0.5
+                                  for a, b in pairwise(sizes))
         self.b = nn.ParameterList(torch.zeros(nets, 1, b) for b in sizes[1:])
 
     def forward(self, x):
@@ -608,10 +661,12 @@ class QNets(nn.Module):
 @torch.no_grad()
 def act(nets, s):
     """s: (5 · n, 4) -> the best action of each, (5 · n,)."""
-    return nets(torch.tensor(s, device=run.device).view(5, -1, 4)).argmax(2).flatten().cpu().numpy()
+    values = nets(torch.tensor(s, device=run.device).view(5, -1, 4))
+    return values.argmax(2).flatten().cpu().numpy()
 
 def carts(n):
-    return gym.make_vec("CartPole-v1", num_envs=5 * n, vectorization_mode="vector_entry_point")
+    return gym.make_vec("CartPole-v1", num_envs=5 * n,
+                        vectorization_mode="vector_entry_point")
 
 
 def points(nets, n=10):
@@ -626,28 +681,35 @@ def points(nets, n=10):
 
 # %%
 def q_loss(nets, target, rows, gamma=0.99):
-    """rows (5, batch, 11): state, state after it, action, end, reset. Sum of five mean losses."""
+    """rows (5, batch, 11): state, state after it, action, end, reset.
+    Sum of five mean losses."""
     x, x_after, (a, end, reset) = rows[..., :4], rows[..., 4:8], rows[..., 8:].unbind(2)
     y = 1 + gamma * (1 - end) * target(x_after).max(2).values.detach()
     q = nets(x).gather(2, a.long()[..., None])[..., 0]
     return (smooth_l1_loss(q, y, reduction="none") * (1 - reset)).mean(1).sum()
 
-
+# %%
 def dqn(steps, with_target=True, n=4, batch=64, memory=5000):
-    """Train five DQNs, n carts each. Returns their points at ten moments, (10, 5), and the largest Q."""
+    """Train five DQNs, n carts each.
+    Returns their points at ten moments, (10, 5), and the largest Q."""
     torch.manual_seed(SEED)
     rng, nets, env = np.random.default_rng([SEED, 7]), QNets().to(run.device), carts(n)
     target, descent = deepcopy(nets), torch.optim.Adam(nets.parameters(), lr=1e-3)
     s, _ = env.reset(seed=SEED)
-    store, reset, curve = np.zeros((memory, 5, n, 11), np.float32), np.zeros(5 * n, bool), []
+    store = np.zeros((memory, 5, n, 11), np.float32)
+    reset = np.zeros(5 * n, bool)
+    curve = []
     for t in runtime.track(range(steps), "DQN"):
         explore = rng.random(5 * n) < max(0.05, 1 - t / (0.3 * steps))
         a = np.where(explore, rng.integers(2, size=5 * n), act(nets, s))
         after, _, terminated, truncated, _ = env.step(a)
-        store[t % memory] = np.column_stack([s, after, a, terminated, reset]).reshape(5, n, 11)
-        s, reset = after, terminated | truncated         # gymnasium spends the next step on the reset
+        store[t % memory] = np.column_stack([s, after, a, terminated,
+                                             reset]).reshape(5, n, 11)
+        # gymnasium spends the next step on the reset
+        s, reset = after, terminated | truncated
         if t >= 50:
-            i, cart = rng.integers(min(t + 1, memory), size=(5, batch)), rng.integers(n, size=(5, batch))
+            i = rng.integers(min(t + 1, memory), size=(5, batch))
+            cart = rng.integers(n, size=(5, batch))
             rows = torch.tensor(store[i, np.arange(5)[:, None], cart], device=run.device)
             descent.zero_grad()
             q_loss(nets, target if with_target else nets, rows).backward()
@@ -662,19 +724,26 @@ def dqn(steps, with_target=True, n=4, batch=64, memory=5000):
 STEPS = run.pick(lecture=2500, full=20_000)
 (curves, _), (without, belief) = dqn(STEPS), dqn(STEPS, with_target=False)      # (10, 5)
 peak, end = curves.max(0), curves[-1]
-claim("every DQN has a moment at which it balances for (points, the worst of five)", peak.min(), at_least=60)
-claim("on average a learner ends at this share of its own peak", (end / peak).mean(), at_most=0.95)
-claim("no state is worth more than 1 / (1 − γ) = 100; without the target net it believes in", belief,
+claim("every DQN has a moment at which it balances for (points, the worst of five)",
+      peak.min(), at_least=60)
+claim("on average a learner ends at this share of its own peak",
+      (end / peak).mean(), at_most=0.95)
+claim("no state is worth more than 1 / (1 − γ) = 100; "
+      "without the target net it believes in", belief,
       at_least=1000)
 
 # %%
-fig, ax = plots.figure("DQN learns, and forgets again; without the target net its values run away",
+fig, ax = plots.figure("DQN learns, and forgets again; "
+                       "without the target net its values run away",
                        xlabel="updates", ylabel="points (at most 500)")
-for name, lines, color in [("DQN", curves, plots.BLUE), ("no target net", without, plots.RED)]:
+for name, lines, color in [("DQN", curves, plots.BLUE),
+                           ("no target net", without, plots.RED)]:
     ax.plot(STEPS // 10 * np.arange(1, 11), lines, color=color, linewidth=1.2, alpha=0.7)
     plots.name(ax, STEPS, lines[-1].mean(), name, color)
-plots.show("Five curves of points rise to some hundreds and fall back, up and down; five others stay at ten.")
-claim("without the target net all stay near nothing (points, the best of five)", without.max(), at_most=90)
+plots.show("Five curves of points rise to some hundreds and fall back, up and down; "
+           "five others stay at ten.")
+claim("without the target net all stay near nothing (points, the best of five)",
+      without.max(), at_most=90)
 
 # %% [markdown]
 # ## 7 · AlphaGo in small: a net guides a search, the search teaches the net
@@ -697,11 +766,12 @@ claim("without the target net all stay near nothing (points, the best of five)",
 # Draw three simulations by hand. Wrong answer to expect: "it plays the move with the best mean". It plays the most visited one: a mean of one visit is luck.
 
 # %%
-LINES = np.array([[0, 1, 2], [3, 4, 5], [6, 7, 8], [0, 3, 6], [1, 4, 7], [2, 5, 8], [0, 4, 8], [2, 4, 6]])
+LINES = np.array([[0, 1, 2], [3, 4, 5], [6, 7, 8], [0, 3, 6], [1, 4, 7], [2, 5, 8],
+                  [0, 4, 8], [2, 4, 6]])
 boards, number, child, result = [(0,) * 9], {(0,) * 9: 0}, [], []
-for board in boards:                                     # grows while we walk; +1 is who moves, -1 the other
+for board in boards:  # grows while we walk; +1 is who moves, -1 the other
     lost = (np.array(board)[LINES].sum(1) == -3).any()
-    result.append(-1.0 if lost else np.nan if 0 in board else 0.0)      # nan: the game goes on
+    result.append(-1.0 if lost else np.nan if 0 in board else 0.0)  # nan: the game goes on
     row = [-1] * 9
     for a in np.flatnonzero(np.array(board) == 0) if np.isnan(result[-1]) else []:
         after = tuple(-1 if k == a else -stone for k, stone in enumerate(board))
@@ -713,15 +783,18 @@ for board in boards:                                     # grows while we walk; 
 boards, child, result = np.array(boards), np.array(child), np.array(result)
 going, legal = np.isnan(result), child >= 0
 
+# %%
 perfect = np.nan_to_num(result)
-for s in reversed(np.flatnonzero(going)):                # later positions have larger numbers
+for s in reversed(np.flatnonzero(going)):  # later positions have larger numbers
     perfect[s] = -perfect[child[s, legal[s]]].min()
 best_moves = legal & (-perfect[child] == perfect[:, None])
-MATTERS = np.flatnonzero(going & (best_moves.sum(1) < legal.sum(1)))    # some legal move is a mistake
+# some legal move is a mistake
+MATTERS = np.flatnonzero(going & (best_moves.sum(1) < legal.sum(1)))
 
 
 def rollout(s):
-    """The result of one random game from each position, in the eyes of whoever moves there."""
+    """The result of one random game from each position,
+    in the eyes of whoever moves there."""
     s, sign = s.copy(), np.ones(len(s))
     while going[s].any():
         on = going[s]
@@ -736,10 +809,11 @@ claim("with perfect play nobody wins", abs(perfect[0]), at_most=0)
 # %%
 def puct(n, w, prior, allowed, c=1.5):
     """The move to look at next, for each row: n, w, prior, allowed (B, 9) -> (B,)."""
-    score = w / np.maximum(n, 1) + c * prior * np.sqrt(1 + n.sum(1, keepdims=True)) / (1 + n)
+    score = (w / np.maximum(n, 1)
+             + c * prior * np.sqrt(1 + n.sum(1, keepdims=True)) / (1 + n))
     return np.where(allowed, score, -np.inf).argmax(1)
 
-
+# %%
 def search(roots, prior, value, sims):
     """MCTS from many positions side by side: roots (B,) -> visits of each move, (B, 9).
 
@@ -747,7 +821,7 @@ def search(roots, prior, value, sims):
     """
     B, each = len(roots), np.arange(len(roots))
     place, kid = np.zeros((B, sims + 1), int), np.full((B, sims + 1, 9), -1)
-    N, W, P = np.zeros((3, B, sims + 1, 9))              # node 0 is the root, each simulation adds one
+    N, W, P = np.zeros((3, B, sims + 1, 9))  # node 0 is the root, each simulation adds one
     place[:, 0], P[:, 0] = roots, prior(roots)
     for new in range(1, sims + 1):
         node, walking, path = np.zeros(B, int), np.ones(B, bool), []
@@ -761,7 +835,8 @@ def search(roots, prior, value, sims):
             node = np.where(walking, kid[each, node, a], node)
             walking &= ~opened & going[place[each, node]]
         s = place[each, node]
-        P[each, node], v = prior(s), np.where(going[s], value(s), result[s])   # the net, or the rules
+        # the net, or the rules
+        P[each, node], v = prior(s), np.where(going[s], value(s), result[s])
         for on, node, a in reversed(path):               # and back up
             v = np.where(on, -v, v)
             N[each[on], node[on], a[on]] += 1
@@ -792,18 +867,22 @@ class PolicyValue(nn.Module):
         return self.policy(h), torch.tanh(self.value(h))[:, 0]
 
 
-planes = torch.tensor(np.hstack([boards == 1, boards == -1]), dtype=torch.float32, device=run.device)
+planes = torch.tensor(np.hstack([boards == 1, boards == -1]), dtype=torch.float32,
+                      device=run.device)
 closed = torch.tensor(~legal, device=run.device)
 
 
 @torch.no_grad()
 def read(net):
-    """The net's policy (positions, 9), illegal moves masked out, and its value (positions,)."""
+    """The net's policy (positions, 9), illegal moves masked out,
+    and its value (positions,)."""
     logits, v = net(planes)
     return torch.softmax(logits.masked_fill(closed, -1e9), 1).cpu().numpy(), v.cpu().numpy()
 
+# %%
 def self_play(prior, value, games, sims, rng):
-    """Positions (n,), the search's visits as shares (n, 9), results in the mover's eyes (n,)."""
+    """Positions (n,), the search's visits as shares (n, 9),
+    results in the mover's eyes (n,)."""
     s, moves = np.zeros(games, int), []
     while going[s].any():
         on = np.flatnonzero(going[s])
@@ -816,7 +895,8 @@ def self_play(prior, value, games, sims, rng):
         s[on] = child[s[on], a]
     length = np.bincount(np.concatenate([on for on, _, _ in moves]))
     z = [result[s[on]] * (-1.0) ** (length[on] - t) for t, (on, _, _) in enumerate(moves)]
-    return [np.concatenate(part) for part in ([x for _, x, _ in moves], [x for _, _, x in moves], z)]
+    return [np.concatenate(part)
+            for part in ([x for _, x, _ in moves], [x for _, _, x in moves], z)]
 
 # %%
 def alpha(generations, games=64, sims=24):
@@ -830,7 +910,8 @@ def alpha(generations, games=64, sims=24):
         s, visits, z = (np.concatenate(part) for part in zip(*memory, strict=True))
         for _ in range(50):
             i = rng.integers(len(s), size=128)
-            y, won = (torch.tensor(t[i], dtype=torch.float32, device=run.device) for t in (visits, z))
+            y, won = (torch.tensor(t[i], dtype=torch.float32, device=run.device)
+                      for t in (visits, z))
             logits, v = net(planes[s[i]])
             logits = logits.masked_fill(closed[s[i]], -1e9)
             loss = -(y * logits.log_softmax(1)).sum(1).mean() + ((v - won) ** 2).mean()
@@ -841,7 +922,7 @@ def alpha(generations, games=64, sims=24):
 
 
 def lost_games(prior, value, sims, games=200):
-    """Share of games lost to a perfect player, who draws among the best moves; each begins half of them."""
+    """Share of games lost to a perfect player (a random best move); each begins half."""
     s, ours = np.zeros(games, int), np.arange(games) % 2 == 0
     while going[s].any():
         on, a = going[s], (best_moves[s] * rng.random((games, 9))).argmax(1)
@@ -858,32 +939,42 @@ even = legal / np.maximum(legal.sum(1, keepdims=True), 1)  # each legal move ali
 PLAYERS = {"net + search": (prior.__getitem__, value.__getitem__),
            "rollouts + search": (even.__getitem__, rollout)}
 tested, BUDGETS = rng.choice(MATTERS, 800, replace=False), [6, 12, 24, 48, 96]
-right = {name: [best_moves[tested, search(tested, *player, sims).argmax(1)].mean() for sims in BUDGETS]
+right = {name: [best_moves[tested, search(tested, *player, sims).argmax(1)].mean()
+                for sims in BUDGETS]
          for name, player in PLAYERS.items()}
-lost = {name: [lost_games(*player, sims) for sims in BUDGETS] for name, player in PLAYERS.items()}
+lost = {name: [lost_games(*player, sims) for sims in BUDGETS]
+        for name, player in PLAYERS.items()}
 alone = best_moves[tested, prior[tested].argmax(1)].mean()
 chance = (even * best_moves)[tested].sum(1).mean()
 
 fig, axes = plots.panels("Search makes the net stronger, and the net makes search stronger",
-                         ["single positions: perfect moves", "whole games: lost to the perfect player"],
+                         ["single positions: perfect moves",
+                          "whole games: lost to the perfect player"],
                          xlabel="simulations a move", ylabel="share (%)", size=(10, 4))
 for ax, shares in zip(axes, (right, lost), strict=True):
-    for (name, share), color, dy in zip(shares.items(), (plots.BLUE, plots.ORANGE), (8, -8), strict=True):
+    for (name, share), color, dy in zip(shares.items(), (plots.BLUE, plots.ORANGE), (8, -8),
+                                        strict=True):
         ax.plot(BUDGETS, 100 * np.array(share), "o-", color=color)
-        plots.name(ax, BUDGETS[-1], 100 * share[-1], name, color, dy=dy if ax is axes[0] else -dy)
+        plots.name(ax, BUDGETS[-1], 100 * share[-1], name, color,
+                   dy=dy if ax is axes[0] else -dy)
     ax.set(xscale="log", xticks=BUDGETS, xticklabels=BUDGETS, ylim=(0, 103))
     ax.minorticks_off()
-for level, label, color in [(alone, "net alone", plots.GREEN), (chance, "random", plots.GREY)]:
+for level, label, color in [(alone, "net alone", plots.GREEN),
+                            (chance, "random", plots.GREY)]:
     axes[0].axhline(100 * level, color=color, linewidth=1.2)
     plots.name(axes[0], BUDGETS[-1], 100 * level, label, color, dy=-10)
-plots.show("Left, share of perfect moves over simulations, right, share of games lost, for net and rollouts.")
+plots.show("Left, share of perfect moves over simulations, right, share of games lost, "
+           "for net and rollouts.")
 
 # %%
-claim("the net alone is ahead of random moves (share of perfect moves) by", alone - chance, at_least=0.3)
-claim("24 simulations with the net beat the net alone", right["net + search"][2] - alone, at_least=0.02)
+claim("the net alone is ahead of random moves (share of perfect moves) by",
+      alone - chance, at_least=0.3)
+claim("24 simulations with the net beat the net alone",
+      right["net + search"][2] - alone, at_least=0.02)
 ahead = np.array(right["net + search"]) - right["rollouts + search"]
 claim("with 6 simulations the net is ahead of rollouts", ahead[0], at_least=0.1)
-claim("96 simulations with the net: share of perfect moves", right["net + search"][-1], at_least=0.95)
+claim("96 simulations with the net: share of perfect moves",
+      right["net + search"][-1], at_least=0.95)
 claim("of games against perfect play the net loses fewer than rollouts do, on average, by",
       np.mean(lost["rollouts + search"]) - np.mean(lost["net + search"]), at_least=0.1)
 

@@ -33,9 +33,11 @@ from utils import concept_map, data, plots, runtime
 from utils.claims import claim
 from utils.scratch.factorization import FactorizationMachine, fit_clicks
 
-run = runtime.setup(PROFILE, SEED, DEVICE, BUDGET, threads=1)  # matrices this small: a second thread only waits
+# matrices this small: a second thread only waits
+run = runtime.setup(PROFILE, SEED, DEVICE, BUDGET, threads=1)
 rng = np.random.default_rng(SEED)
-COLORS = [plots.BLUE, plots.ORANGE, plots.GREEN, plots.PURPLE, plots.RED, plots.SKY, plots.GREY, plots.INK]
+COLORS = [plots.BLUE, plots.ORANGE, plots.GREEN, plots.PURPLE, plots.RED, plots.SKY,
+          plots.GREY, plots.INK]
 
 # %%
 concept_map.show("16")
@@ -74,7 +76,8 @@ def cloud(n, middle, length, width, degrees):
     return middle + rng.normal(size=(n, 2)) * [length, width] @ axes
 
 
-X = np.concatenate([cloud(200, [-2, 1], 1.6, 0.25, 35), cloud(200, [-0.6, -0.6], 1.6, 0.25, 35),
+X = np.concatenate([cloud(200, [-2, 1], 1.6, 0.25, 35),
+                    cloud(200, [-0.6, -0.6], 1.6, 0.25, 35),
                     cloud(200, [3, 2], 0.3, 0.3, 0), cloud(100, [3.5, -2], 1.0, 0.5, 90)])
 group = np.repeat([0, 1, 2, 3], [200, 200, 200, 100])  # nobody is told
 
@@ -86,7 +89,8 @@ def nearest(X, centres):
 
 
 def kmeans(X, centres):
-    """Until no point changes its centre -> centres (k, d), numbers (n,), inertia after each step."""
+    """Until no point changes its centre
+    -> centres (k, d), numbers (n,), inertia after each step."""
     label, trace = None, []
     while True:
         before, (label, inertia) = label, nearest(X, centres)
@@ -105,20 +109,25 @@ centres, label, _ = runs[best]
 
 # %%
 library = KMeans(4, init=starts[best], n_init=1, tol=0, algorithm="lloyd").fit(X)
-claim("our centres are scikit-learn's", np.abs(centres - library.cluster_centers_).max(), at_most=1e-6)
+claim("our centres are scikit-learn's",
+      np.abs(centres - library.cluster_centers_).max(), at_most=1e-6)
 claim("so is our inertia", abs(inertia[best] / library.inertia_ - 1), at_most=1e-8)
 claim("in none of twenty runs did the inertia rise at a step",
       max((np.diff(trace) / trace[0]).max() for _, _, trace in runs), at_most=1e-12)
 
 # %%
-ends = {f"{name}: inertia {inertia[at]:.0f}": at for name, at in [("a bad end", inertia.argmax()),
-                                                                   ("the best of twenty", best)]}
+ends = {f"{name}: inertia {inertia[at]:.0f}": at
+        for name, at in [("a bad end", inertia.argmax()),
+                          ("the best of twenty", best)]}
+
+# %%
 fig, axes = plots.panels("One rule, two starts, two answers", ends, xlabel="first number",
                          ylabel="second number", size=(9.5, 3.9), sharey=True)
 for ax, at in zip(axes, ends.values(), strict=True):
     ax.scatter(*X.T, c=np.array(COLORS)[runs[at][1]], s=8, alpha=0.6)
     ax.plot(*runs[at][0].T, "X", color=plots.INK, markersize=11)
-plots.show("Four stretched clouds cut by two runs of k-means; both cut the long clouds across.")
+plots.show("Four stretched clouds cut by two runs of k-means; "
+           "both cut the long clouds across.")
 
 # %% [markdown]
 # ## 2 · A Gaussian mixture: groups with a shape, and doubt
@@ -144,7 +153,8 @@ plots.show("Four stretched clouds cut by two runs of k-means; both cut the long 
 
 # %%
 def log_joint(X, share, mean, cov):
-    """log of share times density, (n, k): X (n, d), share (k,), mean (k, d), cov (k, d, d)."""
+    """log of share times density, (n, k):
+    X (n, d), share (k,), mean (k, d), cov (k, d, d)."""
     out = []
     for p, m, c in zip(share, mean, cov, strict=True):
         root = np.linalg.cholesky(c)                   # c = root @ root.T
@@ -159,7 +169,7 @@ def m_step(X, r):
     away = X[:, None] - mean                           # (n, k, d)
     return n / len(X), mean, np.einsum("nk,nki,nkj->kij", r, away, away) / n[:, None, None]
 
-
+# %%
 def em(X, share, mean, cov, steps=300):
     trace = []
     for _ in range(steps):
@@ -170,14 +180,16 @@ def em(X, share, mean, cov, steps=300):
     return share, mean, cov, np.array(trace)
 
 
-begins = [(np.full(4, 0.25), start, np.tile(0.5 * np.eye(2), (4, 1, 1))) for start in starts[:8]]
-fits = [em(X, *begin) for begin in begins]             # where k-means started, with small round groups
+begins = [(np.full(4, 0.25), start, np.tile(0.5 * np.eye(2), (4, 1, 1)))
+          for start in starts[:8]]
+fits = [em(X, *begin) for begin in begins]  # where k-means started, with small round groups
 best = np.argmax([trace[-1] for *_, trace in fits])    # the likeliest
 share, mean, cov, trace = fits[best]
 
 first = begins[best]
 library = GaussianMixture(4, weights_init=first[0], means_init=first[1], reg_covar=0,
-                          precisions_init=np.linalg.inv(first[2]), tol=1e-12, max_iter=999).fit(X)
+                          precisions_init=np.linalg.inv(first[2]), tol=1e-12,
+                          max_iter=999).fit(X)
 
 # %%
 claim("the likelihood never falls, in eight runs: smallest change at a step",
@@ -185,22 +197,25 @@ claim("the likelihood never falls, in eight runs: smallest change at a step",
 claim("our likelihood is scikit-learn's", abs(trace[-1] - library.score(X)), at_most=1e-5)
 claim("so are our means", np.abs(mean - library.means_).max(), at_most=1e-2)
 blame = log_joint(X, share, mean, cov).argmax(axis=1)
-claim("k-means misses the true groups (1 is right, 0 is chance)", adjusted_rand_score(group, label),
-      at_most=0.85)
+claim("k-means misses the true groups (1 is right, 0 is chance)",
+      adjusted_rand_score(group, label), at_most=0.85)
 claim("the mixture finds them", adjusted_rand_score(group, blame), at_least=0.9)
 
 # %%
-fig, axes = plots.panels("The mixture gives each group its shape, and climbs without a slip",
+fig, axes = plots.panels("The mixture gives each group its shape, "
+                         "and climbs without a slip",
                          ["two standard deviations of each group", "likelihood by step"],
                          xlabel="first number", ylabel="second number", size=(10, 3.9))
 axes[0].scatter(*X.T, c=np.array(COLORS)[blame], s=8, alpha=0.6)
 for m, c in zip(mean, cov, strict=True):
     size, axis = np.linalg.eigh(c)
-    axes[0].add_patch(Ellipse(m, *4 * np.sqrt(size), fill=False, linewidth=2, color=plots.INK,
+    axes[0].add_patch(Ellipse(m, *4 * np.sqrt(size), fill=False, linewidth=2,
+                              color=plots.INK,
                               angle=np.degrees(np.arctan2(axis[1, 0], axis[0, 0]))))
 axes[1].plot(trace[:100], color=plots.BLUE)
 axes[1].set(xlabel="step of EM", ylabel="log-likelihood of a point (nats)")
-plots.show("Ellipses lie along the long clouds; the likelihood rises at every step and flattens.")
+plots.show("Ellipses lie along the long clouds; "
+           "the likelihood rises at every step and flattens.")
 
 # %% [markdown]
 # <details><summary>Why it never falls</summary>
@@ -266,10 +281,10 @@ opinions, opinions_new = (with_one(at) @ np.transpose(bag) for at in (x, x_new))
 weights = np.linalg.lstsq(opinions, y)[0]
 one = np.mean((with_one(x_new) @ np.linalg.lstsq(with_one(x), y)[0] - y_new) ** 2)
 
-claim("the bag's error, as a share of one line's", np.mean((opinions_new.mean(1) - y_new) ** 2) / one,
-      at_least=0.9)
-claim("the stack's error, as a share of one line's", np.mean((opinions_new @ weights - y_new) ** 2) / one,
-      at_least=0.9)
+claim("the bag's error, as a share of one line's",
+      np.mean((opinions_new.mean(1) - y_new) ** 2) / one, at_least=0.9)
+claim("the stack's error, as a share of one line's",
+      np.mean((opinions_new @ weights - y_new) ** 2) / one, at_least=0.9)
 
 # %% [markdown]
 # Now the mixture. It is section 2 once more, with a regression in each group: expert $k$ says that $y$ is its line plus noise.
@@ -289,20 +304,24 @@ def log_normal(away, var):
 
 
 def experts_m(x, y, r):
-    """r (S, n, K) -> shares, middles and widths of the gate, lines (S, K, 2), noise: each (S, 1, K)."""
+    """r (S, n, K) -> shares, middles and widths of the gate, lines (S, K, 2),
+    noise: each (S, 1, K)."""
     n = r.sum(1, keepdims=True) + 1e-12
     middle = (r * x[:, None]).sum(1, keepdims=True) / n
     width = (r * (x[:, None] - middle) ** 2).sum(1, keepdims=True) / n
     A = with_one(x)
     square = np.einsum("snk,ni,nj->skij", r, A, A)
-    line = np.linalg.pinv(square, hermitian=True) @ np.einsum("snk,ni,n->ski", r, A, y)[..., None]
-    noise = (r * (y[:, None] - A @ line[..., 0].swapaxes(1, 2)) ** 2).sum(1, keepdims=True) / n
-    return n / len(x), middle, np.maximum(width, FLOOR), line[..., 0], np.maximum(noise, FLOOR)
+    cross = np.einsum("snk,ni,n->ski", r, A, y)[..., None]
+    line = (np.linalg.pinv(square, hermitian=True) @ cross)[..., 0]
+    missed = y[:, None] - A @ line.swapaxes(1, 2)
+    noise = np.maximum((r * missed**2).sum(1, keepdims=True) / n, FLOOR)
+    return n / len(x), middle, np.maximum(width, FLOOR), line, noise
 
-
+# %%
 def log_gate(x, share, middle, width):
     raw = np.log(share) + log_normal(x[:, None] - middle, width)
-    return raw, raw - logsumexp(raw, axis=2, keepdims=True)  # with the density of x, and without
+    # with the density of x, and without
+    return raw, raw - logsumexp(raw, axis=2, keepdims=True)
 
 
 def experts_em(x, y, K, S=16, steps=150):
@@ -311,7 +330,8 @@ def experts_em(x, y, K, S=16, steps=150):
     r /= r.sum(2, keepdims=True)
     for _ in range(steps):
         *gate, line, noise = experts_m(x, y, r)
-        log_p = log_gate(x, *gate)[0] + log_normal(y[:, None] - with_one(x) @ line.swapaxes(1, 2), noise)
+        missed = y[:, None] - with_one(x) @ line.swapaxes(1, 2)
+        log_p = log_gate(x, *gate)[0] + log_normal(missed, noise)
         total = logsumexp(log_p, axis=2, keepdims=True)
         trace.append(total.mean((1, 2)))
         r = np.exp(log_p - total)
@@ -321,10 +341,11 @@ def experts_em(x, y, K, S=16, steps=150):
 gate, line, trace = experts_em(x, y, K=4)
 g = np.exp(log_gate(x_new, *gate)[1])                  # (S, n, K)
 f = with_one(x_new) @ line.swapaxes(1, 2)              # (S, n, K)
-likely = trace[-1].argmax()                               # the likeliest start, judged on the training rows
-claim("EM with experts: no start sees its likelihood fall", np.diff(trace, axis=0).min(), at_least=-1e-8)
-claim("the mixture's error, as a share of one line's", np.mean(((g * f).sum(2)[likely] - y_new) ** 2) / one,
-      at_most=0.05)
+likely = trace[-1].argmax()  # the likeliest start, judged on the training rows
+claim("EM with experts: no start sees its likelihood fall",
+      np.diff(trace, axis=0).min(), at_least=-1e-8)
+claim("the mixture's error, as a share of one line's",
+      np.mean(((g * f).sum(2)[likely] - y_new) ** 2) / one, at_most=0.05)
 
 # %%
 fig, axes = plots.panels("The gate finds the pieces, and each piece gets its own line",
@@ -335,12 +356,13 @@ for k in np.argsort(gate[1][likely, 0]):
     color, says = COLORS[k], g[likely, :, k]
     axes[0].plot(x_new, np.where(says > 0.05, f[likely, :, k], np.nan), color=color)
     axes[1].plot(x_new, says, color=color)
-    plots.name(axes[1], x_new[int(np.average(np.arange(500), weights=says))], 1.09, f"expert {k + 1}", color,
-               dx=-22, fontsize=10)
+    plots.name(axes[1], x_new[int(np.average(np.arange(500), weights=says))], 1.09,
+               f"expert {k + 1}", color, dx=-22, fontsize=10)
 for cut in CUTS:
     axes[1].axvline(cut, color=plots.INK, linestyle=":", linewidth=1)
 axes[1].set(ylabel="weight of the expert", ylim=(-0.03, 1.18))
-plots.show("Left: four lines on four pieces. Right: four weights switch from 0 to 1 at the dotted true cuts.")
+plots.show("Left: four lines on four pieces. "
+           "Right: four weights switch from 0 to 1 at the dotted true cuts.")
 
 # %% [markdown]
 # ## 4 · The gate by gradient, and how many experts to hire
@@ -371,13 +393,15 @@ plots.show("Left: four lines on four pieces. Right: four weights switch from 0 t
 
 # %%
 class Experts(nn.Module):
-    """S mixtures side by side: K lines, and a gate with a hidden layer of 16. Weights have a leading S."""
+    """S mixtures side by side: K lines, and a gate with a hidden layer of 16.
+    Weights have a leading S."""
 
     def __init__(self, S, K, H=16):
         super().__init__()
         sizes = {"lines": (S, 2, K), "w": (S, 2, H), "gate": (S, H, K)}
         scale = {"lines": 1.0, "w": 1.5, "gate": 0.25}
-        self.p = nn.ParameterDict({name: scale[name] * torch.randn(*size) for name, size in sizes.items()})
+        self.p = nn.ParameterDict({name: scale[name] * torch.randn(*size)
+                                   for name, size in sizes.items()})
         self.p["log_sigma"] = torch.zeros(S, 1, 1)
 
     def forward(self, x):
@@ -388,11 +412,13 @@ class Experts(nn.Module):
 
 def log_joint_y(f, logits, y, log_sigma):
     """log of g_k times the density of y under expert k, but for a constant: (S, n, K)."""
-    return logits.log_softmax(2) - 0.5 * ((y[:, None] - f) / log_sigma.exp()) ** 2 - log_sigma
+    return (logits.log_softmax(2) - 0.5 * ((y[:, None] - f) / log_sigma.exp()) ** 2
+            - log_sigma)
 
-
+# %%
 def descend(model, loss, steps, lr=0.03):
-    """Adam, its rate fading; the S losses are added up, so that no start feels the others."""
+    """Adam, its rate fading; the S losses are added up,
+    so that no start feels the others."""
     descent = torch.optim.Adam(model.parameters(), lr)
     fade = torch.optim.lr_scheduler.LinearLR(descent, 1, 0.02, total_iters=steps)
     for _ in runtime.track(range(steps), "steps"):
@@ -417,51 +443,60 @@ f, logits = (part.detach().requires_grad_() for part in Experts(3, 4).to(run.dev
 log_p = log_joint_y(f, logits, yt, torch.zeros((), device=run.device))
 (-log_p.logsumexp(2)).sum().backward()
 g, r = logits.softmax(2), log_p.softmax(2)
-claim("the gradient of the logits is g − r", (logits.grad - (g - r)).detach().abs().max(), at_most=1e-5)
+claim("the gradient of the logits is g − r",
+      (logits.grad - (g - r)).detach().abs().max(), at_most=1e-5)
 
 # %%
 def error(model):
     with torch.no_grad():
         f, logits = model(xt_new)
-        return ((logits.softmax(2) * f).sum(2) - yt_new).square().mean(1).cpu().numpy()  # (S,)
+        # (S,)
+        return ((logits.softmax(2) * f).sum(2) - yt_new).square().mean(1).cpu().numpy()
 
 # %%
 counts, by_descent, by_em = [2, 4, 6, 8], {}, {}
 for K in counts:
     torch.manual_seed(SEED)
-    model = descend(Experts(16, K).to(run.device), surprise, run.pick(lecture=420, full=2000))
+    model = descend(Experts(16, K).to(run.device), surprise,
+                    run.pick(lecture=420, full=2000))
     by_descent[K] = error(model)
     gate, line, _ = experts_em(x, y, K)
-    mixed = (np.exp(log_gate(x_new, *gate)[1]) * (with_one(x_new) @ line.swapaxes(1, 2))).sum(2)
+    mixed = (np.exp(log_gate(x_new, *gate)[1])
+             * (with_one(x_new) @ line.swapaxes(1, 2))).sum(2)
     by_em[K] = ((mixed - y_new) ** 2).mean(1)
 
 # %%
-fig, ax = plots.figure("Four experts suffice in theory; spare ones make it happen", xlabel="experts",
-                       ylabel="error on new points (log)", size=(7.8, 4))
+fig, ax = plots.figure("Four experts suffice in theory; spare ones make it happen",
+                       xlabel="experts", ylabel="error on new points (log)", size=(7.8, 4))
 for errors, color, shift in [(by_descent, plots.BLUE, -0.12), (by_em, plots.ORANGE, 0.12)]:
     for K, values in errors.items():
-        ax.semilogy(K + shift + np.linspace(-0.08, 0.08, 16), np.sort(values), ".", color=color)
+        ax.semilogy(K + shift + np.linspace(-0.08, 0.08, 16), np.sort(values), ".",
+                    color=color)
 for level, label in [(one, "one line"), (0.01, "solved")]:
     ax.axhline(level, color=plots.GREY, linewidth=1, linestyle=":")
     plots.name(ax, 8.3, level, label, plots.GREY)
 plots.name(ax, 2, 0.025, "descent", plots.BLUE, dx=-18)
 plots.name(ax, 2, 0.045, "EM", plots.ORANGE, dx=14)
 ax.set(xticks=counts, xlim=(1.5, 8.4))
-plots.show("Dots for 16 starts: two experts never solve it, four sometimes, eight nearly always.")
+plots.show("Dots for 16 starts: two experts never solve it, four sometimes, "
+           "eight nearly always.")
 
 # %%
 solved = {K: np.mean(by_descent[K] < 0.01) for K in counts}
 solved_em = {K: np.mean(by_em[K] < 0.01) for K in counts}
-claim("two experts are too few: error of the best of 16 starts", min(by_descent[2]), at_least=0.03)
+claim("two experts are too few: error of the best of 16 starts",
+      min(by_descent[2]), at_least=0.03)
 claim("eight instead of four: this much more often", solved[8] - solved[4], at_least=0.1)
 claim("six experts by EM solve it from nearly every start", solved_em[6], at_least=0.75)
 
 # %%
 with torch.no_grad():
-    (_, logits), at = model(xt_new), surprise(model).argmin()  # eight experts, the likeliest start
+    # eight experts, the likeliest start
+    (_, logits), at = model(xt_new), surprise(model).argmin()
 asked, piece = logits[at].argmax(1).cpu().numpy(), np.digitize(x_new, CUTS)
 pure = sum(np.bincount(piece[asked == k]).max() for k in np.unique(asked)) / len(piece)
-claim("nobody named the pieces, but the expert who is asked tells the piece", pure, at_least=0.9)
+claim("nobody named the pieces, but the expert who is asked tells the piece",
+      pure, at_least=0.9)
 
 # %% [markdown]
 # ## 5 · Ask only two: sparse gates and dead experts
@@ -488,7 +523,8 @@ claim("nobody named the pieces, but the expert who is asked tells the piece", pu
 
 # %%
 def top(logits, k):
-    """The softmax of the k largest logits, zero for the rest; and who is asked, True or False."""
+    """The softmax of the k largest logits, zero for the rest;
+    and who is asked, True or False."""
     chosen = logits.topk(k, dim=-1).indices            # exactly k, also where logits tie
     asked = torch.zeros_like(logits, dtype=torch.bool).scatter(-1, chosen, True)
     return logits.masked_fill(~asked, -torch.inf).softmax(-1), asked
@@ -501,7 +537,8 @@ def balance(logits, asked):
 
 
 def sparse(c, sigma=0.2):
-    """Loss with two of eight asked: surprise at a given noise, in units of y squared, and c of balance."""
+    """Loss with two of eight asked:
+    surprise at a given noise, in units of y squared, and c of balance."""
     def loss(model):
         f, logits = model(xt)
         g, asked = top(logits, 2)
@@ -515,7 +552,8 @@ loads, errors = {}, {}
 # %%
 for c in (0, 0.01, 0.1):
     torch.manual_seed(SEED)
-    model = descend(Experts(12, 8).to(run.device), sparse(c), run.pick(lecture=400, full=2000))
+    model = descend(Experts(12, 8).to(run.device), sparse(c),
+                    run.pick(lecture=400, full=2000))
     with torch.no_grad():
         f, logits = model(xt_new)
         g, asked = top(logits, 2)
@@ -524,24 +562,31 @@ for c in (0, 0.01, 0.1):
 
 # %%
 dead = {c: (load < 0.01).sum(1).mean() for c, load in loads.items()}
-fig, axes = plots.panels("Without balancing experts die; a little mends it, much of it costs accuracy",
-                         [f"c = {c}: {dead[c]:.1f} of 8 dead\nmedian error {np.median(errors[c]):.3f}"
+fig, axes = plots.panels("Without balancing experts die; "
+                         "a little mends it, much of it costs accuracy",
+                         [f"c = {c}: {dead[c]:.1f} of 8 dead\nmedian error "
+                          f"{np.median(errors[c]):.3f}"
                           for c in loads],
-                         xlabel="expert, busiest first", ylabel="share of points that ask it (%)",
+                         xlabel="expert, busiest first",
+                         ylabel="share of points that ask it (%)",
                          size=(10, 3.6), sharey=True)
-for ax, load, color in zip(axes, loads.values(), [plots.RED, plots.GREEN, plots.ORANGE], strict=True):
+for ax, load, color in zip(axes, loads.values(), [plots.RED, plots.GREEN, plots.ORANGE],
+                           strict=True):
     ax.bar(np.arange(1, 9), 100 * np.sort(load)[:, ::-1].mean(0), color=color)
     ax.axhline(25, color=plots.INK, linestyle=":", linewidth=1)
 plots.name(axes[0], 5.2, 25, "even load", plots.INK, dy=9)
-plots.show("Load of eight experts: steep with several at zero, flatter with c = 0.01, nearly flat with 0.1.")
+plots.show("Load of eight experts: steep with several at zero, flatter with c = 0.01, "
+           "nearly flat with 0.1.")
 
 # %%
 middle = {c: np.median(values) for c, values in errors.items()}
-claim("without balancing, experts of eight that are dead, on average", dead[0], at_least=1.2)
+claim("without balancing, experts of eight that are dead, on average",
+      dead[0], at_least=1.2)
 claim("with a little, nearly none", dead[0.01], at_most=0.4)
-claim("and the error falls: without, relative to a little", middle[0] / middle[0.01], at_least=1.2)
-claim("much of it makes the error rise again: much, relative to a little", middle[0.1] / middle[0.01],
-      at_least=1.2)
+claim("and the error falls: without, relative to a little",
+      middle[0] / middle[0.01], at_least=1.2)
+claim("much of it makes the error rise again: much, relative to a little",
+      middle[0.1] / middle[0.01], at_least=1.2)
 
 # %% [markdown]
 # ## 6 · The ad log: a gate is worth what it can find
@@ -568,7 +613,8 @@ claim("much of it makes the error rise again: much, relative to a little", middl
 # %%
 log = data.load("ads", rows=run.pick(lecture=200_000, full=1_000_000), seed=SEED)
 past, future = log[log.features["day"] < 10], log[log.features["day"] >= 10]
-COLUMNS = ["user", "age", "gender", "ad", "category", "context", "site", "position", "device", "hour"]
+COLUMNS = ["user", "age", "gender", "ad", "category", "context", "site", "position",
+           "device", "hour"]
 torch.manual_seed(SEED)
 machine = FactorizationMachine({name: log.sizes[name] for name in COLUMNS}).to(run.device)
 history = fit_clicks(machine, past.features, past.click, epochs=4)
@@ -588,13 +634,16 @@ past_rows, future_rows = rows_of(past), rows_of(future)
 
 # %%
 class Tables(nn.Module):
-    """S times E tables of segment × category, mixed by a gate over the 120 cells: None, "network", "cell"."""
+    """S times E tables of segment × category, mixed by a gate over the 120 cells:
+    None, "network", "cell"."""
 
     def __init__(self, S, E, gate):
         super().__init__()
         self.tables = nn.Parameter(0.3 * torch.randn(S, 96, E))
         site, hour = torch.arange(120) // 24, torch.arange(120) % 24
-        self.register_buffer("seen", torch.cat([F.one_hot(site), F.one_hot(hour)], 1).float())  # (120, 29)
+        # (120, 29)
+        self.register_buffer("seen",
+                             torch.cat([F.one_hot(site), F.one_hot(hour)], 1).float())
         self.cells = nn.Parameter(0.3 * torch.randn(S, 120, E)) if gate == "cell" else None
         if gate == "network":
             self.w1 = nn.Parameter(torch.randn(S, 29, 16) / 1.4)
@@ -604,12 +653,13 @@ class Tables(nn.Module):
     def weights(self):                                 # (S, 120, E)
         if self.gate is None:
             return torch.ones(1, 120, 1, device=self.seen.device)
-        return (self.cells if self.gate == "cell" else torch.tanh(self.seen @ self.w1) @ self.w2).softmax(2)
+        return (self.cells if self.gate == "cell"
+                else torch.tanh(self.seen @ self.w1) @ self.w2).softmax(2)
 
     def forward(self, segment, category, cell):        # (n,) each -> (S, n)
         return (self.tables[:, 8 * segment + category] * self.weights()[:, cell]).sum(2)
 
-
+# %%
 class OneNetwork(nn.Module):
     """S networks, each with a hidden layer of H over four indicators; no experts."""
 
@@ -619,20 +669,24 @@ class OneNetwork(nn.Module):
         self.w2 = nn.Parameter(torch.randn(S, H, 1) / H**0.5)
 
     def forward(self, segment, category, cell):
-        score = self.w1[:, segment] + self.w1[:, 12 + category] + self.w1[:, 20 + cell]  # the rows in use
+        # the rows in use
+        score = self.w1[:, segment] + self.w1[:, 12 + category] + self.w1[:, 20 + cell]
         return (torch.relu(score) @ self.w2)[..., 0]
 
 # %%
 def learn(model, epochs, lr, batch=4000):
-    """Adds to the frozen logit -> the share of the gap on later days of each start, in per cent."""
+    """Adds to the frozen logit -> the share of the gap on later days of each start,
+    in per cent."""
     y = torch.tensor(past.click, dtype=torch.float32, device=run.device)
     descent = torch.optim.Adam(model.to(run.device).parameters(), lr)
-    fade = torch.optim.lr_scheduler.LinearLR(descent, 1, 0.02, total_iters=epochs * -(-len(y) // batch))
+    fade = torch.optim.lr_scheduler.LinearLR(descent, 1, 0.02,
+                                             total_iters=epochs * -(-len(y) // batch))
     for _ in runtime.track(range(epochs), "epochs"):
         for i in torch.randperm(len(y), device=run.device).split(batch):
             frozen, *ids = (column[i] for column in past_rows)
             logits = frozen + model(*ids)
-            loss = F.binary_cross_entropy_with_logits(logits, y[i].expand_as(logits)) * len(logits)
+            loss = (F.binary_cross_entropy_with_logits(logits, y[i].expand_as(logits))
+                    * len(logits))
             descent.zero_grad()
             loss.backward()
             descent.step()
@@ -641,13 +695,16 @@ def learn(model, epochs, lr, batch=4000):
         p = (future_rows[0] + model(*future_rows[1:])).cpu().double().sigmoid().numpy()
     return np.array([100 * future.share_of_gap(row) for row in p])
 
-
-shares = {"factorization machine": [100 * future.share_of_gap(machine.probability(future.features))]}
+# %%
+alone = 100 * future.share_of_gap(machine.probability(future.features))
+shares = {"factorization machine": [alone]}
 models = {}
 for name, model, lr, epochs in [("+ one table", lambda: Tables(4, 1, None), 0.15, 6),
                                 ("+ one network", lambda: OneNetwork(2), 0.01, 10),
-                                ("+ two tables, network as gate", lambda: Tables(8, 2, "network"), 0.06, 10),
-                                ("+ two tables, a logit a cell", lambda: Tables(4, 2, "cell"), 0.15, 10)]:
+                                ("+ two tables, network as gate",
+                                 lambda: Tables(8, 2, "network"), 0.06, 10),
+                                ("+ two tables, a logit a cell",
+                                 lambda: Tables(4, 2, "cell"), 0.15, 10)]:
     torch.manual_seed(SEED)
     models[name], begin = model(), time.process_time()
     shares[name] = learn(models[name], epochs, lr)
@@ -655,20 +712,25 @@ for name, model, lr, epochs in [("+ one table", lambda: Tables(4, 1, None), 0.15
     print(f"{name}: {cpu:.2f} s of CPU a start")
 
 # %%
-fig, ax = plots.figure("Two experts pay where the gate can see the regime", ylabel="", size=(8.5, 3.2),
+fig, ax = plots.figure("Two experts pay where the gate can see the regime", ylabel="",
+                       size=(8.5, 3.2),
                        xlabel="share of the gap on later days (%), a dot for each start")
 for row, (name, values) in enumerate(shares.items()):
-    ax.plot(values, [row] * len(values), "o", color=plots.BLUE if "tables" in name else plots.GREY, alpha=0.6)
+    ax.plot(values, [row] * len(values), "o",
+            color=plots.BLUE if "tables" in name else plots.GREY, alpha=0.6)
     plots.name(ax, max(values), row, f"{np.mean(values):.1f} %", plots.INK, dx=10)
 ax.set_yticks(range(len(shares)), shares)
 ax.margins(x=0.12)
-plots.show("Dots: the gate with a logit a cell is highest in all starts; the network gate is scattered.")
+plots.show("Dots: the gate with a logit a cell is highest in all starts; "
+           "the network gate is scattered.")
 
 # %%
 static, cells = np.mean(shares["+ one table"]), shares["+ two tables, a logit a cell"]
 scattered, network = shares["+ two tables, network as gate"], shares["+ one network"]
-claim("one table adds to the factorization machine", static - shares["factorization machine"][0], at_least=1)
-claim("two tables with a logit a cell beat one table, in the worst start", min(cells) - static, at_least=1)
+claim("one table adds to the factorization machine",
+      static - shares["factorization machine"][0], at_least=1)
+claim("two tables with a logit a cell beat one table, in the worst start",
+      min(cells) - static, at_least=1)
 claim("they beat the one network", min(cells) - np.mean(network), at_least=2)
 claim("a network as gate: its worst start earns far less than a logit a cell",
       np.mean(cells) - min(scattered), at_least=1.5)
@@ -681,22 +743,25 @@ claim("a network as gate: its worst start earns far less than a logit a cell",
 # Is it the regime that was found? Here, and only here, the truth can be looked up.
 
 # %%
-truth = data.ad_world().mode                           # (5 sites, 24 hours): the weight of the first table
+truth = data.ad_world().mode  # (5 sites, 24 hours): the weight of the first table
 with torch.no_grad():
-    found = models["+ two tables, a logit a cell"].weights()[0, :, 0].cpu().numpy().reshape(5, 24)
+    weights = models["+ two tables, a logit a cell"].weights()
+    found = weights[0, :, 0].cpu().numpy().reshape(5, 24)
 likeness = np.corrcoef(found.ravel(), truth.ravel())[0, 1]
-shown = found if likeness > 0 else 1 - found           # which expert is called the first is chance
-claim("correlation of the gate with the true regime, but for the experts' names", abs(likeness), at_least=0.6)
+shown = found if likeness > 0 else 1 - found  # which expert is called the first is chance
+claim("correlation of the gate with the true regime, but for the experts' names",
+      abs(likeness), at_least=0.6)
 
 # %%
 fig, axes = plots.panels("The gate has found which hours of which site go together",
-                         ["learned weight of an expert", "true regime"], xlabel="hour", ylabel="site",
-                         size=(10, 2.9), sharey=True)
+                         ["learned weight of an expert", "true regime"], xlabel="hour",
+                         ylabel="site", size=(10, 2.9), sharey=True)
 for ax, picture in zip(axes, (shown, truth), strict=True):
     ax.imshow(picture, cmap="cividis", vmin=0, vmax=1, aspect="auto")
     ax.set(xticks=range(0, 24, 6), yticks=range(5))
     ax.grid(visible=False)
-plots.show("Two heat maps of site by hour: in both each site is bright for half of the day, shifted by site.")
+plots.show("Two heat maps of site by hour: "
+           "in both each site is bright for half of the day, shifted by site.")
 
 # %% [markdown]
 # ## 7 · From here to large language models
@@ -724,7 +789,8 @@ class SparseLayer(nn.Module):
 
     def dense(self, x):                                # (n, D) -> (n, D)
         g, _ = top(self.router(x), self.k)
-        return (g[:, :, None] * torch.stack([expert(x) for expert in self.experts], 1)).sum(1)
+        return (g[:, :, None]
+                * torch.stack([expert(x) for expert in self.experts], 1)).sum(1)
 
     def forward(self, x):
         g, asked = top(self.router(x), self.k)
@@ -737,13 +803,18 @@ class SparseLayer(nn.Module):
 
 
 torch.manual_seed(SEED)
-words = torch.randn(2048, 64).double()                 # on the CPU: its time is measured below
+words = torch.randn(2048, 64).double()  # on the CPU: its time is measured below
 layer = SparseLayer().double()
 by_index, dense = layer(words), layer.dense(words)
-grads = [torch.autograd.grad(out.square().sum(), list(layer.parameters())) for out in (by_index, dense)]
-claim("by index = dense with masked weights", (by_index - dense).detach().abs().max(), at_most=1e-12)
+grads = [torch.autograd.grad(out.square().sum(), list(layer.parameters()))
+         for out in (by_index, dense)]
+
+# %%
+claim("by index = dense with masked weights",
+      (by_index - dense).detach().abs().max(), at_most=1e-12)
 claim("and so are the gradients, relative to the largest",
-      max(((u - v).abs().max() / v.abs().max()).item() for u, v in zip(*grads, strict=True)), at_most=1e-10)
+      max(((u - v).abs().max() / v.abs().max()).item()
+          for u, v in zip(*grads, strict=True)), at_most=1e-10)
 claim("rows that the experts worked on, relative to dense", layer.worked / (8 * len(words)),
       at_least=0.25, at_most=0.25)
 
@@ -757,7 +828,8 @@ def cpu_seconds(function, repeats=20):
     return (time.process_time() - begin) / repeats
 
 
-print(f"dense / by index: {cpu_seconds(layer.dense) / cpu_seconds(layer):.1f} in CPU time, 4 by counting")
+print(f"dense / by index: {cpu_seconds(layer.dense) / cpu_seconds(layer):.1f} in CPU time, "
+      "4 by counting")
 
 # %% [markdown]
 # Now a real one, Mixtral 8×7B (Jiang and others, 2024), from its published sizes: 32 layers, vectors of 4,096 numbers, experts with three matrices of 4,096 × 14,336, a vocabulary of 32,000.
@@ -767,23 +839,27 @@ print(f"dense / by index: {cpu_seconds(layer.dense) / cpu_seconds(layer):.1f} in
 # %%
 D, H, layers, V = 4096, 14336, 32, 32000
 expert = 3 * D * H                                     # one expert in one layer
-attention = 2 * D * D + 2 * D * D // 4                 # four queries share a key and a value
-rest = layers * (attention + 8 * D + 2 * D) + 2 * V * D + D  # with router, norms, first and last table
+attention = 2 * D * D + 2 * D * D // 4  # four queries share a key and a value
+# with router, norms, first and last table
+rest = layers * (attention + 8 * D + 2 * D) + 2 * V * D + D
 total, active = (rest + layers * k * expert for k in (8, 2))
-claim("billions held, not 56: only experts are there eight times", total / 1e9, at_least=46, at_most=47.5)
+claim("billions held, not 56: only experts are there eight times",
+      total / 1e9, at_least=46, at_most=47.5)
 claim("billions that touch a word", active / 1e9, at_least=12, at_most=13.5)
 
 # %%
-fig, ax = plots.figure("All of it must lie in memory, a good quarter of it works on a word", ylabel="",
-                       xlabel="parameters (billions)", size=(8, 2.3))
+fig, ax = plots.figure("All of it must lie in memory, a good quarter of it works on a word",
+                       ylabel="", xlabel="parameters (billions)", size=(8, 2.3))
 for row, k in enumerate((8, 2)):
     ax.barh(row, rest / 1e9, color=plots.GREY)
     ax.barh(row, layers * k * expert / 1e9, left=rest / 1e9, color=plots.BLUE)
-    plots.name(ax, (total, active)[row] / 1e9, row, f"{(total, active)[row] / 1e9:.1f}", plots.INK)
+    plots.name(ax, (total, active)[row] / 1e9, row, f"{(total, active)[row] / 1e9:.1f}",
+               plots.INK)
 plots.name(ax, 22, 1, "grey: all that is no expert", plots.GREY)
 ax.set_yticks([0, 1], ["held: eight experts", "used: two experts"])
 ax.invert_yaxis()
-plots.show("Two bars: about 47 billion held, about 13 billion used; nearly all of both is experts.")
+plots.show("Two bars: about 47 billion held, about 13 billion used; "
+           "nearly all of both is experts.")
 
 # %% [markdown]
 # ## What goes wrong in practice

@@ -35,9 +35,10 @@ from utils import concept_map, data, plots, runtime
 from utils.claims import claim
 from utils.scratch import autograd, parallel
 
-run = runtime.setup(PROFILE, SEED, DEVICE, BUDGET, threads=1)  # matrices this small: a second thread only waits
+# matrices this small: a second thread only waits
+run = runtime.setup(PROFILE, SEED, DEVICE, BUDGET, threads=1)
 rng = np.random.default_rng(SEED)
-os.environ["KINETO_LOG_LEVEL"] = "99"                  # the profiler keeps its own log to itself
+os.environ["KINETO_LOG_LEVEL"] = "99"  # the profiler keeps its own log to itself
 
 # %%
 concept_map.show("17")
@@ -66,8 +67,10 @@ table = data.load("digits")
 X, Y = (table.x / 16).astype(np.float32), table.y.astype(np.int64)   # (1797, 64), (1797,)
 LR, STEPS = 0.5, run.pick(lecture=80, full=150)
 batches = [rng.permutation(len(X))[:64] for _ in range(STEPS)]
-start = [(rng.normal(size=shape) / math.sqrt(shape[0])).astype(np.float32) for shape in ((64, 32), (32, 10))]
-start = [start[0], np.zeros(32, np.float32), start[1], np.zeros(10, np.float32)]  # W1, b1, W2, b2
+start = [(rng.normal(size=shape) / math.sqrt(shape[0])).astype(np.float32)
+         for shape in ((64, 32), (32, 10))]
+# W1, b1, W2, b2
+start = [start[0], np.zeros(32, np.float32), start[1], np.zeros(10, np.float32)]
 
 # %%
 def by_hand():
@@ -94,7 +97,8 @@ def by_tape():
     W1, b1, W2, b2 = weights
     losses = []
     for rows in batches:
-        loss = autograd.cross_entropy((autograd.Tensor(X[rows]) @ W1 + b1).tanh() @ W2 + b2, Y[rows])
+        loss = autograd.cross_entropy((autograd.Tensor(X[rows]) @ W1 + b1).tanh() @ W2 + b2,
+                                      Y[rows])
         autograd.zero_grad(weights)
         loss.backward()
         autograd.descend(weights, LR)
@@ -106,7 +110,7 @@ def torch_net():
     net = nn.Sequential(nn.Linear(64, 32), nn.Tanh(), nn.Linear(32, 10))
     with torch.no_grad():
         for p, w in zip(net.parameters(), start, strict=True):
-            p.copy_(torch.tensor(w.T))                 # nn.Linear holds its weights on their side
+            p.copy_(torch.tensor(w.T))  # nn.Linear holds its weights on their side
     return net.to(run.device)
 
 
@@ -140,12 +144,14 @@ print("back end:", keras.backend.backend())
 # %%
 def by_keras():
     with keras.device(str(run.device)):
-        model = keras.Sequential([keras.Input((64,)), keras.layers.Dense(32, "tanh"), keras.layers.Dense(10)])
-        model.compile(keras.optimizers.SGD(LR), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+        model = keras.Sequential([keras.Input((64,)), keras.layers.Dense(32, "tanh"),
+                                  keras.layers.Dense(10)])
+        model.compile(keras.optimizers.SGD(LR),
+                      keras.losses.SparseCategoricalCrossentropy(from_logits=True))
         model.set_weights(start)
         losses = []
         for rows in batches:
-            model.reset_metrics()                      # what train_on_batch returns is a mean since the reset
+            model.reset_metrics()  # what train_on_batch returns is a mean since the reset
             losses.append(model.train_on_batch(X[rows], Y[rows]))
     return losses
 
@@ -153,27 +159,32 @@ def by_keras():
 # **Predict first.** Four programs, eighty steps, numbers of 32 bits. Will the four curves agree to one digit, to five, to all?
 
 # %%
-WAYS = {"NumPy by hand": by_hand, "our tape": by_tape, "PyTorch": by_torch, "Keras": by_keras}
+WAYS = {"NumPy by hand": by_hand, "our tape": by_tape, "PyTorch": by_torch,
+        "Keras": by_keras}
 curves = {}
 for way, train in WAYS.items():
     began = time.process_time()
     curves[way] = np.array(train(), dtype=float)
-    print(f"{way:<14} {1000 * (time.process_time() - began) / STEPS:>6.2f} ms of CPU per step")
+    print(f"{way:<14} {1000 * (time.process_time() - began) / STEPS:>6.2f} ms of CPU per "
+          "step")
 
 # %%
 fig, ax = plots.figure("Four programs, one curve", xlabel="step", ylabel="loss (nats)")
-for (way, curve), color, width in zip(curves.items(), (plots.SKY, plots.ORANGE, plots.GREEN, plots.INK),
+for (way, curve), color, width in zip(curves.items(),
+                                      (plots.SKY, plots.ORANGE, plots.GREEN, plots.INK),
                                       (11, 7.5, 4.5, 1.2), strict=True):
     ax.plot(curve, color=color, linewidth=width)
     row = list(curves).index(way)
-    ax.text(0.55, 0.9 - 0.09 * row, way, color=color, fontweight="bold", transform=ax.transAxes)
-plots.show("Four loss curves lie exactly on top of each other and fall from above two to below a half.")
+    ax.text(0.55, 0.9 - 0.09 * row, way, color=color, fontweight="bold",
+            transform=ax.transAxes)
+plots.show("Four loss curves lie exactly on top of each other and fall from above two to "
+           "below a half.")
 
 # %%
 apart = max(np.abs(curve - curves["NumPy by hand"]).max() for curve in curves.values())
 claim("largest difference between the four loss curves", apart, at_most=1e-5)
-claim("and the network learns: the loss falls by", np.mean(curves["PyTorch"][:5] - curves["PyTorch"][-5:]),
-      at_least=1)
+claim("and the network learns: the loss falls by",
+      np.mean(curves["PyTorch"][:5] - curves["PyTorch"][-5:]), at_least=1)
 
 # %% [markdown]
 # They agree to rounding: each framework adds up in its own order.
@@ -202,12 +213,13 @@ claim("and the network learns: the loss falls by", np.mean(curves["PyTorch"][:5]
 class Node:
     op: str
     args: tuple = ()
-    value: object = None                               # the name of an input, the number of a constant
+    value: object = None  # the name of an input, the number of a constant
 
     def __add__(self, other): return Node("add", (self, lift(other)))
     def __mul__(self, other): return Node("mul", (self, lift(other)))
     def __truediv__(self, other): return Node("div", (self, lift(other)))
-    def __bool__(self): raise TypeError("a node has no value yet, so Python cannot decide on it")
+    def __bool__(self):
+        raise TypeError("a node has no value yet, so Python cannot decide on it")
     __radd__, __rmul__ = __add__, __mul__
 
 
@@ -257,7 +269,8 @@ def gradient(root, wrt):
     grads = {root: lift(1)}
     for node in reversed(order(root)):
         if node.args and node in grads:
-            for a, g in zip(node.args, GRAD[node.op](grads[node], node, *node.args), strict=True):
+            for a, g in zip(node.args, GRAD[node.op](grads[node], node, *node.args),
+                            strict=True):
                 grads[a] = grads[a] + g if a in grads else g
     return grads[wrt]
 
@@ -301,10 +314,12 @@ def operations(roots):
 
 
 both = [gelu, slope]
-count = {"as written": operations(both), "constants folded": operations(improve(both, share=False)),
+count = {"as written": operations(both),
+         "constants folded": operations(improve(both, share=False)),
          "folded, then shared": operations(improve(both))}
 plots.bars("Folding and sharing remove work before it begins", count, xlabel="operations")
-plots.show("Three bars, operations of gelu and its slope, as written, folded, and shared: fewer each.")
+plots.show("Three bars, operations of gelu and its slope, as written, folded, and shared: "
+           "fewer each.")
 
 # %%
 def draw(ax, root):
@@ -318,21 +333,28 @@ def draw(ax, root):
             place[node] = ((i + 0.5) / len(row) + 0.06 * (height % 3 - 1), height)
     for node in place:
         for a in node.args:
-            ax.annotate("", place[node], place[a], arrowprops={"arrowstyle": "->", "color": plots.GREY})
+            ax.annotate("", place[node], place[a],
+                        arrowprops={"arrowstyle": "->", "color": plots.GREY})
     colors = {"const": plots.ORANGE, "input": plots.GREEN}
     for node, (across, height) in place.items():
-        text = node.op if node.args else f"{node.value:.3g}" if node.op == "const" else node.value
-        ax.text(across, height, text, ha="center", va="center", fontsize=11, color="white", fontweight="bold",
-                bbox={"boxstyle": "round", "fc": colors.get(node.op, plots.BLUE), "ec": "white"})
+        text = (node.op if node.args else f"{node.value:.3g}" if node.op == "const"
+                else node.value)
+        ax.text(across, height, text, ha="center", va="center", fontsize=11, color="white",
+                fontweight="bold",
+                bbox={"boxstyle": "round", "fc": colors.get(node.op, plots.BLUE),
+                      "ec": "white"})
     ax.set(xlim=(-0.1, 1.1), ylim=(-0.7, max(rows) + 0.7))
     ax.axis("off")
 
-
-fig, axes = plots.panels("The formula as data: operations blue, constants orange, the input green",
-                         ["gelu as written", "folded and shared"], xlabel="", ylabel="", size=(10, 5.6))
+# %%
+fig, axes = plots.panels("The formula as data: "
+                         "operations blue, constants orange, the input green",
+                         ["gelu as written", "folded and shared"], xlabel="", ylabel="",
+                         size=(10, 5.6))
 draw(axes[0], gelu)
 draw(axes[1], improve([gelu])[0])
-plots.show("Two graphs of gelu: as written with several constants, and smaller, after folding and sharing.")
+plots.show("Two graphs of gelu: as written with several constants, and smaller, "
+           "after folding and sharing.")
 
 # %%
 def interpret(roots, x):
@@ -344,16 +366,19 @@ def interpret(roots, x):
     return [values[root] for root in roots]
 
 
-KERNELS = {op: compile(code.format("a[0]", "a[1]"), "<op>", "eval") for op, code in CODE.items()}
+KERNELS = {op: compile(code.format("a[0]", "a[1]"), "<op>", "eval")
+           for op, code in CODE.items()}
 
 
 def fuse(roots):
-    """One Python function for the whole graph; what is used once is written where it is used."""
+    """One Python function for the whole graph;
+    what is used once is written where it is used."""
     nodes, lines = order(*roots), ["def program(x):"]
     uses = [a for node in nodes for a in node.args] + list(roots)
     text = {}
     for i, node in enumerate(nodes):
-        text[node] = CODE[node.op].format(*(text[a] for a in node.args)) if node.args else str(node.value)
+        text[node] = (CODE[node.op].format(*(text[a] for a in node.args)) if node.args
+                      else str(node.value))
         if node.args and uses.count(node) > 1:
             lines.append(f"    t{i} = {text[node]}")
             text[node] = f"t{i}"
@@ -372,9 +397,14 @@ tape = torch.tensor(values, requires_grad=True)
 theirs = F.gelu(tape, approximate="tanh")
 theirs.sum().backward()
 ours = program(values)
-claim("the compiled gelu is PyTorch's", np.abs(ours[0] - theirs.detach().numpy()).max(), at_most=1e-10)
-claim("the gradient that we compiled is PyTorch's", np.abs(ours[1] - tape.grad.numpy()).max(), at_most=1e-10)
-claim("share of the operations that is left", count["folded, then shared"] / count["as written"], at_most=0.7)
+
+# %%
+claim("the compiled gelu is PyTorch's",
+      np.abs(ours[0] - theirs.detach().numpy()).max(), at_most=1e-10)
+claim("the gradient that we compiled is PyTorch's",
+      np.abs(ours[1] - tape.grad.numpy()).max(), at_most=1e-10)
+claim("share of the operations that is left",
+      count["folded, then shared"] / count["as written"], at_most=0.7)
 
 # %%
 def cost(function, values, repeats):
@@ -383,9 +413,10 @@ def cost(function, values, repeats):
         function(values)
     return 1e6 * (time.process_time() - began) / repeats
 
-
+# %%
 for size in (10, 1000, 20_000):
-    slow, fast = [cost(f, rng.normal(size=size), 150) for f in (lambda v: interpret(both, v), program)]
+    slow, fast = [cost(f, rng.normal(size=size), 150)
+                  for f in (lambda v: interpret(both, v), program)]
     print(f"{size:>6} numbers: node by node {slow:6.0f} µs, compiled {fast:6.0f} µs")
 
 # %% [markdown]
@@ -452,10 +483,10 @@ def on_tape(length):
     return recorded(y.grad_fn), x.grad[0].item()
 
 
-claim("a longer vector makes a longer graph: more operations on the tape", on_tape(1000)[0] - on_tape(1)[0],
-      at_least=5)
-claim("the gradient is 1/2 to the number of halvings: 11 for 1000", abs(on_tape(1000)[1] - 2**-11),
-      at_most=1e-9)
+claim("a longer vector makes a longer graph: more operations on the tape",
+      on_tape(1000)[0] - on_tape(1)[0], at_least=5)
+claim("the gradient is 1/2 to the number of halvings: 11 for 1000",
+      abs(on_tape(1000)[1] - 2**-11), at_most=1e-9)
 try:
     if Node("input", value="x"):
         refused = 0
@@ -511,11 +542,15 @@ print(graphs[0].code.strip())
 unbroken, results = captured(plain, ones)
 broken, decided = captured(deciding, ones)
 sizes, _ = captured(plain, ones, ones, torch.ones(6, device=run.device))
+
+# %%
 claim("a plain formula is captured in one graph", len(unbroken), at_least=1, at_most=1)
 claim("an `if` on a value breaks it in two", len(broken), at_least=2, at_most=2)
-claim("another shape means another graph (here with dynamic=False)", len(sizes), at_least=2, at_most=2)
+claim("another shape means another graph (here with dynamic=False)",
+      len(sizes), at_least=2, at_most=2)
 claim("the results are eager's", max(abs((results[0] - plain(ones)).item()),
-                                     abs((decided[0] - deciding(ones)).item())), at_most=1e-6)
+                                     abs((decided[0] - deciding(ones)).item())),
+      at_most=1e-6)
 
 # %% [markdown]
 # The default back end, **inductor**, writes C++ for a CPU and Triton for a GPU. It needs a C++ compiler, which may be missing, so this lecture does not call it.
@@ -528,9 +563,10 @@ exported = torch.export.export(net, (x_all[:64],))
 torch.export.save(exported, file := io.BytesIO())
 file.seek(0)
 again = torch.export.load(file).module()
-print(*[f"{node.op:<14} {node.name:<12} {node.args}" for node in exported.graph.nodes], sep="\n")
-claim("the saved program gives the same logits", (again(x_all[:64]) - net(x_all[:64])).abs().max().item(),
-      at_most=1e-5)
+print(*[f"{node.op:<14} {node.name:<12} {node.args}" for node in exported.graph.nodes],
+      sep="\n")
+claim("the saved program gives the same logits",
+      (again(x_all[:64]) - net(x_all[:64])).abs().max().item(), at_most=1e-5)
 
 # %% [markdown]
 # ## 5 · Twenty years on one line
@@ -548,19 +584,25 @@ claim("the saved program gives the same logits", (again(x_all[:64]) - net(x_all[
 # Dates are first public releases, or years of publication; sources differ by months.
 
 # %%
-HISTORY = [(2002, "Torch", "layers"), (2007, "Theano begun", "static"), (2010, "Theano published", "static"),
-           (2013, "Caffe", "layers"), (2015, "Keras", "layers"), (2015, "Chainer", "dynamic"),
-           (2015, "TensorFlow", "static"), (2016.7, "PyTorch", "dynamic"), (2019, "TensorFlow 2", "both"),
+HISTORY = [(2002, "Torch", "layers"), (2007, "Theano begun", "static"),
+           (2010, "Theano published", "static"),
+           (2013, "Caffe", "layers"), (2015, "Keras", "layers"),
+           (2015, "Chainer", "dynamic"),
+           (2015, "TensorFlow", "static"), (2016.7, "PyTorch", "dynamic"),
+           (2019, "TensorFlow 2", "both"),
            (2023, "torch.compile", "both"), (2023, "Keras 3", "layers")]
-KIND = {"layers": plots.GREY, "static": plots.RED, "dynamic": plots.BLUE, "both": plots.GREEN}
+KIND = {"layers": plots.GREY, "static": plots.RED, "dynamic": plots.BLUE,
+        "both": plots.GREEN}
 
 # %%
-fig, ax = plots.figure("Static, then dynamic, then both", xlabel="year", ylabel="", size=(9.5, 4.2))
+fig, ax = plots.figure("Static, then dynamic, then both", xlabel="year", ylabel="",
+                       size=(9.5, 4.2))
 for row, (year, label, kind) in enumerate(HISTORY):
     ax.plot(year, -row, "o", color=KIND[kind], markersize=9)
     plots.name(ax, year, -row, f"{label} ({kind})", KIND[kind], dx=10)
 ax.set(xlim=(2001, 2029), yticks=[])
-plots.show("Timeline from Torch in 2002, Theano, Caffe, TensorFlow, Keras, PyTorch to Keras 3 in 2023.")
+plots.show("Timeline from Torch in 2002, Theano, Caffe, TensorFlow, Keras, "
+           "PyTorch to Keras 3 in 2023.")
 
 # %% [markdown]
 # ## 6 · Number formats, and where the time goes
@@ -584,7 +626,8 @@ plots.show("Timeline from Torch in 2002, Theano, Caffe, TensorFlow, Keras, PyTor
 # %%
 N = 10_000
 sums = {}
-for name, dtype in {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}.items():
+for name, dtype in {"float32": torch.float32, "float16": torch.float16,
+                    "bfloat16": torch.bfloat16}.items():
     total, small = torch.zeros((), dtype=dtype), torch.tensor(0.001, dtype=dtype)
     trail = []
     for _ in range(N):
@@ -592,13 +635,17 @@ for name, dtype in {"float32": torch.float32, "float16": torch.float16, "bfloat1
         trail.append(total)
     sums[name] = torch.stack(trail).double().numpy()
 
-fig, ax = plots.figure("A small update is lost when the number is large", xlabel="updates of 0.001",
-                       ylabel="sum")
-for (name, trail), color in zip(sums.items(), (plots.BLUE, plots.ORANGE, plots.RED), strict=True):
+# %%
+fig, ax = plots.figure("A small update is lost when the number is large",
+                       xlabel="updates of 0.001", ylabel="sum")
+for (name, trail), color in zip(sums.items(), (plots.BLUE, plots.ORANGE, plots.RED),
+                                strict=True):
     ax.plot(trail, color=color)
     plots.name(ax, 0.72 * N, trail[int(0.72 * N)], name, color, dy=12, dx=-60)
-plots.show("Sums of ten thousand small numbers: float32 reaches 10, float16 stops near 4, bfloat16 near 0.5.")
+plots.show("Sums of ten thousand small numbers: "
+           "float32 reaches 10, float16 stops near 4, bfloat16 near 0.5.")
 
+# %%
 claim("float32 is right to a thousandth", abs(sums["float32"][-1] / 10 - 1), at_most=1e-3)
 claim("float16 stops short of half", sums["float16"][-1], at_most=5)
 claim("bfloat16 stops below one", sums["bfloat16"][-1], at_most=1)
@@ -621,7 +668,8 @@ claim("relative error of the logits", off, at_least=1e-5, at_most=0.05)
 # `DataLoader` pays where a row is costly to make, such as a picture read from disk: its workers do that beside the training.
 
 # %%
-loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(torch.tensor(X), torch.tensor(Y)), 64)
+dataset = torch.utils.data.TensorDataset(torch.tensor(X), torch.tensor(Y))
+loader = torch.utils.data.DataLoader(dataset, 64)
 
 
 def in_memory():
@@ -646,7 +694,8 @@ def epoch(batches, net, optimizer):
             optimizer.step()
 
 # %%
-PARTS = {"load": plots.RED, "forward": plots.BLUE, "backward": plots.SKY, "step": plots.GREEN}
+PARTS = {"load": plots.RED, "forward": plots.BLUE, "backward": plots.SKY,
+         "step": plots.GREEN}
 spent = {}
 for way, feed in (("DataLoader", lambda: loader), ("in memory", in_memory)):
     net = torch_net()
@@ -654,18 +703,20 @@ for way, feed in (("DataLoader", lambda: loader), ("in memory", in_memory)):
     epoch(feed(), net, optimizer)                      # the first one pays for the start
     with profile(activities=[ProfilerActivity.CPU]) as seen:
         epoch(feed(), net, optimizer)
-    spent[way] = {e.key: e.cpu_time_total / 1000 for e in seen.key_averages() if e.key in PARTS}
+    spent[way] = {e.key: e.cpu_time_total / 1000 for e in seen.key_averages()
+                  if e.key in PARTS}
 
-fig, ax = plots.figure("With a small network, loading row by row costs most", xlabel="ms an epoch, profiled",
-                       ylabel="", size=(8.5, 3.4))
+fig, ax = plots.figure("With a small network, loading row by row costs most",
+                       xlabel="ms an epoch, profiled", ylabel="", size=(8.5, 3.4))
 left = dict.fromkeys(spent, 0.0)
 for part, color in PARTS.items():
-    ax.barh(list(spent), [spent[way][part] for way in spent], left=list(left.values()), color=color,
-            height=0.45)
-    plots.name(ax, left["DataLoader"] + spent["DataLoader"][part] / 2, 0.4, part, color, dx=-12,
-               dy=15 if part == "step" else 0)
+    ax.barh(list(spent), [spent[way][part] for way in spent], left=list(left.values()),
+            color=color, height=0.45)
+    plots.name(ax, left["DataLoader"] + spent["DataLoader"][part] / 2, 0.4, part, color,
+               dx=-12, dy=15 if part == "step" else 0)
     left = {way: left[way] + spent[way][part] for way in spent}
-plots.show("Stacked bars: loading is the largest part of the DataLoader's epoch; in memory it is small.")
+plots.show("Stacked bars: loading is the largest part of the DataLoader's epoch; "
+           "in memory it is small.")
 
 # %% [markdown]
 # ## 7 · Two processes that train one network
@@ -688,9 +739,11 @@ plots.show("Stacked bars: loading is the largest part of the DataLoader's epoch;
 
 # %%
 print(inspect.getsource(parallel.average_gradients))
-some = [torch.tensor(rows[:61]) for rows in batches[:20]]  # 61: the two shares are 31 and 30
+# 61: the two shares are 31 and 30
+some = [torch.tensor(rows[:61]) for rows in batches[:20]]
 net = torch_net().cpu()
-one = parallel.descend(copy.deepcopy(net), torch.tensor(X), torch.tensor(Y), some, LR).state_dict()
+one = parallel.descend(copy.deepcopy(net), torch.tensor(X), torch.tensor(Y), some,
+                       LR).state_dict()
 two = parallel.train(net, torch.tensor(X), torch.tensor(Y), some, LR, world=2)
 
 # %%
@@ -699,7 +752,8 @@ def distance(a, b):
 
 
 claim("two processes end with the same weights", distance(*two), at_most=1e-7)
-claim("and these are one process's, with the whole batch", distance(one, two[0]), at_most=1e-5)
+claim("and these are one process's, with the whole batch",
+      distance(one, two[0]), at_most=1e-5)
 claim("which had moved from the start", distance(one, net.state_dict()), at_least=0.01)
 
 # %% [markdown]

@@ -34,7 +34,8 @@ from utils import concept_map, data, plots, runtime
 from utils.claims import claim
 from utils.scratch.factorization import FactorizationMachine, WideAndDeep, fit_clicks
 
-run = runtime.setup(PROFILE, SEED, DEVICE, BUDGET, threads=1)  # matrices this small: a second thread only waits
+# matrices this small: a second thread only waits
+run = runtime.setup(PROFILE, SEED, DEVICE, BUDGET, threads=1)
 rng = np.random.default_rng(SEED)
 
 # %%
@@ -60,7 +61,8 @@ concept_map.show("18")
 # Wrong answer to expect: "wide & deep wins, it is the deepest". Ask which of the rungs can multiply a user by an ad.
 
 # %%
-log, world = data.load("ads", rows=run.pick(lecture=200_000, full=1_000_000), seed=SEED), data.ad_world()
+log = data.load("ads", rows=run.pick(lecture=200_000, full=1_000_000), seed=SEED)
+world = data.ad_world()
 past, future = log[log.features["day"] < 10], log[log.features["day"] >= 10]
 ATTRIBUTES = ["age", "gender", "category", "site", "position", "device", "hour"]
 IDS = [*ATTRIBUTES, "user", "ad", "context"]
@@ -70,7 +72,8 @@ SIZES = {name: log.sizes[name] for name in IDS}
 
 
 class Logistic:
-    """Lecture 01, with scikit-learn, on one-hot columns. C is one over the strength of L2."""
+    """Lecture 01, with scikit-learn, on one-hot columns.
+    C is one over the strength of L2."""
 
     def __init__(self, columns, C):
         self.columns, self.model = columns, LogisticRegression(C=C, max_iter=200)
@@ -85,10 +88,12 @@ class Logistic:
 
 # %%
 class Boosting:
-    """Lecture 03: trees on the attributes, and on each id's click rate, encoded out of fold."""
+    """Lecture 03: trees on the attributes, and on each id's click rate,
+    encoded out of fold."""
 
     def __init__(self, max_iter=150, max_leaf_nodes=31):
-        self.model = HistGradientBoostingClassifier(max_iter=max_iter, max_leaf_nodes=max_leaf_nodes,
+        self.model = HistGradientBoostingClassifier(max_iter=max_iter,
+                                                    max_leaf_nodes=max_leaf_nodes,
                                                     min_samples_leaf=100, random_state=SEED)
 
     def table(self, ids, log):
@@ -101,11 +106,13 @@ class Boosting:
         self.encoder = TargetEncoder(cv=StratifiedKFold(5, shuffle=True, random_state=SEED))
         encoded = self.encoder.fit_transform(self.ids(log), log.click)
         self.model.fit(self.table(encoded, log), log.click)
-        self.parameters = 2 * self.model.max_leaf_nodes * self.model.n_iter_  # at most: leaves and cuts
+        # at most: leaves and cuts
+        self.parameters = 2 * self.model.max_leaf_nodes * self.model.n_iter_
         return self
 
     def probability(self, log):
-        return self.model.predict_proba(self.table(self.encoder.transform(self.ids(log)), log))[:, 1]
+        rates = self.encoder.transform(self.ids(log))
+        return self.model.predict_proba(self.table(rates, log))[:, 1]
 
 # %% [markdown]
 # The three networks share one loop, lecture 08's `fit_clicks`.
@@ -118,13 +125,15 @@ class Boosting:
 class Mixture(FactorizationMachine):
     def __init__(self, sizes):
         super().__init__(sizes)
-        self.at = [list(sizes).index(name) for name in ("age", "gender", "category", "site", "hour")]
+        self.at = [list(sizes).index(name)
+                   for name in ("age", "gender", "category", "site", "hour")]
         self.experts = nn.Parameter(0.1 * torch.randn(12 * 8, 2))
         self.gate = nn.Parameter(0.1 * torch.randn(5 * 24, 2))
 
     def forward(self, x):                              # ids (n, columns) -> logits (n,)
         age, gender, category, site, hour = (x[:, i] for i in self.at)
-        weight = (3 * self.gate[24 * site + hour]).softmax(1)  # 3: tables learn thrice as fast as vectors
+        # 3: tables learn thrice as fast as vectors
+        weight = (3 * self.gate[24 * site + hour]).softmax(1)
         opinion = 3 * self.experts[8 * (2 * age + gender) + category]
         return super().forward(x) + (weight * opinion).sum(1)
 
@@ -151,13 +160,15 @@ RUNGS = {
     "pairs": lambda: Logistic(PAIRS, 1.0),
     "boosting": Boosting,
     "factorization": lambda: Network(lambda: FactorizationMachine(SIZES), epochs=5),
-    "wide & deep": lambda: Network(lambda: WideAndDeep(SIZES, crosses=CROSSES, hidden=(64,)),
+    "wide & deep": lambda: Network(lambda: WideAndDeep(SIZES, crosses=CROSSES,
+                                                       hidden=(64,)),
                                    epochs=6, lr=0.01),
     "mixture": lambda: Network(lambda: Mixture(SIZES), epochs=6),
 }
 
 # %%
-PALETTE = [plots.GREY, plots.SKY, plots.BLUE, plots.INK, plots.GREEN, plots.ORANGE, plots.PURPLE, plots.RED]
+PALETTE = [plots.GREY, plots.SKY, plots.BLUE, plots.INK, plots.GREEN, plots.ORANGE,
+           plots.PURPLE, plots.RED]
 COLOR = dict(zip(RUNGS, PALETTE, strict=True))
 models = {name: make().fit(past) for name, make in RUNGS.items()}
 p = {"base rate": np.full(len(future), past.click.mean())}
@@ -175,27 +186,34 @@ share = {name: 100 * future.share_of_gap(guess) for name, guess in p.items()}
 
 # %%
 def tenths(guess, log):
-    """Predicted and observed click rate in each tenth of the rows, by prediction: two times (10,)."""
+    """Predicted and observed click rate in each tenth of the rows, by prediction:
+    two times (10,)."""
     parts = np.array_split(np.argsort(guess, kind="stable"), 10)
     return np.array([[guess[rows].mean(), log.click[rows].mean()] for rows in parts]).T
 
 
-print(f"{'model':15}{'share':>8}{'AUC':>8}{'total':>8}{'tenths':>9}{'cost':>10}{'numbers':>9}")
+print(f"{'model':15}{'share':>8}{'AUC':>8}{'total':>8}{'tenths':>9}"
+      f"{'cost':>10}{'numbers':>9}")
 for name, guess in p.items():
     cost, numbers = 0.0, 1
     if name in models:
         begin = time.process_time()
         models[name].probability(future)
-        cost, numbers = 1e6 * (time.process_time() - begin) / len(future), models[name].parameters
+        cost = 1e6 * (time.process_time() - begin) / len(future)
+        numbers = models[name].parameters
     line = f"{name:15}{share[name]:6.1f} %{roc_auc_score(future.click, guess):8.3f}"
     off = 100 * abs(np.subtract(*tenths(guess, future))).mean()
     line += f"{guess.sum() / future.click.sum():8.2f}{off:6.2f} pp"
     print(line + f"{cost:7.2f} µs{numbers:9,}")
 
-fig, axes = plots.panels("Whoever sees the pair of user and ad makes the big step; all are nearly calibrated",
+# %%
+fig, axes = plots.panels("Whoever sees the pair of user and ad makes the big step; "
+                         "all are nearly calibrated",
                          ["eight models", "clicked against predicted, by tenths"],
-                         xlabel="share of the gap on later days (%)", ylabel="", size=(10.5, 3.9))
-axes[0].barh(list(models), [share[name] for name in models], color=list(COLOR.values()), height=0.6)
+                         xlabel="share of the gap on later days (%)", ylabel="",
+                         size=(10.5, 3.9))
+axes[0].barh(list(models), [share[name] for name in models], color=list(COLOR.values()),
+             height=0.6)
 for row, name in enumerate(models):
     plots.name(axes[0], share[name], row, f"{share[name]:.0f} %", plots.INK)
 axes[0].set(xlim=(0, 95), ylim=(7.6, -0.6))
@@ -212,15 +230,16 @@ plots.show("Bars: attributes lowest, then ids, boosting, crosses; pairs and netw
 claim("ids add to attributes", share["ids"] - share["attributes"], at_least=8)
 claim("crosses, told by hand, add to ids", share["crosses"] - share["ids"], at_least=5)
 claim("user × ad, told by hand, adds more", share["pairs"] - share["crosses"], at_least=5)
-claim("a factorization machine is ahead of boosting", share["factorization"] - share["boosting"], at_least=8)
+claim("a factorization machine is ahead of boosting",
+      share["factorization"] - share["boosting"], at_least=8)
 
 # %%
-claim("but not of the logistic regression on pairs", share["factorization"] - share["pairs"],
-      at_least=-7, at_most=7)
-claim("a deep part in place of products is no sure step up", share["wide & deep"] - share["factorization"],
-      at_most=10)
-claim("the mixture is ahead of the factorization machine", share["mixture"] - share["factorization"],
-      at_least=2)
+claim("but not of the logistic regression on pairs",
+      share["factorization"] - share["pairs"], at_least=-7, at_most=7)
+claim("a deep part in place of products is no sure step up",
+      share["wide & deep"] - share["factorization"], at_most=10)
+claim("the mixture is ahead of the factorization machine",
+      share["mixture"] - share["factorization"], at_least=2)
 claim("attributes rank poorly, and are calibrated in total all the same",
       abs(p["attributes"].sum() / future.click.sum() - 1), at_most=0.12)
 
@@ -253,23 +272,27 @@ R, A = run.pick(lecture=4000, full=20_000), 50
 rows = rng.choice(len(future), R, replace=False)
 visits = {name: np.repeat(column[rows], A) for name, column in future.features.items()}
 visits["ad"] = np.tile(np.arange(A), R)                # each visitor with each ad
-visits |= {"advertiser": world.advertiser[visits["ad"]], "category": world.category[visits["ad"]]}
+visits |= {"advertiser": world.advertiser[visits["ad"]],
+           "category": world.category[visits["ad"]]}
 truth = world.probability(visits)
-pairs = data.AdLog({name: c.astype(np.int32) for name, c in visits.items()}, np.zeros(R * A, int), truth)
+pairs = data.AdLog({name: c.astype(np.int32) for name, c in visits.items()},
+                   np.zeros(R * A, int), truth)
 truth = truth.reshape(R, A)
 pctr = {name: model.probability(pairs).reshape(R, A) for name, model in models.items()}
 bid = np.exp(0.5 * rng.normal(size=16))[world.advertiser]  # (50,) for a click
 
 
 def earned(score):
-    """True expected income of a thousand impressions, if each visitor sees the ad of the largest score."""
+    """True expected income of a thousand impressions,
+    if each visitor sees the ad of the largest score."""
     ad = score.argmax(1)
     return 1000 * (bid[ad] * truth[np.arange(len(ad)), ad]).mean()
 
 
 rate = np.array([past.click[past.features["ad"] == ad].mean() for ad in range(A)])
 by = {"any ad": 1000 * (bid * truth).mean(), "bid alone": earned(np.tile(bid, (R, 1))),
-      "true pCTR alone": earned(truth), "bid × ad's click rate": earned(np.tile(bid * rate, (R, 1)))}
+      "true pCTR alone": earned(truth),
+      "bid × ad's click rate": earned(np.tile(bid * rate, (R, 1)))}
 by |= {f"bid × pCTR: {name}": earned(bid * guess) for name, guess in pctr.items()}
 most = earned(bid * truth)
 
@@ -278,17 +301,22 @@ plots.bars("Money follows what a model knows about the pair of visitor and ad",
            {name: 100 * money / most for name, money in by.items()}, unit=" %",
            xlabel="income, as a share of what the truth would earn (%)",
            colors={name: plots.ORANGE if "pCTR:" in name else plots.GREY for name in by})
-plots.show("Bars: any ad and bid alone are lowest, ids and crosses between; pairs and networks far ahead.")
+plots.show("Bars: any ad and bid alone are lowest, ids and crosses between; "
+           "pairs and networks far ahead.")
 
 # %%
-claim("bid × true pCTR earns more than the true pCTR alone", most / earned(truth), at_least=1.05)
+claim("bid × true pCTR earns more than the true pCTR alone",
+      most / earned(truth), at_least=1.05)
 claim("and far more than bids alone", most / by["bid alone"], at_least=1.4)
 claim("logistic regression on ids: as much as one click rate an ad, no more",
       by["bid × pCTR: ids"] / by["bid × ad's click rate"], at_least=0.85, at_most=1.15)
 claim("on pairs: as a share of the factorization machine's income",
-      by["bid × pCTR: pairs"] / by["bid × pCTR: factorization"], at_least=0.85, at_most=1.15)
-claim("the mixture, as a share of what the truth earns", by["bid × pCTR: mixture"] / most, at_least=0.7)
-claim("the mixture, over the crosses", by["bid × pCTR: mixture"] / by["bid × pCTR: crosses"], at_least=1.1)
+      by["bid × pCTR: pairs"] / by["bid × pCTR: factorization"], at_least=0.85,
+      at_most=1.15)
+claim("the mixture, as a share of what the truth earns",
+      by["bid × pCTR: mixture"] / most, at_least=0.7)
+claim("the mixture, over the crosses",
+      by["bid × pCTR: mixture"] / by["bid × pCTR: crosses"], at_least=1.1)
 
 # %% [markdown]
 # The last step down from truth is shorter in money than in log-loss: two good ads are nearly worth the same, and the ranking only needs the top.
@@ -316,21 +344,27 @@ winners = {name: model.probability(pairs).reshape(R, A) for name, model in three
 winners["mixture"] = pctr["mixture"]
 curse = {name: [promise(guess, k) for k in competing] for name, guess in winners.items()}
 
-fig, ax = plots.figure("The winner's curse: calibrated on the log is not calibrated on the winners",
-                       xlabel="ads that compete (log scale)", ylabel="predicted ÷ true, winners",
-                       size=(8, 3.9))
-for (name, ratio), color in zip(curse.items(), [plots.ORANGE, plots.INK, plots.BLUE, plots.RED], strict=True):
+fig, ax = plots.figure("The winner's curse: calibrated on the log is not calibrated on the "
+                       "winners",
+                       xlabel="ads that compete (log scale)",
+                       ylabel="predicted ÷ true, winners", size=(8, 3.9))
+for (name, ratio), color in zip(curse.items(),
+                                [plots.ORANGE, plots.INK, plots.BLUE, plots.RED],
+                                strict=True):
     ax.plot(competing, ratio, "o-", color=color)
-    plots.name(ax, 50, ratio[-1], name, color, dy=7 * (name == "fitting L2") - 6 * (name == "mixture"))
+    plots.name(ax, 50, ratio[-1], name, color,
+               dy=7 * (name == "fitting L2") - 6 * (name == "mixture"))
 ax.axhline(1, color=plots.INK, linewidth=0.8)
 ax.set(xscale="log", xticks=competing, xticklabels=competing)
 ax.minorticks_off()
-plots.show("Predicted over true among winners: near 1 with one ad; with 50 about 2, near 1, or below.")
+plots.show("Predicted over true among winners: near 1 with one ad; "
+           "with 50 about 2, near 1, or below.")
 
 # %%
 claim("on the log, all three are calibrated in total: largest distance from 1",
       np.abs(np.subtract(total, 1)).max(), at_most=0.12)
-claim("too little L2: with 50 ads, the winners are overrated", curse["too little L2"][-1], at_least=1.2)
+claim("too little L2: with 50 ads, the winners are overrated",
+      curse["too little L2"][-1], at_least=1.2)
 claim("too much L2: they are underrated", curse["too much L2"][-1], at_most=0.92)
 claim("the mixture's are about right", curse["mixture"][-1], at_least=0.85, at_most=1.15)
 
@@ -364,14 +398,15 @@ claim("the mixture's are about right", curse["mixture"][-1], at_least=0.85, at_m
 
 # %%
 def auction(bids, guess):
-    """Scores of bids (A,) or (R, A) and pCTR (R, A) -> winner (R,), second price a click (R,)."""
+    """Scores of bids (A,) or (R, A) and pCTR (R, A)
+    -> winner (R,), second price a click (R,)."""
     score = bids * guess
     second, _ = np.sort(score, axis=1)[:, -2:].T       # the second largest, the largest
     winner = score.argmax(1)
     return winner, second / guess[np.arange(len(score)), winner]
 
 
-guess, value = pctr["mixture"], bid                    # everybody bids the true value of a click, but one
+guess, value = pctr["mixture"], bid  # everybody bids the true value of a click, but one
 ME = auction(bid, guess)[0]
 ME = np.bincount(ME, minlength=A).argmax()             # the ad that wins most often
 factors = np.arange(0.3, 2.01, 0.05)
@@ -386,22 +421,29 @@ for f in factors:
 gain = {kind: np.array(rows) for kind, rows in gain.items()}
 honest = gain["second"][np.abs(factors - 1).argmin()]
 
-fig, ax = plots.figure("Second price rewards the truth, first price rewards shading", size=(8, 3.9),
-                       xlabel="bid, as a multiple of the value", ylabel="gain of a thousand visits")
+# %%
+fig, ax = plots.figure("Second price rewards the truth, first price rewards shading",
+                       size=(8, 3.9),
+                       xlabel="bid, as a multiple of the value",
+                       ylabel="gain of a thousand visits")
 for (kind, rows), color in zip(gain.items(), [plots.RED, plots.BLUE], strict=True):
     ax.plot(factors, 1000 * rows.mean(1), color=color)
     at = 14 if kind == "first" else 28
-    plots.name(ax, factors[at], 1000 * rows.mean(1)[at], f"{kind} price", color, dx=10, dy=12)
+    plots.name(ax, factors[at], 1000 * rows.mean(1)[at], f"{kind} price", color, dx=10,
+               dy=12)
 ax.axvline(1, color=plots.INK, linewidth=0.8)
 ax.set_ylim(bottom=-0.5 * 1000 * honest.mean())
-plots.show("The second-price gain has its top at 1; the first-price gain is zero there and highest below 1.")
+plots.show("The second-price gain has its top at 1; "
+           "the first-price gain is zero there and highest below 1.")
 
 # %%
-claim("second price: largest gain over the truth, any visit, any factor", (gain["second"] - honest).max(),
-      at_most=1e-12)
-claim("and bids off by half cost something", 1 - gain["second"][4].mean() / honest.mean(), at_least=0.02)
+claim("second price: largest gain over the truth, any visit, any factor",
+      (gain["second"] - honest).max(), at_most=1e-12)
+claim("and bids off by half cost something",
+      1 - gain["second"][4].mean() / honest.mean(), at_least=0.02)
 first = gain["first"].mean(1)
-claim("first price: the truth gains nothing", abs(first[np.abs(factors - 1).argmin()]), at_most=1e-12)
+claim("first price: the truth gains nothing",
+      abs(first[np.abs(factors - 1).argmin()]), at_most=1e-12)
 claim("first price: the best bid is below the value", factors[first.argmax()], at_most=0.95)
 
 # %% [markdown]
@@ -417,13 +459,15 @@ winner, price = auction(bid, guess)
 visitor = np.exp(rng.normal(size=(R, 1)))              # a factor for each visitor, wild
 ad = np.exp(0.2 * rng.normal(size=A))                  # a factor for each ad, mild
 for_visitor, for_ad = auction(bid, visitor * guess), auction(bid, ad * guess)
-claim("a factor for each visitor: no winner changes", (for_visitor[0] != winner).sum(), at_most=0)
+claim("a factor for each visitor: no winner changes",
+      (for_visitor[0] != winner).sum(), at_most=0)
 claim("and no price", np.abs(for_visitor[1] / price - 1).max(), at_most=1e-9)
 
 # %%
-claim("a mild factor for each ad: share of visits with another winner", (for_ad[0] != winner).mean(),
-      at_least=0.05)
-claim("and income falls, as a share", 1 - earned(bid * ad * guess) / earned(bid * guess), at_least=0.003)
+claim("a mild factor for each ad: share of visits with another winner",
+      (for_ad[0] != winner).mean(), at_least=0.05)
+claim("and income falls, as a share",
+      1 - earned(bid * ad * guess) / earned(bid * guess), at_least=0.003)
 
 # %% [markdown]
 # ## 4 · Let new ads in
@@ -452,7 +496,7 @@ claim("and income falls, as a share", 1 - earned(bid * ad * guess) / earned(bid 
 NEW = np.arange(1, A, 2)
 OLD = np.setdiff1d(np.arange(A), NEW)
 machine = models["factorization"].model
-known = np.c_[machine.effects("ad"), machine.table("ad")]          # (50, 9): weight and vector
+known = np.c_[machine.effects("ad"), machine.table("ad")]  # (50, 9): weight and vector
 prior = known[OLD].mean(0), np.linalg.inv(np.cov(known[OLD].T))    # mean, and precision
 
 blank, at = deepcopy(machine), list(SIZES).index("ad")
@@ -469,12 +513,15 @@ claim("rest and nine numbers are the factorization machine's logit: largest diff
 
 # %%
 def serve(policy, seed, batches=80, size=250):
-    """Income so far, less that of knowing all ads: (batches,). And the share of visits to newcomers."""
-    luck = np.random.default_rng([SEED, seed])           # the same visitors and luck for each policy
+    """Income so far, less that of knowing all ads: (batches,).
+    And the share of visits to newcomers."""
+    luck = np.random.default_rng([SEED, seed])  # the same visitors and luck for each policy
     mean, precision = np.tile(prior[0], (len(NEW), 1)), np.tile(prior[1], (len(NEW), 1, 1))
     gained, new = [], 0
     for _ in range(batches):
-        i, noise, dice = luck.integers(R, size=size), luck.normal(size=(size, len(NEW), 9)), luck.random(size)
+        i = luck.integers(R, size=size)
+        noise = luck.normal(size=(size, len(NEW), 9))
+        dice = luck.random(size)
         row = mean                                       # (25, 9), or a draw for each visit
         if policy == "Thompson":
             root = np.linalg.inv(np.linalg.cholesky(precision))
@@ -488,35 +535,47 @@ def serve(policy, seed, batches=80, size=250):
             mean, precision = posterior(mean, precision, i, ad, dice < truth[i, ad])
     return np.cumsum(gained), new
 
-
+# %%
 def posterior(mean, precision, i, ad, click, steps=4):
-    """Newton's method for each newcomer: prior times the batch's likelihood, then the curvature."""
+    """Newton's method for each newcomer:
+    prior times the batch's likelihood, then the curvature."""
     own, x, m = (ad[:, None] == NEW).astype(float), z[i, ad], mean
     for _ in range(steps):
         q = expit(rest[i, ad][:, None] + x @ m.T)        # (n, 25)
         H = precision + np.einsum("na,ni,nj->aij", own * q * (1 - q), x, x)
-        slope = (own * (click[:, None] - q)).T @ x - np.einsum("aij,aj->ai", precision, m - mean)
+        slope = ((own * (click[:, None] - q)).T @ x
+                 - np.einsum("aij,aj->ai", precision, m - mean))
         m = m + np.linalg.solve(H, slope[..., None])[..., 0]
     return m, H
 
 # %%
 RUNS = run.pick(lecture=6, full=40)
-served = {policy: [serve(policy, seed) for seed in range(RUNS)] for policy in ("fixed", "greedy", "Thompson")}
-gained = {policy: np.array([income for income, _ in runs]) for policy, runs in served.items()}
+served = {policy: [serve(policy, seed) for seed in range(RUNS)]
+          for policy in ("fixed", "greedy", "Thompson")}
+gained = {policy: np.array([income for income, _ in runs])
+          for policy, runs in served.items()}
 newcomers = {policy: np.mean([new for _, new in runs]) for policy, runs in served.items()}
 
-fig, ax = plots.figure("Greedy hardly meets the newcomers; Thompson pays early and loses less later",
-                       xlabel="visits", ylabel="income, less that of full knowledge", size=(8, 3.9))
+# %%
+fig, ax = plots.figure("Greedy hardly meets the newcomers; "
+                       "Thompson pays early and loses less later",
+                       xlabel="visits", ylabel="income, less that of full knowledge",
+                       size=(8, 3.9))
 visit = 250 * np.arange(1, 81)
-for policy, color in (("fixed", plots.GREY), ("Thompson", plots.BLUE), ("greedy", plots.ORANGE)):
-    ax.fill_between(visit, *np.quantile(gained[policy], [0, 1], axis=0), color=color, alpha=0.15)
-    ax.plot(visit, gained[policy].mean(0), color=color, linestyle=":" if policy == "greedy" else "-")
+for policy, color in (("fixed", plots.GREY), ("Thompson", plots.BLUE),
+                      ("greedy", plots.ORANGE)):
+    ax.fill_between(visit, *np.quantile(gained[policy], [0, 1], axis=0), color=color,
+                    alpha=0.15)
+    ax.plot(visit, gained[policy].mean(0), color=color,
+            linestyle=":" if policy == "greedy" else "-")
     dy = {"fixed": -7, "greedy": 7, "Thompson": 0}[policy]
     plots.name(ax, visit[-1], gained[policy][:, -1].mean(), policy, color, dy=dy)
-plots.show("Fixed and greedy fall together on a line; Thompson falls faster at first and then flattens.")
+plots.show("Fixed and greedy fall together on a line; "
+           "Thompson falls faster at first and then flattens.")
 
 # %%
-late = {policy: runs[:, -1] - runs[:, 39] for policy, runs in gained.items()}  # the second 10,000 visits
+# the second 10,000 visits
+late = {policy: runs[:, -1] - runs[:, 39] for policy, runs in gained.items()}
 claim("Thompson shows newcomers more often than greedy: difference of the shares",
       newcomers["Thompson"] - newcomers["greedy"], at_least=0.1)
 claim("second half: what Thompson loses, as a share of greedy's loss",
@@ -552,57 +611,73 @@ claim("second half: what Thompson loses, as a share of greedy's loss",
 # The remedy was needed before the log was written: explore a little and store the propensity.
 
 # %%
-new, old = (bid * pctr["mixture"]).argmax(1), (bid * pctr["crosses"]).argmax(1)  # (R,) the two rankings' ads
+# (R,) the two rankings' ads
+new, old = (bid * pctr["mixture"]).argmax(1), (bid * pctr["crosses"]).argmax(1)
 worth = {"new": earned(bid * pctr["mixture"]), "old": earned(bid * pctr["crosses"])}
 LOGS, N = run.pick(lecture=200, full=1000), 10_000
 
 
 def estimates(chance):
-    """Old logs with this share of ads by chance -> estimator: estimates (LOGS,) and their standard errors."""
+    """Old logs with this share of ads by chance
+    -> estimator: estimates (LOGS,) and their standard errors."""
     i = rng.integers(R, size=(LOGS, N))
-    a = np.where(rng.random((LOGS, N)) < chance, rng.choice(A, (LOGS, N), p=world.ad_share), old[i])
+    a = np.where(rng.random((LOGS, N)) < chance, rng.choice(A, (LOGS, N), p=world.ad_share),
+                 old[i])
     mu = chance * world.ad_share[a] + (1 - chance) * (a == old[i])
     y = 1000 * bid[a] * (rng.random((LOGS, N)) < truth[i, a])
     w, model = (a == new[i]) / mu, 1000 * bid * pctr["mixture"]
     ratio = (w * y).mean(1) / w.mean(1)
-    terms = {"IPS": w * y, "self-normalized": ratio[:, None] + w * (y - ratio[:, None]) / w.mean(1)[:, None],
+    terms = {"IPS": w * y,
+             "self-normalized": ratio[:, None]
+             + w * (y - ratio[:, None]) / w.mean(1)[:, None],
              "doubly robust": model[i, new[i]] + w * (y - model[i, a])}
     return {name: (t.mean(1), t.std(1) / N**0.5) for name, t in terms.items()}
 
 
-checks = {"ads by chance": 1.0, "old ranking, 10 % by chance": 0.1, "old ranking alone": 0.0}
+checks = {"ads by chance": 1.0, "old ranking, 10 % by chance": 0.1,
+          "old ranking alone": 0.0}
 checks = {name: estimates(chance) for name, chance in checks.items()}
 
-fig, axes = plots.panels("Without exploration a log answers all the same (line: truth, dashed: old)",
-                         checks, xlabel="estimated eCPM", ylabel="", sharey=True, sharex=True,
-                         size=(10.5, 3.2))
+# %%
+fig, axes = plots.panels("Without exploration a log answers all the same (line: truth, "
+                         "dashed: old)",
+                         checks, xlabel="estimated eCPM", ylabel="", sharey=True,
+                         sharex=True, size=(10.5, 3.2))
 for ax, found in zip(axes, checks.values(), strict=True):
     for row, (value, _) in enumerate(found.values()):
-        ax.plot(value, row + 0.25 * rng.uniform(-1, 1, LOGS), ".", color=plots.BLUE, alpha=0.3, markersize=4)
+        ax.plot(value, row + 0.25 * rng.uniform(-1, 1, LOGS), ".", color=plots.BLUE,
+                alpha=0.3, markersize=4)
     ax.axvline(worth["new"], color=plots.INK, linewidth=1.5)
     ax.axvline(worth["old"], color=plots.GREY, linewidth=1.5, linestyle="--")
-axes[0].set(yticks=range(3), yticklabels=list(found), ylim=(2.5, -0.5), xlim=(0, 2.2 * worth["new"]))
-plots.show("Estimates around the true value (line) for two logs; for the third, IPS is far too low.")
+axes[0].set(yticks=range(3), yticklabels=list(found), ylim=(2.5, -0.5),
+            xlim=(0, 2.2 * worth["new"]))
+plots.show("Estimates around the true value (line) for two logs; "
+           "for the third, IPS is far too low.")
 
 # %%
 def covered(value, error):
-    return (np.abs(value - worth["new"]) < 1.96 * error).mean()  # share of 95 % intervals with the truth
+    # share of 95 % intervals with the truth
+    return (np.abs(value - worth["new"]) < 1.96 * error).mean()
 
 
 chance, some, none = checks.values()
-claim("ads by chance: IPS is right on average (estimate ÷ truth)", chance["IPS"][0].mean() / worth["new"],
-      at_least=0.9, at_most=1.1)
-claim("doubly robust is narrower (ratio of spreads)",
-      chance["doubly robust"][0].std() / chance["IPS"][0].std(), at_most=0.95)
-claim("its 95 % intervals hold the truth in", covered(*chance["doubly robust"]), at_least=0.85)
 
 # %%
-claim("one visit in ten by chance: still right on average", some["doubly robust"][0].mean() / worth["new"],
-      at_least=0.8, at_most=1.2)
-claim("but wider (ratio of spreads)", some["doubly robust"][0].std() / chance["doubly robust"][0].std(),
-      at_least=1.3)
+claim("ads by chance: IPS is right on average (estimate ÷ truth)",
+      chance["IPS"][0].mean() / worth["new"], at_least=0.9, at_most=1.1)
+claim("doubly robust is narrower (ratio of spreads)",
+      chance["doubly robust"][0].std() / chance["IPS"][0].std(), at_most=0.95)
+claim("its 95 % intervals hold the truth in",
+      covered(*chance["doubly robust"]), at_least=0.85)
+
+# %%
+claim("one visit in ten by chance: still right on average",
+      some["doubly robust"][0].mean() / worth["new"], at_least=0.8, at_most=1.2)
+claim("but wider (ratio of spreads)",
+      some["doubly robust"][0].std() / chance["doubly robust"][0].std(), at_least=1.3)
 claim("no chance at all: IPS ÷ truth", none["IPS"][0].mean() / worth["new"], at_most=0.85)
-claim("self-normalized ÷ truth", none["self-normalized"][0].mean() / worth["new"], at_least=1.02)
+claim("self-normalized ÷ truth",
+      none["self-normalized"][0].mean() / worth["new"], at_least=1.02)
 claim("the intervals of IPS hold the truth in", covered(*none["IPS"]), at_most=0.1)
 
 # %% [markdown]
@@ -632,25 +707,33 @@ claim("the intervals of IPS hold the truth in", covered(*none["IPS"]), at_most=0
 
 # %%
 live, BLOCKS = data.load("ads", rows=200_000, seed=SEED + 1), 28
-block = 2 * live.features["day"] + live.features["hour"] // 12     # (n,) 0 to 27, the fault begins at 14
+# block (n,) 0 to 27, the fault begins at 14
+block = 2 * live.features["day"] + live.features["hour"] // 12
 late = block >= 14
-moved = replace(world, position_effect=world.position_effect - 0.5).probability(live.features)
+moved = replace(world,
+                position_effect=world.position_effect - 0.5).probability(live.features)
 faults = {"redesign": ({}, np.where(late, rng.random(len(live)) < moved, live.click)),
-          "device stuck": ({"device": np.where(late, 0, live.features["device"])}, live.click),
-          "categories renumbered": ({"category": (live.features["category"] + late) % 8}, live.click)}
+          "device stuck": ({"device": np.where(late, 0, live.features["device"])},
+                           live.click),
+          "categories renumbered": ({"category": (live.features["category"] + late) % 8},
+                                    live.click)}
 
-
+# %%
 def monitors(columns, click):
-    """Four numbers a block, from what the platform sees: (4, 28), in deviations of the first week."""
+    """Four numbers a block, from what the platform sees: (4, 28),
+    in deviations of the first week."""
     seen = data.AdLog(live.features | columns, click.astype(int), live.truth)
     q = models["mixture"].probability(seen)
     cell = 8 * seen.features["device"] + seen.features["category"]
-    rows, clicks, hoped, var = (np.bincount(24 * block + cell, x, 24 * BLOCKS).reshape(BLOCKS, 24)
+    rows, clicks, hoped, var = (np.bincount(24 * block + cell, x,
+                                            24 * BLOCKS).reshape(BLOCKS, 24)
                                 for x in (np.ones(len(q)), click, q, q * (1 - q)))
     loss = -np.log(np.where(click, q, 1 - q))
-    usual = np.bincount(8 * past.features["device"] + past.features["category"], minlength=24) / len(past)
+    usual = np.bincount(8 * past.features["device"] + past.features["category"],
+                        minlength=24) / len(past)
     expected = usual * rows.sum(1, keepdims=True)
-    four = np.array([np.bincount(block, loss) / rows.sum(1), (clicks - hoped).sum(1) / var.sum(1) ** 0.5,
+    four = np.array([np.bincount(block, loss) / rows.sum(1),
+                     (clicks - hoped).sum(1) / var.sum(1) ** 0.5,
                      ((clicks - hoped) ** 2 / np.maximum(var, 0.5)).sum(1),
                      ((rows - expected) ** 2 / expected).sum(1)])
     week = four[:, :14]
@@ -661,8 +744,10 @@ NAMES = ["log-loss", "total", "slices", "inputs"]
 seen = {fault: monitors(*change) for fault, change in faults.items()}
 
 # %%
-fig, axes = plots.panels("Each fault has a monitor that shouts; log-loss takes the first for progress", seen,
-                         xlabel="day", ylabel="deviations from the first week", sharey=True, size=(10.5, 3.6))
+fig, axes = plots.panels("Each fault has a monitor that shouts; "
+                         "log-loss takes the first for progress", seen,
+                         xlabel="day", ylabel="deviations from the first week", sharey=True,
+                         size=(10.5, 3.6))
 four = [plots.GREY, plots.BLUE, plots.ORANGE, plots.GREEN]
 for ax, values in zip(axes, seen.values(), strict=True):
     ax.axhspan(-4, 4, color=plots.GREY, alpha=0.15)  # control limits
@@ -672,20 +757,25 @@ for ax, values in zip(axes, seen.values(), strict=True):
         ax.plot(np.arange(BLOCKS) / 2, np.clip(value, -10, 20), color=color, linewidth=1.4)
 for row, (name, color) in enumerate(zip(NAMES, four, strict=True)):
     plots.name(axes[0], 0, 18 - 3 * row, name, color)
-plots.show("Three faults on day 7: total and log-loss fall in the first; inputs shoot up in the other two.")
+plots.show("Three faults on day 7: total and log-loss fall in the first; "
+           "inputs shoot up in the other two.")
 
 # %%
 after = {fault: dict(zip(NAMES, np.median(values[:, 14:], axis=1), strict=True))
          for fault, values in seen.items()}
-claim("redesign: total calibration is far below its usual", after["redesign"]["total"], at_most=-2.5)
-claim("and log-loss goes down, as if the model had improved", after["redesign"]["log-loss"], at_most=-2)
+claim("redesign: total calibration is far below its usual",
+      after["redesign"]["total"], at_most=-2.5)
+claim("and log-loss goes down, as if the model had improved",
+      after["redesign"]["log-loss"], at_most=-2)
 
 # %%
 stuck = after["device stuck"]
 claim("stuck device: how far the total moves, as a share of the inputs' move",
       abs(stuck["total"]) / stuck["inputs"], at_most=0.05)
-claim("the inputs tell at once: block 14 already shows", seen["device stuck"][3, 14], at_least=50)
-claim("renumbered: slices move more than the total", after["categories renumbered"]["slices"]
+claim("the inputs tell at once: block 14 already shows",
+      seen["device stuck"][3, 14], at_least=50)
+claim("renumbered: slices move more than the total",
+      after["categories renumbered"]["slices"]
       - after["categories renumbered"]["total"], at_least=3)
 
 # %% [markdown]
@@ -720,19 +810,24 @@ def small(n):
 curve = {name: [] for name in small(FULL)}
 for n in FEW:
     for name, model in small(n).items():
-        curve[name].append(100 * future.share_of_gap(model.fit(past[-n:]).probability(future)))
+        curve[name].append(100
+                           * future.share_of_gap(model.fit(past[-n:]).probability(future)))
 for name, values in curve.items():
     values.append(share[name])
 
-fig, ax = plots.figure("With few rows the plain regression is as good as anything", size=(8, 4.2),
-                       xlabel="impressions to learn from (log scale)", ylabel="share of the gap (%)")
+fig, ax = plots.figure("With few rows the plain regression is as good as anything",
+                       size=(8, 4.2),
+                       xlabel="impressions to learn from (log scale)",
+                       ylabel="share of the gap (%)")
 for name, values in curve.items():
     ax.plot([*FEW, FULL], values, "o-", color=COLOR[name])
-    plots.name(ax, FULL, values[-1], name, COLOR[name], dy={"factorization": 6, "pairs": -6}.get(name, 0))
+    plots.name(ax, FULL, values[-1], name, COLOR[name],
+               dy={"factorization": 6, "pairs": -6}.get(name, 0))
 ax.axhline(0, color=plots.INK, linewidth=0.8)
 ax.set(xscale="log", xticks=[*FEW, FULL], xticklabels=[f"{n:,}" for n in (*FEW, FULL)])
 ax.minorticks_off()
-plots.show("Shares rise with rows: regression on crosses leads at the left, the mixture at the right.")
+plots.show("Shares rise with rows: regression on crosses leads at the left, "
+           "the mixture at the right.")
 
 # %%
 gap = np.subtract(curve["crosses"], curve["mixture"])  # at the four sizes

@@ -90,7 +90,8 @@ check("00.baseline", answer)
 
 # %%
 def split_by_group(groups, share, rng):
-    """groups: (n,) int, 0 < share < 1, rng: np.random.Generator -> (n,) bool, True for the test rows."""
+    """groups: (n,) int, 0 < share < 1, rng: np.random.Generator
+    -> (n,) bool, True for the test rows."""
     # solution
     names = rng.permutation(np.unique(groups))
     return np.isin(groups, names[: round(share * len(names))])
@@ -121,7 +122,8 @@ check("00.split", split_by_group)
 
 # %%
 def rate_before(user, day, click):
-    """user, day: (n,) int, click: (n,) of 0 and 1, rows in the order of time -> (n,) rates."""
+    """user, day: (n,) int, click: (n,) of 0 and 1, rows in the order of time
+    -> (n,) rates."""
     # solution
     clicks, shown = np.zeros(user.max() + 1), np.zeros(user.max() + 1)
     rate = np.empty(len(user))
@@ -163,7 +165,8 @@ check("00.leak", rate_before)
 
 # %%
 def wilson(clicks, shown):
-    """clicks, shown: whole numbers, 0 <= clicks <= shown, shown > 0 -> (low, high), two numbers."""
+    """clicks, shown: whole numbers, 0 <= clicks <= shown, shown > 0
+    -> (low, high), two numbers."""
     # solution
     z, p = 1.96, clicks / shown
     center = p + z**2 / (2 * shown)

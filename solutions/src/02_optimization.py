@@ -40,7 +40,8 @@ progress.off()  # a solution that was read is not an exercise that was done
 
 # %%
 def speed_limit(X, c, price):
-    """The largest rate below which descent converges. X: (n, d), c: (n,) row weights, price -> a number."""
+    """The largest rate below which descent converges.
+    X: (n, d), c: (n,) row weights, price -> a number."""
     # solution
     curvature = 2 * X.T @ (X * c[:, None]) / c.sum()
     return 2 / (np.linalg.eigvalsh(curvature)[-1] + 2 * price)
@@ -71,7 +72,8 @@ check("02.limit", speed_limit)
 
 # %%
 def look_ahead(w, gradients, lr, beta):
-    """Nesterov's momentum. w: (d,), gradients: (steps, d) -> the weights after each step, (steps, d)."""
+    """Nesterov's momentum. w: (d,), gradients: (steps, d)
+    -> the weights after each step, (steps, d)."""
     # solution
     v, path = np.zeros_like(w), []
     for g in gradients:
@@ -108,7 +110,8 @@ check("02.momentum", look_ahead)
 
 # %%
 def adagrad_by_row(W, gradients, lr, eps=1e-10):
-    """Row-wise AdaGrad. W: (rows, r), gradients: (steps, rows, r) -> the table after the last step."""
+    """Row-wise AdaGrad. W: (rows, r), gradients: (steps, rows, r)
+    -> the table after the last step."""
     # solution
     total = np.zeros((len(W), 1))
     for g in gradients:
@@ -217,10 +220,12 @@ check("02.units", answer)
 
 # %%
 def evolution_by_rank(loss, w, noise, sigma):
-    """A direction like the gradient. loss: (d,) -> a number, w: (d,), noise: (m, d), sigma > 0 -> (d,)."""
+    """A direction like the gradient.
+    loss: (d,) -> a number, w: (d,), noise: (m, d), sigma > 0 -> (d,)."""
     # solution
     m = len(noise)
-    losses = np.array([loss(w + step) for step in sigma * np.concatenate([noise, -noise])])  # (2m,)
+    # losses (2m,)
+    losses = np.array([loss(w + step) for step in sigma * np.concatenate([noise, -noise])])
     ranks = losses.argsort().argsort() / (2 * m - 1) - 0.5
     return (ranks[:m] - ranks[m:]) @ noise / m
     # end solution
@@ -252,14 +257,16 @@ check("02.evolution", evolution_by_rank)
 
 # %%
 def train_clicks(ones, click, kept, rng):
-    """ones: (n, 11) of 0..547, click: (n,) of 0 and 1, kept: 0.1 -> weights (548,), float."""
+    """ones: (n, 11) of 0..547, click: (n,) of 0 and 1, kept: 0.1
+    -> weights (548,), float."""
     # solution
     w = np.full(548, np.log(click.mean() / (1 - click.mean())) / 11)
     total = np.zeros_like(w)
     for _ in range(3):  # passes
         for rows in np.array_split(rng.permutation(len(click)), len(click) // 100):
             error = 1 / (1 + np.exp(-w[ones[rows]].sum(axis=1))) - click[rows]
-            g = np.bincount(ones[rows].ravel(), np.repeat(error, 11) / len(rows), minlength=548)
+            g = np.bincount(ones[rows].ravel(), np.repeat(error, 11) / len(rows),
+                            minlength=548)
             total += g**2
             w = w - 0.1 * g / (np.sqrt(total) + 1e-10)
     return w + np.log(kept) / 11  # the odds of the thinned log are 1 / kept times too high
@@ -278,7 +285,8 @@ if check("02.clicks", train_clicks):
     share = 100 * log[~past].share_of_gap(1 / (1 + np.exp(-w[ones[~past]].sum(axis=1))))
     plots.bars(f"Your model has seen {stays.sum():,} of {past.sum():,} rows",
                {"base rate": 0, "yours": share, "truth": 100},
-               xlabel="share of the gap (%)", unit=" %", colors={"truth": plots.COLOR["truth"]})
+               xlabel="share of the gap (%)", unit=" %",
+               colors={"truth": plots.COLOR["truth"]})
     plots.show("Bars of the share of the gap: base rate, your model, truth.")
 
 # %% [markdown] tags=["solution-only"]

@@ -36,7 +36,8 @@ progress.off()  # a solution that was read is not an exercise that was done
 
 # %%
 def bootstrap(n, samples, rng):
-    """n rows, a NumPy generator -> drawn rows (samples, n) int, missed rows (samples, n) bool."""
+    """n rows, a NumPy generator -> drawn rows (samples, n) int,
+    missed rows (samples, n) bool."""
     # solution
     drawn = rng.integers(n, size=(samples, n))
     missed = np.ones((samples, n), dtype=bool)
@@ -71,7 +72,8 @@ check("03.bootstrap", bootstrap)
 
 # %%
 def best_split(X, y):
-    """X: (n, d), y: (n,) -> column j, cut t, and the summed absolute error of both sides."""
+    """X: (n, d), y: (n,) -> column j, cut t,
+    and the summed absolute error of both sides."""
     # solution
     def error(side):
         return np.abs(side - np.median(side)).sum()
@@ -146,7 +148,8 @@ check("03.correlation", answer)
 
 # %%
 def reweigh(w, y, said, k):
-    """w: (n,) weights that sum to 1; y, said: (n,) of 0 … k - 1 -> alpha, new weights (n,)."""
+    """w: (n,) weights that sum to 1;
+    y, said: (n,) of 0 … k - 1 -> alpha, new weights (n,)."""
     # solution
     wrong = said != y
     error = w[wrong].sum()
@@ -181,7 +184,8 @@ check("03.reweigh", reweigh)
 
 # %%
 def answers_in_time(make, X, y, day, start):
-    """make: a function that gives a machine; X: (n, d), y, day: (n,), start: a number -> answers (n,)."""
+    """make: a function that gives a machine;
+    X: (n, d), y, day: (n,), start: a number -> answers (n,)."""
     # solution
     answers = np.full(len(y), float(start))
     for d in np.unique(day)[1:]:
@@ -239,10 +243,11 @@ def predict_clicks(past, future):
 
     encoder = TargetEncoder()
     encoded = encoder.fit_transform(columns(past, ids), past.click)
-    model = HistGradientBoostingClassifier(learning_rate=0.05, max_iter=300, min_samples_leaf=400,
-                                           early_stopping=False)
+    model = HistGradientBoostingClassifier(learning_rate=0.05, max_iter=300,
+                                           min_samples_leaf=400, early_stopping=False)
     model.fit(np.hstack([encoded, columns(past, attributes)]), past.click)
-    future_columns = np.hstack([encoder.transform(columns(future, ids)), columns(future, attributes)])
+    future_columns = np.hstack([encoder.transform(columns(future, ids)),
+                                columns(future, attributes)])
     return model.predict_proba(future_columns)[:, 1]
     # end solution
 
@@ -252,8 +257,10 @@ if check("03.ctr", predict_clicks):
     log = data.load("ads", rows=100_000, seed=SEED)
     past, future = log[log.features["day"] < 10], log[log.features["day"] >= 10]
     share = 100 * future.share_of_gap(predict_clicks(past, future))
-    plots.bars("Your boosting on the ad log", {"base rate": 0, "yours": share, "truth": 100},
-               xlabel="share of the gap (%)", unit=" %", colors={"truth": plots.COLOR["truth"]})
+    plots.bars("Your boosting on the ad log",
+               {"base rate": 0, "yours": share, "truth": 100},
+               xlabel="share of the gap (%)", unit=" %",
+               colors={"truth": plots.COLOR["truth"]})
     plots.show("Bars of the share of the gap: base rate, your model, truth.")
 
 # %% [markdown] tags=["solution-only"]

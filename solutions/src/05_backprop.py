@@ -39,7 +39,8 @@ progress.off()  # a solution that was read is not an exercise that was done
 
 # %%
 def jacobian(f, x, h=1e-5):
-    """Central differences. f: array -> array, x: array of any shape -> (*shape of f(x), *shape of x)."""
+    """Central differences. f: array -> array, x: array of any shape
+    -> (*shape of f(x), *shape of x)."""
     # solution
     J = np.zeros((*np.shape(f(x)), *x.shape))
     for i in np.ndindex(x.shape):
@@ -79,7 +80,8 @@ check("05.jacobian", jacobian)
 
 # %%
 def cross_entropy_gradient(z, labels, smooth):
-    """z: (n, k) scores, labels: (n,) of −1 … k − 1, smooth: number -> (n, k), zeros in unknown rows."""
+    """z: (n, k) scores, labels: (n,) of −1 … k − 1, smooth: number
+    -> (n, k), zeros in unknown rows."""
     # solution
     known = labels >= 0
     answers = np.full(z.shape, smooth / z.shape[1])
@@ -115,7 +117,8 @@ check("05.cross_entropy", cross_entropy_gradient)
 
 # %%
 def linear_backward(x, w, g):
-    """Backward of x @ w + b. x: (..., d), w: (d, k), g: (..., k) -> dx like x, dw like w, db (k,)."""
+    """Backward of x @ w + b. x: (..., d), w: (d, k), g: (..., k)
+    -> dx like x, dw like w, db (k,)."""
     # solution
     rows, gradients = x.reshape(-1, x.shape[-1]), g.reshape(-1, g.shape[-1])
     return g @ w.T, rows.T @ gradients, gradients.sum(axis=0)
@@ -152,7 +155,8 @@ check("05.linear", linear_backward)
 
 # %%
 def layer_norm_gradient(x, g, eps=1e-5):
-    """Gradient with respect to x of layer norm without weights. x: (n, d), g: (n, d) -> (n, d)."""
+    """Gradient with respect to x of layer norm without weights.
+    x: (n, d), g: (n, d) -> (n, d)."""
     # solution
     s = np.sqrt(x.var(axis=1, keepdims=True) + eps)
     y = (x - x.mean(axis=1, keepdims=True)) / s
@@ -183,10 +187,12 @@ check("05.layer_norm", layer_norm_gradient)
 
 # %%
 def clip(gradients, limit):
-    """Gradients, a list of arrays, scaled to a global norm of at most `limit` -> a list of their shapes."""
+    """Gradients, a list of arrays, scaled to a global norm of at most `limit`
+    -> a list of their shapes."""
     # solution
     norm = np.sqrt(sum(float(np.sum(g * g)) for g in gradients))
-    factor = float(limit / norm) if norm > limit else 1.0  # a NumPy number would widen float32
+    # a NumPy number would widen float32
+    factor = float(limit / norm) if norm > limit else 1.0
     return [g * factor for g in gradients]
     # end solution
 
@@ -245,11 +251,13 @@ check("05.learns", answer)
 
 # %%
 def table_gradients(U, A, b, user, ad, click):
-    """U: (users, r), A: (ads, r), b: number, user, ad, click: (n,) -> dU, dA, db, shaped like U, A, b."""
+    """U: (users, r), A: (ads, r), b: number, user, ad, click: (n,)
+    -> dU, dA, db, shaped like U, A, b."""
     # solution
     u, a = U[user], A[ad]                                     # (n, r), (n, r)
     z = b + (u * a).sum(axis=1)                               # (n,)
-    dz = (0.5 * (1 + np.tanh(0.5 * z)) - click) / len(click)  # sigmoid through tanh: no overflow
+    # sigmoid through tanh: no overflow
+    dz = (0.5 * (1 + np.tanh(0.5 * z)) - click) / len(click)
     dU, dA = np.zeros_like(U), np.zeros_like(A)
     np.add.at(dU, user, dz[:, None] * a)
     np.add.at(dA, ad, dz[:, None] * u)
@@ -262,7 +270,8 @@ if check("05.tables", table_gradients):
     log = data.load("ads", rows=100_000, seed=SEED)
     past, future = log[log.features["day"] < 10], log[log.features["day"] >= 10]
     U, A = rng.normal(0, 0.3, (400, 4)), rng.normal(0, 0.3, (50, 4))
-    U[:, 0] = A[:, 1] = 1.0  # one column each stands still: the other side's is a bias of its own
+    # one column each stands still: the other side's is a bias of its own
+    U[:, 0] = A[:, 1] = 1.0
     b, (mean, square) = np.log(0.04 / 0.96), ([0, 0, 0], [0, 0, 0])
     for step in range(1, 1501):  # Adam, lecture 02
         rows = rng.integers(len(past), size=1000)
@@ -276,8 +285,10 @@ if check("05.tables", table_gradients):
         U, A, b = U - move[0], A - move[1], b - move[2]
     z = b + (U[future.features["user"]] * A[future.features["ad"]]).sum(axis=1)
     share = 100 * future.share_of_gap(1 / (1 + np.exp(-z)))
-    plots.bars("Users and ads as vectors, on the ad log", {"base rate": 0, "yours": share, "truth": 100},
-               xlabel="share of the gap (%)", unit=" %", colors={"truth": plots.COLOR["truth"]})
+    plots.bars("Users and ads as vectors, on the ad log",
+               {"base rate": 0, "yours": share, "truth": 100},
+               xlabel="share of the gap (%)", unit=" %",
+               colors={"truth": plots.COLOR["truth"]})
     plots.show("Bars of the share of the gap: base rate, your vectors, truth.")
 
 # %% [markdown] tags=["solution-only"]

@@ -40,10 +40,12 @@ progress.off()  # a solution that was read is not an exercise that was done
 
 # %%
 def ridge_around(X, y, price, m):
-    """X: (n, d), y: (n,), price: (d,) at least 0, m: (d,) -> weights w (d,), bias b, a number."""
+    """X: (n, d), y: (n,), price: (d,) at least 0, m: (d,)
+    -> weights w (d,), bias b, a number."""
     # solution
     centred, error = X - X.mean(axis=0), y - X @ m
-    u = np.linalg.solve(centred.T @ centred + np.diag(price), centred.T @ (error - error.mean()))
+    u = np.linalg.solve(centred.T @ centred + np.diag(price),
+                        centred.T @ (error - error.mean()))
     w = m + u
     return w, np.mean(y - X @ w)
     # end solution
@@ -76,7 +78,8 @@ check("06.ridge", ridge_around)
 
 # %%
 def soft_rows(W, pull):
-    """W: (inputs + 1, units), the last row is the bias's; pull: at least 0 -> new W, same shape."""
+    """W: (inputs + 1, units), the last row is the bias's;
+    pull: at least 0 -> new W, same shape."""
     # solution
     length = np.linalg.norm(W[:-1], axis=1, keepdims=True)
     keep = np.maximum(1 - pull / np.maximum(length, 1e-300), 0)
@@ -109,7 +112,8 @@ check("06.rows", soft_rows)
 
 # %%
 def drop_channels(x, p, rng):
-    """x: (n, channels, h, w), p: the share to silence, rng: a NumPy generator -> same shape as x."""
+    """x: (n, channels, h, w), p: the share to silence, rng: a NumPy generator
+    -> same shape as x."""
     # solution
     if p == 1:
         return np.zeros_like(x)
@@ -151,7 +155,8 @@ check("06.channels", drop_channels)
 
 # %%
 def replay(scores, patience, least, warmup):
-    """scores: (epochs,), patience >= 1, least >= 0, warmup >= 0 -> restored epoch, last epoch."""
+    """scores: (epochs,), patience >= 1, least >= 0, warmup >= 0
+    -> restored epoch, last epoch."""
     # solution
     best, restored, waited = -np.inf, 0, 0
     for epoch, score in enumerate(scores):
@@ -189,7 +194,8 @@ check("06.stop", replay)
 
 # %%
 def fold(W, b, gamma, beta, mean, var, eps=1e-5):
-    """W: (d, units); b, gamma, beta and the running mean, var: (units,) -> W', b', of the same shapes."""
+    """W: (d, units); b, gamma, beta and the running mean, var: (units,)
+    -> W', b', of the same shapes."""
     # solution
     factor = gamma / np.sqrt(var + eps)
     return W * factor, (b - mean) * factor + beta
@@ -253,7 +259,8 @@ check("06.copies", answer)
 # %%
 from sklearn.linear_model import LogisticRegression
 
-COLUMNS = ["user", "ad", "advertiser", "context", "age", "gender", "category", "site", "position", "hour",
+COLUMNS = ["user", "ad", "advertiser", "context", "age", "gender", "category", "site",
+           "position", "hour",
            "device", ("user", "category"), ("context", "ad"), ("age", "gender", "category"),
            ("device", "category"), ("hour", "category")]
 
@@ -278,7 +285,8 @@ if check("06.ctr", predict_clicks):
     past, future = log[log.features["day"] < 10], log[log.features["day"] >= 10]
     share = 100 * future.share_of_gap(predict_clicks(past, future))
     plots.bars(f"Your model, from {past.click.sum():.0f} clicks",
-               {"base rate": 0, "yours": share, "truth": 100}, xlabel="share of the gap (%)", unit=" %",
+               {"base rate": 0, "yours": share, "truth": 100},
+               xlabel="share of the gap (%)", unit=" %",
                colors={"truth": plots.COLOR["truth"]})
     plots.show("Bars of the share of the gap: base rate, your model, truth.")
 

@@ -45,7 +45,8 @@ progress.off()  # a solution that was read is not an exercise that was done
 
 # %%
 def rescale(x, matrices, activation):
-    """x: (n, d); matrices: tuple of (d, k), (k, m), …; activation: a function -> tuple of new matrices."""
+    """x: (n, d); matrices: tuple of (d, k), (k, m), …;
+    activation: a function -> tuple of new matrices."""
     # solution
     h, scaled = x, []
     for W in matrices:
@@ -149,7 +150,8 @@ check("07.energy", free_energy)
 
 # %%
 def persistent_step(v, chain, W, b, c, rng):
-    """v: (n, d), chain: (m, d) bits, W: (d, k), b: (d,), c: (k,) -> gradient of W, new chain (m, d)."""
+    """v: (n, d), chain: (m, d) bits, W: (d, k), b: (d,), c: (k,)
+    -> gradient of W, new chain (m, d)."""
     # solution
     def toss(p):
         return (rng.random(p.shape) < p).astype(float)
@@ -186,7 +188,8 @@ check("07.chain", persistent_step)
 
 # %%
 def code_of(train, new, fit, depth):
-    """train: (n, d), new: (m, d), fit: rows -> encoder, depth: layers -> the code of new, (m, k)."""
+    """train: (n, d), new: (m, d), fit: rows -> encoder, depth: layers
+    -> the code of new, (m, k)."""
     # solution
     for _ in range(depth):
         encode = fit(train)
@@ -227,8 +230,8 @@ check("07.layers", code_of)
 # <details><summary>Hint 3</summary>λ = 1e-5 around zero on the past, then λ = 0.003 around w₀ on the few. With a λ of 1e-4 the second step forgets what the first has learned.</details>
 
 # %%
-columns = ["age", "gender", "category", "site", "position", "hour", "device", "user", "ad", "advertiser",
-           "context"]
+columns = ["age", "gender", "category", "site", "position", "hour", "device", "user", "ad",
+           "advertiser", "context"]
 
 
 def loss_and_gradient(w, X, y, price, centre):
@@ -257,9 +260,11 @@ if check("07.ctr", predict_clicks):
     log = data.load("ads", rows=120_000, seed=SEED)
     early, new = log.features["day"] < 10, log.features["site"] == 0
     future = log[~early & new]
-    share = 100 * future.share_of_gap(predict_clicks(log[early & ~new], log[early & new][:4000], future))
+    guess = predict_clicks(log[early & ~new], log[early & new][:4000], future)
+    share = 100 * future.share_of_gap(guess)
     plots.bars("Your predictions for a site that has just opened",
-               {"base rate": 0, "yours": share, "truth": 100}, xlabel="share of the gap (%)", unit=" %",
+               {"base rate": 0, "yours": share, "truth": 100},
+               xlabel="share of the gap (%)", unit=" %",
                colors={"truth": plots.COLOR["truth"]})
     plots.show("Bars of the share of the gap: base rate, your model, truth.")
 

@@ -15,7 +15,8 @@ import torch
 from utils import data, plots, progress, runtime
 from utils.checks import check
 
-run = runtime.setup(PROFILE, SEED, DEVICE, threads=1)  # small matrices: a second thread only waits
+# small matrices: a second thread only waits
+run = runtime.setup(PROFILE, SEED, DEVICE, threads=1)
 # solution
 progress.off()  # a solution that was read is not an exercise that was done
 # exercise
@@ -38,7 +39,8 @@ progress.off()  # a solution that was read is not an exercise that was done
 
 # %%
 def mean_vectors(table, ids, offsets, weights):
-    """table: (names, k), ids: (n,) int, offsets: (users,) int, weights: (n,) > 0 -> (users, k)."""
+    """table: (names, k), ids: (n,) int, offsets: (users,) int, weights: (n,) > 0
+    -> (users, k)."""
     # solution
     lengths = np.diff(np.append(offsets, len(ids)))           # (users,)
     user = np.repeat(np.arange(len(offsets)), lengths)        # (n,) whose click it is
@@ -76,7 +78,8 @@ check("08.pool", mean_vectors)
 def scaled_pca(X, k):
     """X: (n, d), k at most min(n, d) -> codes (n, k), shares of variance (k,)."""
     # solution
-    spread = np.where(np.ptp(X, axis=0) > 0, X.std(axis=0), 1)  # exact, where std() of a constant is not
+    # exact, where std() of a constant is not
+    spread = np.where(np.ptp(X, axis=0) > 0, X.std(axis=0), 1)
     Z = (X - X.mean(axis=0)) / spread
     _, S, Vt = np.linalg.svd(Z, full_matrices=False)
     axes = Vt[:k]
@@ -89,12 +92,15 @@ def scaled_pca(X, k):
 if check("08.pca", scaled_pca):
     wine = data.load("wine")
     codes, kept = scaled_pca(wine.x, 2)
-    fig, ax = plots.figure(f"Three growers of wine, {100 * kept.sum():.0f} % of the variance in two numbers",
+    fig, ax = plots.figure("Three growers of wine, "
+                           f"{100 * kept.sum():.0f} % of the variance in two numbers",
                            xlabel="first code", ylabel="second code")
     for grower, color in enumerate([plots.BLUE, plots.ORANGE, plots.GREEN]):
         ax.plot(*codes[wine.y == grower].T, "o", color=color, alpha=0.6)
-        plots.name(ax, *codes[wine.y == grower].mean(axis=0), f"grower {grower}", plots.INK, dx=-28)
-    plots.show("Three groups of points, one for each grower, who were never told to the machine.")
+        plots.name(ax, *codes[wine.y == grower].mean(axis=0), f"grower {grower}", plots.INK,
+                   dx=-28)
+    plots.show("Three groups of points, one for each grower, "
+               "who were never told to the machine.")
 
 # %% [markdown] tags=["solution-only"]
 # This is PCA of the correlation matrix; the lecture's is PCA of the covariance matrix. Neither is the true one: scaling says that a standard deviation of each column matters equally, and you may know better.
@@ -120,7 +126,8 @@ from scipy.linalg import orthogonal_procrustes
 
 
 def turn(old, names_old, new, names_new):
-    """old: (n, k), new: (m, k), names: (n,) and (m,) without repeats -> new, turned: (m, k)."""
+    """old: (n, k), new: (m, k), names: (n,) and (m,) without repeats
+    -> new, turned: (m, k)."""
     # solution
     _, i, j = np.intersect1d(names_old, names_new, return_indices=True)
     rotation, _ = orthogonal_procrustes(new[j], old[i])
@@ -226,7 +233,8 @@ def predict_clicks(past, future):
     columns = [name for name in past.sizes if name not in ("day", "advertiser")]
     crosses = [("age", "gender", "category"), ("device", "category"), ("hour", "category")]
     torch.manual_seed(0)
-    model = FactorizationMachine({name: past.sizes[name] for name in columns}, 8, crosses=crosses)
+    model = FactorizationMachine({name: past.sizes[name] for name in columns}, 8,
+                                 crosses=crosses)
     fit_clicks(model, past.features, past.click, epochs=4, batch_size=1000)
     return model.probability(future.features)
     # end solution
@@ -238,7 +246,8 @@ if check("08.ctr", predict_clicks):
     past, future = log[log.features["day"] < 10], log[log.features["day"] >= 10]
     share = 100 * future.share_of_gap(predict_clicks(past, future))
     plots.bars("Your vectors on the ad log", {"base rate": 0, "yours": share, "truth": 100},
-               xlabel="share of the gap (%)", unit=" %", colors={"truth": plots.COLOR["truth"]})
+               xlabel="share of the gap (%)", unit=" %",
+               colors={"truth": plots.COLOR["truth"]})
     plots.show("Bars of the share of the gap: base rate, your model, truth.")
 
 # %% [markdown] tags=["solution-only"]

@@ -37,7 +37,8 @@ progress.off()  # a solution that was read is not an exercise that was done
 
 # %%
 def count_right(ids, sentence, window, size):
-    """ids, sentence: (n,) int -> (size, size) float: sum of 1 / d over neighbours on the right."""
+    """ids, sentence: (n,) int -> (size, size) float: sum of 1 / d over neighbours on the
+    right."""
     # solution
     counts = np.zeros((size, size))
     for d in range(1, min(window, len(ids) - 1) + 1):
@@ -75,7 +76,8 @@ check("09.right", count_right)
 
 # %%
 def npmi(counts):
-    """counts: (V, C) float, not negative, not all zero -> (V, C) normalized PMI, from -1 to 1."""
+    """counts: (V, C) float, not negative, not all zero
+    -> (V, C) normalized PMI, from -1 to 1."""
     # solution
     p = counts / counts.sum()
     chance = p.sum(axis=1, keepdims=True) * p.sum(axis=0)
@@ -117,7 +119,8 @@ from scipy.special import expit
 
 
 def cbow(x, there, v, z):
-    """x: (n, m, d), there: (n, m) of 0 and 1, v: (n, d), z: (n, k, d) -> loss, gradients by x, v, z."""
+    """x: (n, m, d), there: (n, m) of 0 and 1, v: (n, d), z: (n, k, d)
+    -> loss, gradients by x, v, z."""
     # solution
     share = there / there.sum(axis=1, keepdims=True)                 # (n, m)
     h = np.einsum("nm,nmd->nd", share, x)
@@ -125,7 +128,8 @@ def cbow(x, there, v, z):
     loss = np.logaddexp(0, -yes).sum() + np.logaddexp(0, no).sum()
     error, error_no = expit(yes) - 1, expit(no)
     h_grad = error[:, None] * v + np.einsum("nk,nkd->nd", error_no, z)
-    return loss, share[:, :, None] * h_grad[:, None], error[:, None] * h, error_no[:, :, None] * h[:, None]
+    return (loss, share[:, :, None] * h_grad[:, None], error[:, None] * h,
+            error_no[:, :, None] * h[:, None])
     # end solution
 
 
@@ -242,11 +246,13 @@ if check("09.ads", ad_vectors):
     category[log.features["ad"]] = log.features["category"]
     order = np.argsort(category, kind="stable")
     unit = table[order] / np.linalg.norm(table[order], axis=1, keepdims=True)
-    _, ax = plots.figure("Ads of one category have the same friends", xlabel="ads, sorted by category",
+    _, ax = plots.figure("Ads of one category have the same friends",
+                         xlabel="ads, sorted by category",
                          ylabel="ads, sorted by category", size=(5, 4.6))
     ax.imshow(unit @ unit.T, cmap="RdBu", vmin=-1, vmax=1)
     ax.grid(False)
-    plots.show("Cosines between 50 ads: blue squares along the diagonal where a category begins and ends.")
+    plots.show("Cosines between 50 ads: blue squares along the diagonal where a category "
+               "begins and ends.")
 
 # %% [markdown] tags=["solution-only"]
 # Nobody told the table what a category is; the users did. The same on sequences of items, with skip-gram, is known as item2vec (Barkan and Koenigstein, 2016).

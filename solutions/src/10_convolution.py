@@ -49,7 +49,8 @@ def dilated(x, w, dilation):
     for i in range(high):
         for j in range(wide):
             top, left = i * dilation, j * dilation
-            y += np.einsum("kc,nchw->nkhw", w[:, :, i, j], x[:, :, top:top + rows, left:left + columns])
+            y += np.einsum("kc,nchw->nkhw", w[:, :, i, j],
+                           x[:, :, top:top + rows, left:left + columns])
     return y
     # end solution
 
@@ -83,7 +84,9 @@ def avg_pool_gradient(g, shape, size, stride):
     rows, columns = g.shape[2:]
     for i in range(size):
         for j in range(size):
-            d[:, :, i:i + stride * rows:stride, j:j + stride * columns:stride] += g / size**2
+            down = slice(i, i + stride * rows, stride)
+            right = slice(j, j + stride * columns, stride)
+            d[:, :, down, right] += g / size**2
     return d
     # end solution
 
@@ -112,7 +115,8 @@ check("10.avg_pool", avg_pool_gradient)
 
 # %%
 def sees(layers, i):
-    """layers: list of (size, stride, padding) from the picture upward -> first and last pixel of unit i."""
+    """layers: list of (size, stride, padding) from the picture upward
+    -> first and last pixel of unit i."""
     # solution
     first = last = i
     for size, stride, padding in reversed(layers):
@@ -186,12 +190,14 @@ check("10.shift", answer)
 
 # %%
 def hourly_rate(hour, click, kernel):
-    """hour: (n,) from 0 to 23, click: (n,) of 0 and 1, kernel: (odd,) weights -> rates (24,)."""
+    """hour: (n,) from 0 to 23, click: (n,) of 0 and 1, kernel: (odd,) weights
+    -> rates (24,)."""
     # solution
     half = len(kernel) // 2
 
     def smooth(counts):
-        around = np.pad(counts.astype(float), half, mode="wrap")  # more than once round, if it must
+        # more than once round, if it must
+        around = np.pad(counts.astype(float), half, mode="wrap")
         return np.lib.stride_tricks.sliding_window_view(around, len(kernel)) @ kernel
 
     shown = smooth(np.bincount(hour, minlength=24))
@@ -206,15 +212,18 @@ if check("10.hours", hourly_rate):
     few, rest = log[:4000], log[4000:]
     hour = rest.features["hour"]
     true = np.bincount(hour, rest.truth, 24) / np.bincount(hour, minlength=24)
-    fig, ax = plots.figure("4,000 impressions: one hour alone is noise, nine hours show the day",
+    fig, ax = plots.figure("4,000 impressions: one hour alone is noise, "
+                           "nine hours show the day",
                            xlabel="hour", ylabel="click rate (%)")
     for kernel, label, color in [([1.0], "each hour alone", plots.GREY),
-                                 (np.bartlett(11)[1:-1], "nine hours, weighted", plots.ORANGE)]:
+                                 (np.bartlett(11)[1:-1], "nine hours, weighted",
+                                  plots.ORANGE)]:
         rate = hourly_rate(few.features["hour"], few.click, np.array(kernel))
         ax.plot(100 * rate, color=color, label=label)
     ax.plot(100 * true, color=plots.COLOR["truth"], label="truth")
     ax.legend()
-    plots.show("A jagged line, a smooth one, and the true click rate by hour, which the smooth one follows.")
+    plots.show("A jagged line, a smooth one, and the true click rate by hour, "
+               "which the smooth one follows.")
 
 # %% [markdown] tags=["solution-only"]
 # A filter in one dimension, on a ring, applied to two channels: the same operation as on photographs.
@@ -249,14 +258,17 @@ def trained_reader():
     y = torch.tensor(letters.labels).to(run.device)
     torch.manual_seed(SEED)
     net = nn.Sequential(
-        nn.Conv2d(1, 8, 5, padding=6), nn.MaxPool2d(2), nn.ReLU(),    # (n, 8, 18, 18): a wide border
+        # (n, 8, 18, 18): a wide border
+        nn.Conv2d(1, 8, 5, padding=6), nn.MaxPool2d(2), nn.ReLU(),
         nn.Conv2d(8, 24, 5, padding=2), nn.MaxPool2d(2), nn.ReLU(),   # (n, 24, 9, 9)
         nn.Conv2d(24, 64, 3, padding=1), nn.ReLU(),                   # (n, 64, 9, 9)
-        nn.AdaptiveMaxPool2d(1), nn.Flatten(), nn.Linear(64, 10),     # the largest of each map: no places
+        # the largest of each map: no places
+        nn.AdaptiveMaxPool2d(1), nn.Flatten(), nn.Linear(64, 10),
     ).to(run.device)
     epochs = 3
     descent = torch.optim.Adam(net.parameters())
-    schedule = torch.optim.lr_scheduler.OneCycleLR(descent, 6e-3, total_steps=epochs * -(-len(x) // 64))
+    schedule = torch.optim.lr_scheduler.OneCycleLR(descent, 6e-3,
+                                                   total_steps=epochs * -(-len(x) // 64))
     for _ in range(epochs):
         for rows in torch.randperm(len(x)).split(64):
             descent.zero_grad()

@@ -48,7 +48,8 @@ from torchvision import models  # after runtime.setup
 
 # %%
 def cost(shape, plan):
-    """shape: (channels, height, width), plan: list of layers -> weights, multiply-adds (two ints)."""
+    """shape: (channels, height, width), plan: list of layers
+    -> weights, multiply-adds (two ints)."""
     # solution
     (c, h, w), weights, work = shape, 0, 0
     for kind, *numbers in plan:
@@ -70,15 +71,18 @@ def cost(shape, plan):
 
 # %%
 def alexnet_2012(groups):
-    return [("conv", 96, 11, 4, 0, 1), ("pool", 3, 2), ("conv", 256, 5, 1, 2, groups), ("pool", 3, 2),
-            ("conv", 384, 3, 1, 1, 1), ("conv", 384, 3, 1, 1, groups), ("conv", 256, 3, 1, 1, groups),
+    return [("conv", 96, 11, 4, 0, 1), ("pool", 3, 2), ("conv", 256, 5, 1, 2, groups),
+            ("pool", 3, 2),
+            ("conv", 384, 3, 1, 1, 1), ("conv", 384, 3, 1, 1, groups),
+            ("conv", 256, 3, 1, 1, groups),
             ("pool", 3, 2), ("dense", 4096), ("dense", 4096), ("dense", 1000)]
 
 
 if check("11.cost", cost):
     for groups in (1, 2):
         weights, work = cost((3, 227, 227), alexnet_2012(groups))
-        print(f"AlexNet as in the paper, {groups} group(s): {weights:,} weights, {work:,} multiply-adds")
+        print(f"AlexNet as in the paper, {groups} group(s): "
+              f"{weights:,} weights, {work:,} multiply-adds")
 
 # %% [markdown] tags=["solution-only"]
 # AlexNet was cut in two because one graphics card of 2012 was too small: two groups, one on each. That saved over a third of the work, and hardly any weights, since those sit in the dense layers.
@@ -143,7 +147,8 @@ for side in (224, 448):
 
 # %%
 def bottleneck(x, state, stride):
-    """x: (n, c, h, w) tensor, state: name -> tensor, stride of the 3×3 -> (n, k, h', w')."""
+    """x: (n, c, h, w) tensor, state: name -> tensor, stride of the 3×3
+    -> (n, k, h', w')."""
     # solution
     def norm(h, name):
         parts = ("running_mean", "running_var", "weight", "bias")
@@ -181,7 +186,8 @@ check("11.bottleneck", bottleneck)
 
 # %%
 def fine_tune(net, classes, x, y, new):
-    """net with net.body and net.fc; x: (n, ...), y: (n,) classes, new: (m, ...) -> (m, classes) scores."""
+    """net with net.body and net.fc;
+    x: (n, ...), y: (n,) classes, new: (m, ...) -> (m, classes) scores."""
     # solution
     net = deepcopy(net).eval()
     net.body.requires_grad_(False)
@@ -245,13 +251,16 @@ def squash_back(s, g):
 if check("11.squash", squash_back):
     lengths = np.logspace(-3, 3, 61)[:, None]
     s = lengths * [[1.0, 0.0]]
-    along, across = (abs(squash_back(s, np.tile(g, (61, 1)))).max(axis=1) for g in np.eye(2))
-    _, ax = plots.figure("A long capsule can still turn, but hardly grow", xlabel="length of s (log)",
-                         ylabel="slope (log)")
-    for label, values, color in (("along s", along, plots.BLUE), ("across s", across, plots.ORANGE)):
+    along, across = (abs(squash_back(s, np.tile(g, (61, 1)))).max(axis=1)
+                     for g in np.eye(2))
+    _, ax = plots.figure("A long capsule can still turn, but hardly grow",
+                         xlabel="length of s (log)", ylabel="slope (log)")
+    for label, values, color in (("along s", along, plots.BLUE),
+                                 ("across s", across, plots.ORANGE)):
         ax.loglog(lengths, values, color=color)
         plots.name(ax, 1e3, values[-1], label, color)
-    plots.show("Two slopes over the length: at first a factor of 2 apart, then along s falls much faster.")
+    plots.show("Two slopes over the length: "
+               "at first a factor of 2 apart, then along s falls much faster.")
 
 # %% [markdown] tags=["solution-only"]
 # Across $s$ the slope is $n / (1 + n^2)$, along it $2n / (1 + n^2)^2$. A short vector has next to no slope in any direction, so a capsule of length zero stays there: a saturation at both ends.
@@ -280,7 +289,8 @@ def sigmoid(z):
 
 
 def improve(past, old, future, old_future):
-    """past, future: ad logs; old, old_future: their logits (n,), (m,) -> (m,) click probabilities."""
+    """past, future: ad logs; old, old_future: their logits (n,), (m,)
+    -> (m,) click probabilities."""
     # solution
     crosses = [("age", "gender", "category"), ("hour", "category"), ("device", "category")]
     X = past.one_hot(crosses)

@@ -77,7 +77,8 @@ check("12.coupled", coupled)
 
 # %%
 def through_leaks(xs, W, U, b, a, g):
-    """xs (T, B, d), W (d, H), U (H, H), b (H,), a number, g (T, B, H) -> dU (H, H), dxs (T, B, d)."""
+    """xs (T, B, d), W (d, H), U (H, H), b (H,), a number, g (T, B, H)
+    -> dU (H, H), dxs (T, B, d)."""
     # solution
     hs, tanhs = [np.zeros_like(g[0])], []
     for x in xs:
@@ -165,7 +166,8 @@ check("12.bias", answer)
 kept = {f"bias {bias}": 100 * (1 / (1 + np.exp(-bias))) ** 500 for bias in (1, 3, 6, 50)}
 plots.bars("Share of the cell that is left after 500 steps", kept,
            xlabel="share left (%)", unit=" %", digits=1)
-plots.show("Four bars: bias 1 and 3 keep nothing, 6 keeps about thirty per cent, 50 keeps all.")
+plots.show("Four bars: bias 1 and 3 keep nothing, 6 keeps about thirty per cent, "
+           "50 keeps all.")
 
 # %% [markdown] tags=["solution-only"]
 # $e^6$ is 403 steps. Bias 50 keeps everything, for ever: its slope is $e^{-50}$, so no gradient will ever shut that gate, and the cell fills up.
@@ -225,7 +227,8 @@ check("12.nucleus", nucleus)
 
 # %%
 def gru_bias(hidden, longest, rng):
-    """hidden units, longest lag (at least 3), a NumPy generator -> (3 * hidden,) float64."""
+    """hidden units, longest lag (at least 3), a NumPy generator
+    -> (3 * hidden,) float64."""
     # solution
     bias = np.zeros(3 * hidden)
     bias[hidden:2 * hidden] = np.log(rng.uniform(1, longest - 1, hidden))
@@ -245,7 +248,8 @@ def remember(bias=None, lag=30, steps=160, H=24):
     bits = []
     for _ in range(steps):
         y = torch.randint(4, (32,))
-        x = nn.functional.one_hot(torch.cat([y[None], 4 + torch.randint(4, (lag, 32))]), 8).float()
+        x = nn.functional.one_hot(torch.cat([y[None], 4 + torch.randint(4, (lag, 32))]),
+                                  8).float()
         loss = nn.functional.cross_entropy(head(gru(x)[0][-1]), y)
         descent.zero_grad()
         loss.backward()
@@ -256,12 +260,14 @@ def remember(bias=None, lag=30, steps=160, H=24):
 
 
 if check("12.gru", gru_bias):
-    _, ax = plots.figure("Your bias in a GRU: one symbol, 30 steps ago", xlabel="step", ylabel="loss (bits)")
+    _, ax = plots.figure("Your bias in a GRU: one symbol, 30 steps ago", xlabel="step",
+                         ylabel="loss (bits)")
     for label, bias, color in [("as the library starts it", None, plots.GREY),
                                ("with your bias", gru_bias(24, 30, rng), plots.BLUE)]:
         bits = remember(bias)
         ax.plot(bits, color=color)
-        plots.name(ax, 90, np.median(bits[80:]), label, color, dy=-14 if bias is None else 12)
+        plots.name(ax, 90, np.median(bits[80:]), label, color,
+                   dy=-14 if bias is None else 12)
     plots.show("Loss of two GRUs over training: with your bias it falls to zero.")
 
 # %% [markdown] tags=["solution-only"]
@@ -287,7 +293,8 @@ if check("12.gru", gru_bias):
 
 # %%
 def consent(visits, ended, new):
-    """visits: list of int arrays, ended: (n,) bool, new: list of int arrays -> (all events of new,)."""
+    """visits: list of int arrays, ended: (n,) bool, new: list of int arrays
+    -> (all events of new,)."""
     # solution
     torch.manual_seed(0)
     table, lstm, head = nn.Embedding(10, 16), nn.LSTM(16, 24), nn.Linear(24, 1)
@@ -298,11 +305,14 @@ def consent(visits, ended, new):
         x = nn.utils.rnn.pad_sequence([torch.as_tensor(visit) + 1 for visit in batch])
         return head(lstm(table(x))[0])[:, :, 0]
 
-    descent = torch.optim.Adam([*table.parameters(), *lstm.parameters(), *head.parameters()], lr=0.01)
-    y, lengths = torch.as_tensor(ended).float(), torch.tensor([len(visit) for visit in visits])
+    descent = torch.optim.Adam([*table.parameters(), *lstm.parameters(),
+                                *head.parameters()], lr=0.01)
+    y = torch.as_tensor(ended).float()
+    lengths = torch.tensor([len(visit) for visit in visits])
     for _ in range(10):
         for rows in torch.randperm(len(visits)).split(64):
-            last = scores([visits[i] for i in rows])[lengths[rows] - 1, torch.arange(len(rows))]
+            all_steps = scores([visits[i] for i in rows])
+            last = all_steps[lengths[rows] - 1, torch.arange(len(rows))]
             descent.zero_grad()
             nn.functional.binary_cross_entropy_with_logits(last, y[rows]).backward()
             descent.step()

@@ -43,7 +43,8 @@ progress.off()  # a solution that was read is not an exercise that was done
 
 # %%
 def kl(mu, logvar, prior_mu, prior_logvar):
-    """KL(q || p) in nats. mu, logvar: (n, d); prior_mu, prior_logvar: (d,) or (n, d); tensors -> (n,)."""
+    """KL(q || p) in nats. mu, logvar: (n, d); prior_mu, prior_logvar: (d,) or (n, d);
+    tensors -> (n,)."""
     # solution
     ratio = torch.exp(logvar - prior_logvar)
     distance = (mu - prior_mu) ** 2 * torch.exp(-prior_logvar)
@@ -76,9 +77,10 @@ check("13.kl", kl)
 
 # %%
 def grouped_bound(log_weights, k):
-    """Bound on log p(x) with k draws. log_weights: (S, n) tensor, k: int that divides S -> (n,)."""
+    """Bound on log p(x) with k draws.
+    log_weights: (S, n) tensor, k: int that divides S -> (n,)."""
     # solution
-    groups = log_weights.reshape(-1, k, log_weights.shape[1])                    # (S / k, k, n)
+    groups = log_weights.reshape(-1, k, log_weights.shape[1])  # (S / k, k, n)
     return (torch.logsumexp(groups, dim=1) - math.log(k)).mean(dim=0)
     # end solution
 
@@ -107,7 +109,8 @@ check("13.bound", grouped_bound)
 
 # %%
 def negative_elbo(prediction, x, mu, logvar, s):
-    """prediction, x: (n, 1, h, w); mu, logvar: (n, d); s: a number above 0 -> one number, a tensor."""
+    """prediction, x: (n, 1, h, w); mu, logvar: (n, d);
+    s: a number above 0 -> one number, a tensor."""
     # solution
     nats = (x - prediction) ** 2 / (2 * s**2) + math.log(s) + 0.5 * math.log(2 * math.pi)
     price = 0.5 * (mu**2 + logvar.exp() - 1 - logvar)
@@ -178,10 +181,11 @@ from scipy.special import expit
 
 
 def score_estimates(logits, bits, values):
-    """d E[f] / d logits, one a draw. logits: (d,), bits: (k, d) of 0 and 1, values: (k,) -> (k, d)."""
+    """d E[f] / d logits, one a draw.
+    logits: (d,), bits: (k, d) of 0 and 1, values: (k,) -> (k, d)."""
     # solution
     baseline = (values.sum() - values) / (len(values) - 1)                       # (k,)
-    return (values - baseline)[:, None] * (bits - expit(logits))                 # (k, 1) * (k, d)
+    return (values - baseline)[:, None] * (bits - expit(logits))  # (k, 1) * (k, d)
     # end solution
 
 
@@ -210,23 +214,26 @@ check("13.score", score_estimates)
 # <details><summary>Hint 3</summary>Bring both feelers to one scale: cut the past into batches of 200, and divide each distance from the mean by the standard deviation over those. Then take the larger of the two.</details>
 
 # %%
-columns = ["age", "gender", "ad", "advertiser", "category", "context", "site", "position", "device", "hour"]
+columns = ["age", "gender", "ad", "advertiser", "category", "context", "site", "position",
+           "device", "hour"]
 
 
 def suspicion(past, batches):
-    """past: an ad log; batches: a list of ad logs of 200 rows -> (len(batches),), larger is odder."""
+    """past: an ad log; batches: a list of ad logs of 200 rows
+    -> (len(batches),), larger is odder."""
     # solution
-    known = past.one_hot(columns)                                                # (rows, values) sparse
-    never = (known.T @ known).toarray() == 0                                     # (values, values)
+    known = past.one_hot(columns)  # (rows, values) sparse
+    never = (known.T @ known).toarray() == 0  # (values, values)
     rarity = -np.log(np.maximum(known.mean(axis=0), 1e-6))                       # (values,)
 
     def feelers(batch):
         shown = batch.one_hot(columns).toarray()
         return ((shown @ never) * shown).sum(1).mean(), (shown @ rarity).mean()
 
-    usual = np.array([feelers(past[start : start + 200]) for start in range(0, len(past) - 199, 200)])
-    seen = np.array([feelers(batch) for batch in batches])                       # (batches, 2)
-    width = np.maximum(usual.std(axis=0), 1e-3)                                  # no pair of the past is new
+    usual = np.array([feelers(past[start : start + 200])
+                      for start in range(0, len(past) - 199, 200)])
+    seen = np.array([feelers(batch) for batch in batches])  # (batches, 2)
+    width = np.maximum(usual.std(axis=0), 1e-3)  # no pair of the past is new
     return (np.abs(seen - usual.mean(axis=0)) / width).max(axis=1)
     # end solution
 
@@ -236,8 +243,9 @@ if check("13.traffic", suspicion):
     log = data.load("ads", rows=60_000, seed=SEED)
     past, future = log[log.features["day"] < 10], log[log.features["day"] >= 10]
     batches = [future[start : start + 200] for start in range(0, 4000, 200)]
-    plots.figure("Good batches, by your watchman", xlabel="batch", ylabel="suspicion")[1].plot(
-        suspicion(past, batches), "o")
+    fig, ax = plots.figure("Good batches, by your watchman",
+                           xlabel="batch", ylabel="suspicion")
+    ax.plot(suspicion(past, batches), "o")
     plots.show("The suspicion of twenty good batches, as dots.")
 
 # %% [markdown] tags=["solution-only"]

@@ -115,7 +115,8 @@ def descend(net, lr):
 
 
 def turns(G, D, real, noise, lr):
-    """G, D: modules; real (n, d); noise (turns, n, k): one batch a turn -> weights of G, weights of D."""
+    """G, D: modules; real (n, d);
+    noise (turns, n, k): one batch a turn -> weights of G, weights of D."""
     # solution
     for z in noise:
         D.zero_grad()                                     # what G's turn left here
@@ -161,7 +162,8 @@ check("14.turns", turns)
 
 # %%
 def r1(D, real, gamma):
-    """D: pictures (n, 1, h, w) -> logits (n, 1); real: pictures; gamma: number -> one number, a tensor."""
+    """D: pictures (n, 1, h, w) -> logits (n, 1); real: pictures;
+    gamma: number -> one number, a tensor."""
     # solution
     x = real.detach().clone().requires_grad_()
     slope, = torch.autograd.grad(D(x).sum(), x, create_graph=True)
@@ -242,7 +244,8 @@ columns = ["device", "hour", "age"]
 
 
 def weights(past, today):
-    """past, today: ad logs with `one_hot(columns)` and `len` -> (len(past),) ratio today / past."""
+    """past, today: ad logs with `one_hot(columns)` and `len`
+    -> (len(past),) ratio today / past."""
     # solution
     rows = sparse.vstack([today.one_hot(columns), past.one_hot(columns)])
     label = np.repeat([1, 0], [len(today), len(past)])
@@ -256,7 +259,8 @@ if check("14.weights", weights):
     log = data.load("ads", rows=30_000, seed=SEED)
     past, today = log[:20_000], log[20_000:][log.features["device"][20_000:] == 1]
     weighted = np.average(past.features["device"] == 1, weights=weights(past, today))
-    print(f"share of device 1: past {np.mean(past.features['device'] == 1):.2f}, weighted {weighted:.2f}")
+    print(f"share of device 1: past {np.mean(past.features['device'] == 1):.2f}, "
+          f"weighted {weighted:.2f}")
 
 # %% [markdown] tags=["solution-only"]
 # The same trick estimates how a new policy would have done on an old log (lecture 15), and tells you that a training set has aged: a discriminator that cannot tell the two logs apart is good news.

@@ -37,7 +37,8 @@ progress.off()  # a solution that was read is not an exercise that was done
 
 # %%
 def late_update(a, b, ad, clicked, age, window):
-    """a, b (K,) floats; ad (n,) int, clicked (n,) bool, age (n,) hours -> new a, new b, each (K,)."""
+    """a, b (K,) floats; ad (n,) int, clicked (n,) bool, age (n,) hours
+    -> new a, new b, each (K,)."""
     # solution
     closed = age >= window
     clicks = np.bincount(ad[closed & clicked], minlength=len(a))
@@ -126,7 +127,8 @@ if check("15.klucb", kl_ucb):
         ax.semilogx(n, index, color=color)
         plots.name(ax, n[-1], index[-1], label, color)
     ax.axhline(0.04, color=plots.INK, linewidth=1)
-    plots.show("Indices over times shown: UCB1 stays far above KL-UCB, which comes near the observed rate.")
+    plots.show("Indices over times shown: "
+               "UCB1 stays far above KL-UCB, which comes near the observed rate.")
 
 # %% [markdown] tags=["solution-only"]
 # KL-UCB reaches the Lai–Robbins rate (A. Garivier, O. Cappé, 2011). With no click in n impressions its index is $1 - t^{-1/n}$, a good check by hand.
@@ -147,7 +149,8 @@ if check("15.klucb", kl_ucb):
 
 # %%
 def capped_robust(new, q, shown, chance, click, cap):
-    """new, q (n, K); shown, click (n,) int; chance (n,); cap a number -> estimate, standard error."""
+    """new, q (n, K); shown, click (n,) int; chance (n,);
+    cap a number -> estimate, standard error."""
     # solution
     rows = np.arange(len(shown))
     w = np.minimum(new[rows, shown] / chance, cap)
@@ -178,7 +181,8 @@ check("15.robust", capped_robust)
 
 # %%
 def learn(Q, s, a, reward, after, terminated, truncated, lr, gamma):
-    """Q (S, A); s, a, after (n,) int; reward (n,); terminated, truncated (n,) bool -> new Q (S, A)."""
+    """Q (S, A); s, a, after (n,) int; reward (n,);
+    terminated, truncated (n,) bool -> new Q (S, A)."""
     # solution
     Q = Q.copy()
     for i in range(len(s)):
@@ -217,7 +221,8 @@ check("15.learn", learn)
 
 # %%
 def first_play(N, W, P, legal, c, f):
-    """N, W, P (A,) floats, legal (A,) bool (at least one), c and f numbers -> the move, an int."""
+    """N, W, P (A,) floats, legal (A,) bool (at least one), c and f numbers
+    -> the move, an int."""
     # solution
     total = N[legal].sum()
     seen = W[legal].sum() / total if total > 0 else 0.0
@@ -271,10 +276,13 @@ def thompson_regret(a, b, rounds=5000, runs=40):
     return lost
 
 
-lost = {f"Beta({a}, {b})": thompson_regret(a, b) for a, b in [(1, 1), (1, 24), (1, 2400), (50, 50)]}
+lost = {f"Beta({a}, {b})": thompson_regret(a, b)
+        for a, b in [(1, 1), (1, 24), (1, 2400), (50, 50)]}
 plots.bars("Fifty imaginary clicks on each ad are expensive to disprove",
-           {name: runs.mean() for name, runs in lost.items()}, xlabel="clicks lost in 5,000 rounds, mean")
-plots.show("Bars: Beta(50, 50) loses about twice as many clicks as each of the other three priors.")
+           {name: runs.mean() for name, runs in lost.items()},
+           xlabel="clicks lost in 5,000 rounds, mean")
+plots.show("Bars: Beta(50, 50) loses about twice as many clicks as each of the other three "
+           "priors.")
 
 # %%
 print("spread over runs:", {name: round(runs.std()) for name, runs in lost.items()})

@@ -266,7 +266,8 @@ def by_device(past, new):
     for log in (past, new):
         common.append(shared.decision_function(log.one_hot(COLUMNS)))
         cell.append(8 * log.features["device"] + log.features["category"])
-    adds = np.zeros(3 * 8)  # what each expert adds, for each category; 0 for who was never seen
+    # what each expert adds, for each category; 0 for who was never seen
+    adds = np.zeros(3 * 8)
     for _ in range(10):  # Newton's steps, each cell for itself, with a price of 2 a² on a
         p = expit(common[0] + adds[cell[0]])
         slope = np.bincount(cell[0], past.click - p, 24) - 4 * adds
@@ -294,9 +295,11 @@ for device in range(3):
     apart[rows] = one(past[past.features["device"] == device], new[rows])
 answers = {"three experts apart": apart, "one machine": one(past, new),
            "shared + experts": by_device(past, new)}
-plots.bars("Share first, then specialize", {name: 100 * new.share_of_gap(p) for name, p in answers.items()},
+plots.bars("Share first, then specialize",
+           {name: 100 * new.share_of_gap(p) for name, p in answers.items()},
            xlabel="share of the gap (%)", unit=" %", digits=1)
-plots.show("Three bars: experts apart are lowest, one machine is higher, shared plus experts is highest.")
+plots.show("Three bars: experts apart are lowest, one machine is higher, "
+           "shared plus experts is highest.")
 
 # %% [markdown] tags=["solution-only"]
 # The hard gate was right, and still the experts apart lost: each had to learn 400 users and 50 ads anew, from a third of the rows.

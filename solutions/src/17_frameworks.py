@@ -98,7 +98,8 @@ check("17.fold", foldable)
 
 # %%
 def descend(w0, x, y, lr, steps):
-    """w0 (d,), x (n, d), y (n,): NumPy arrays -> weights (d,) as an array, mean loss as a float."""
+    """w0 (d,), x (n, d), y (n,): NumPy arrays
+    -> weights (d,) as an array, mean loss as a float."""
     w, x, y = torch.tensor(w0, requires_grad=True), torch.tensor(x), torch.tensor(y)
     total = 0.0
     for _ in range(steps):
@@ -142,7 +143,8 @@ check("17.losses", descend)
 
 # %%
 def combine(grads, counts):
-    """grads: (k, d) mean gradients, counts: (k,) rows -> (d,) the mean gradient over all rows."""
+    """grads: (k, d) mean gradients, counts: (k,) rows
+    -> (d,) the mean gradient over all rows."""
     # solution
     there = counts > 0
     total = (grads[there] * counts[there, None]).sum(axis=0)
@@ -227,7 +229,8 @@ for function in (loop, by_value):
     graphs = []
     torch.compiler.reset()
     compiled = torch.compile(function,
-                             backend=lambda graph, _, kept=graphs: kept.append(graph) or graph.forward)
+                             backend=lambda graph, _, kept=graphs: kept.append(graph)
+                             or graph.forward)
     compiled(torch.ones(4))
     print(f"{function.__name__}: {len(graphs)} graph(s)")
 

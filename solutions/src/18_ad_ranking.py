@@ -38,7 +38,8 @@ progress.off()  # a solution that was read is not an exercise that was done
 
 # %%
 def slots(bid, pctr, S, reserve):
-    """bid, pctr (n, A), pctr > 0; S slots; reserve >= 0 -> winners (n, S) integers, prices (n, S)."""
+    """bid, pctr (n, A), pctr > 0; S slots;
+    reserve >= 0 -> winners (n, S) integers, prices (n, S)."""
     # solution
     n, A = bid.shape
     room = ((0, 0), (0, max(S + 1 - A, 0)))
@@ -105,7 +106,8 @@ check("18.truth", answer)
 
 # %%
 def encode(ids, hour, click, prior, weight):
-    """ids, hour, click: (n,) integers; weight > 0 -> (n,) the click rate of each row's id, so far."""
+    """ids, hour, click: (n,) integers;
+    weight > 0 -> (n,) the click rate of each row's id, so far."""
     # solution
     clicks, seen = np.zeros((2, ids.max() + 1))
     out = np.zeros(len(ids))
@@ -130,8 +132,10 @@ if check("18.encode", encode):
     clicks, seen = np.bincount(user, log.click), np.bincount(user)
     leaked = (clicks[user] + 5 * rate) / (seen[user] + 5)
     plots.bars("The leak shines on its own rows", {"leaked": 100 * log.share_of_gap(leaked),
-               "only the past": 100 * log.share_of_gap(honest)}, xlabel="share of the gap (%)", unit=" %")
-    plots.show("Two bars: the leaked encoding looks far better than the one that only knows the past.")
+               "only the past": 100 * log.share_of_gap(honest)},
+               xlabel="share of the gap (%)", unit=" %")
+    plots.show("Two bars: the leaked encoding looks far better than the one that only "
+               "knows the past.")
 
 # %% [markdown] tags=["solution-only"]
 # Cross-fitting, as scikit-learn's `TargetEncoder` does it, removes the row's own click but still looks at later ones. In a log with drift, or for ids that die, that is a leak as well.
@@ -152,7 +156,8 @@ if check("18.encode", encode):
 
 # %%
 def from_log(shown, mu, y, new, clip):
-    """shown, new (n,) integers; mu (n,) in (0, 1]; y (n,) -> estimate, effective sample size."""
+    """shown, new (n,) integers; mu (n,) in (0, 1]; y (n,) -> estimate, effective sample
+    size."""
     # solution
     w = np.minimum(1 / mu, clip) * (shown == new)
     if not w.any():
@@ -167,7 +172,8 @@ check("18.from_log", from_log)
 # %% tags=["solution-only"]
 world, log = data.ad_world(), data.load("ads", rows=100_000, seed=SEED)
 shown = log.features["ad"]
-new = (world.ad_effect + world.user_ad[log.features["user"]]).argmax(1)  # knows each user's taste
+# knows each user's taste
+new = (world.ad_effect + world.user_ad[log.features["user"]]).argmax(1)
 true = world.probability(log.features | {"ad": new}).mean()
 print(f"truth: {100 * true:.2f} % clicks")
 for clip in (np.inf, 40, 10):

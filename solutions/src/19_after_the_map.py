@@ -41,7 +41,8 @@ progress.off()  # a solution that was read is not an exercise that was done
 
 # %%
 def masked_weights(scores, lengths):
-    """scores (B, T, T): row t asks, column j is asked; lengths (B,) of 0 … T -> weights (B, T, T)."""
+    """scores (B, T, T): row t asks, column j is asked;
+    lengths (B,) of 0 … T -> weights (B, T, T)."""
     # solution
     T = scores.shape[1]
     row, column = np.arange(T)[:, None], np.arange(T)
@@ -109,12 +110,15 @@ check("19.leak", window_mask)
 
 # %%
 def cached_step(x, K, V, Wq, Wk, Wv, heads):
-    """x (B, C), cache K, V (B, t, C), Wq, Wk, Wv (C, C) for x @ W -> out (B, C), K and V (B, t + 1, C)."""
+    """x (B, C), cache K, V (B, t, C), Wq, Wk, Wv (C, C) for x @ W
+    -> out (B, C), K and V (B, t + 1, C)."""
     # solution
     K = np.concatenate([K, (x @ Wk)[:, None]], axis=1)
     V = np.concatenate([V, (x @ Wv)[:, None]], axis=1)
     B, t, C = K.shape
-    q, k, v = ((x @ Wq).reshape(B, heads, -1), K.reshape(B, t, heads, -1), V.reshape(B, t, heads, -1))
+    q = (x @ Wq).reshape(B, heads, -1)
+    k = K.reshape(B, t, heads, -1)
+    v = V.reshape(B, t, heads, -1)
     scores = np.einsum("bhd,bthd->bht", q, k) / np.sqrt(C / heads)
     w = np.exp(scores - scores.max(axis=2, keepdims=True))
     w /= w.sum(axis=2, keepdims=True)
@@ -156,7 +160,8 @@ check("19.lora", answer)
 
 # %%
 def fine_tune(a, b, steps=60, d=32, r=2):
-    """How far the start is from the pre-trained model, and the error that is left at the end, in per cent."""
+    """How far the start is from the pre-trained model,
+    and the error that is left at the end, in per cent."""
     torch.manual_seed(SEED)
     x, W = torch.randn(256, d), torch.randn(d, d) / d**0.5
     target = x @ (W + torch.randn(d, r) @ torch.randn(r, d) / d)
@@ -174,14 +179,17 @@ def fine_tune(a, b, steps=60, d=32, r=2):
 
 kinds = {"a: both zero": (0, 0), "b: both random": (0.2, 0.2), "c: B zero": (0.2, 0)}
 results = {kind: fine_tune(*start) for kind, start in kinds.items()}
-fig, axes = plots.panels("One factor zero: unchanged at the start, and it learns", ["changed at the start",
-                         "error left after 60 steps"], xlabel="%", ylabel="", size=(9, 2.4), sharey=True)
+fig, axes = plots.panels("One factor zero: unchanged at the start, and it learns",
+                         ["changed at the start", "error left after 60 steps"],
+                         xlabel="%", ylabel="", size=(9, 2.4), sharey=True)
 for ax, column in zip(axes, (0, 1), strict=True):
-    bars = ax.barh(list(results), [pair[column] for pair in results.values()], color=plots.BLUE)
+    bars = ax.barh(list(results), [pair[column] for pair in results.values()],
+                   color=plots.BLUE)
     ax.bar_label(bars, fmt=" %.0f", color=plots.INK)
     ax.margins(x=0.15)
 axes[0].invert_yaxis()
-plots.show("Bars: both zero never learns, both random starts changed, B zero starts unchanged and learns.")
+plots.show("Bars: both zero never learns, both random starts changed, "
+           "B zero starts unchanged and learns.")
 
 # %% [markdown] tags=["solution-only"]
 # Both zero is a saddle: each gradient has the other factor in it, so nothing moves, for ever. It is lecture 07's symmetry again.
@@ -203,11 +211,13 @@ plots.show("Bars: both zero never learns, both random starts changed, B zero sta
 
 # %%
 def step_back(z, x, t, share):
-    """z, x (n, d); t of at least 1; share (steps + 1,) -> mean (n, d), variance: one number."""
+    """z, x (n, d); t of at least 1;
+    share (steps + 1,) -> mean (n, d), variance: one number."""
     # solution
     now, before = share[t], share[t - 1]
     alpha = now / before
-    mean = (np.sqrt(alpha) * (1 - before) * z + np.sqrt(before) * (1 - alpha) * x) / (1 - now)
+    mean = ((np.sqrt(alpha) * (1 - before) * z + np.sqrt(before) * (1 - alpha) * x)
+            / (1 - now))
     return mean, (1 - alpha) * (1 - before) / (1 - now)
     # end solution
 
@@ -236,11 +246,13 @@ check("19.back", step_back)
 
 # %%
 def click_rate(ads, clicks, lengths, candidate, base, trust):
-    """ads (B, T, d), clicks (B, T), lengths (B,), candidate (B, d), two numbers -> (B,) probabilities."""
+    """ads (B, T, d), clicks (B, T), lengths (B,), candidate (B, d), two numbers
+    -> (B,) probabilities."""
     # solution
     B, T, d = ads.shape
     real = np.arange(T) < np.asarray(lengths)[:, None]  # (B, T)
-    scores = np.einsum("btd,bd->bt", np.where(real[:, :, None], ads, 0), candidate) / np.sqrt(d)
+    scores = (np.einsum("btd,bd->bt", np.where(real[:, :, None], ads, 0), candidate)
+              / np.sqrt(d))
     scores = np.column_stack([np.where(real, scores, -np.inf), np.full(B, trust)])
     values = np.column_stack([np.where(real, clicks, 0), np.full(B, base)])
     w = np.exp(scores - scores.max(axis=1, keepdims=True))
@@ -250,25 +262,32 @@ def click_rate(ads, clicks, lengths, candidate, base, trust):
 
 # %%
 def on_the_log(scale, asked, past=100):
-    """Rates for some rows of the ad log, each from its user's rows before it. `scale` 0: all alike."""
-    user, category, advertiser = (log.features[name] for name in ("user", "category", "advertiser"))
-    kinds = scale * np.hstack([np.eye(column.max() + 1)[column] for column in (category, advertiser)])
+    """Rates for some rows of the ad log, each from its user's rows before it.
+    `scale` 0: all alike."""
+    user, category, advertiser = (log.features[name]
+                                  for name in ("user", "category", "advertiser"))
+    kinds = scale * np.hstack([np.eye(column.max() + 1)[column]
+                               for column in (category, advertiser)])
     rates = []
     for row in asked:
         rows = np.flatnonzero(user[:row] == user[row])[-past:]
-        given = kinds[None, rows], log.click[None, rows].astype(float), [len(rows)], kinds[None, row]
+        given = (kinds[None, rows], log.click[None, rows].astype(float), [len(rows)],
+                 kinds[None, row])
         rates.append(click_rate(*given, base, 5.0)[0])
     return np.array(rates)
 
 
 if check("19.clicks", click_rate):
     log = data.load("ads")
-    base, asked = log.click[:150_000].mean(), rng.choice(np.arange(150_000, 200_000), 3000, replace=False)
+    base = log.click[:150_000].mean()
+    asked = rng.choice(np.arange(150_000, 200_000), 3000, replace=False)
     area = {name: 100 * roc_auc_score(log.click[asked], on_the_log(scale, asked))
-            for name, scale in [("mean of the user's past", 0), ("attention to like ads", 4)]}
+            for name, scale in [("mean of the user's past", 0),
+                                ("attention to like ads", 4)]}
     area["the truth"] = 100 * roc_auc_score(log.click[asked], log.truth[asked])
     plots.bars("Your function on the ad log, with nothing trained", area, xlabel="AUC (%)")
-    plots.show("Three bars of AUC: attention to like ads beats the user's mean, and is below the truth.")
+    plots.show("Three bars of AUC: attention to like ads beats the user's mean, "
+               "and is below the truth.")
 
 # %% [markdown] tags=["solution-only"]
 # With no history the answer is the base rate, and the more similar ads were seen, the less the base counts: shrinkage, as in lectures 06 and 15.
