@@ -68,6 +68,8 @@ LECTURE = """# %% [markdown]
 # %% [markdown] tags=["notes"]
 # **Notes for the room (9 minutes).**
 # Say **gradient** twice.
+# %% [markdown] tags=["navigation"]
+# **lecture** · exercises
 # %%
 x = "**not prose**"
 # %% [markdown]

@@ -4,7 +4,7 @@
 
 A word is due where a lecture puts it in bold. Bold is also a lead-in, and the bold of a lead-in ends like a
 sentence: with a full stop, a colon, a question or an exclamation mark (**Predict first.**). So every bold
-that does not, and that is none of LABELS, is a term. Presenter's notes are not read.
+that does not, and that is none of LABELS, is a term. Presenter's notes and links are not read.
 """
 
 import re
@@ -107,7 +107,7 @@ def bold(nb: NotebookNode) -> list[tuple[str, int, str]]:
     """The terms that a lecture puts in bold, in order: term, section, what the brackets behind it hold."""
     found, section = [], 0
     for cell in nb.cells:
-        if cell.cell_type != "markdown" or "notes" in cell.metadata.get("tags", []):
+        if cell.cell_type != "markdown" or {"notes", "navigation"} & set(cell.metadata.get("tags", [])):
             continue
         if head := re.match(r"## (\d+) · ", cell.source):
             section = int(head[1])
