@@ -55,7 +55,7 @@ def test_every_task_ships_wrong_and_right_answers(number):
 @pytest.mark.parametrize("name, wrong", named("WRONG"))
 def test_wrong_answer_is_named(name, wrong, capsys):
     answer, message = wrong
-    assert checks.check(name, answer) is False
+    assert not checks.check(name, answer)
     line = capsys.readouterr().out
     assert line.startswith(f"✗ {name}: "), line
     assert message in line, line
@@ -64,7 +64,7 @@ def test_wrong_answer_is_named(name, wrong, capsys):
 
 @pytest.mark.parametrize("name, right", named("RIGHT"))
 def test_right_answer_written_otherwise(name, right, capsys):
-    assert checks.check(name, right) is True, capsys.readouterr().out
+    assert checks.check(name, right), capsys.readouterr().out
     assert capsys.readouterr().out.startswith(f"✔ {name}: ")
 
 
@@ -77,7 +77,7 @@ def test_stub_waits(task, stub, capsys):
     if stub != "ellipsis" and not isinstance(task, checks.Function):
         pytest.skip("its answer is no function")
     answer = {"ellipsis": ..., "function": lambda *args: ..., "not implemented": not_implemented}[stub]
-    assert checks.check(task.name, answer) is False
+    assert not checks.check(task.name, answer)
     assert capsys.readouterr().out == f"○ {task.name}: not written yet\n"
 
 
@@ -134,7 +134,7 @@ def test_generic_wrong_answer(task, kind, capsys):
         pytest.skip("no array goes in")
     answer = spoilers(right_answer(task), exact=task.oracle is not None)[kind]
     with np.errstate(all="ignore"):
-        assert checks.check(task.name, answer) is False
+        assert not checks.check(task.name, answer)
     assert capsys.readouterr().out.startswith(f"✗ {task.name}: ")
 
 
@@ -147,7 +147,7 @@ def test_the_oracle_itself_is_right_and_the_bug_is_not(task, capsys):
     assert len(cases(task)) >= (3 if task.oracle else 2)
     assert checks.check(task.name, right_answer(task)), capsys.readouterr().out
     if task.bug:
-        assert checks.check(task.name, task.bug) is False
+        assert not checks.check(task.name, task.bug)
         assert "the bug is still there" in capsys.readouterr().out
 
 

@@ -109,7 +109,7 @@ def progress(
         from utils import concept_map
 
         picture = paths.BUILD / "map.svg"
-        paths.atomic_write(picture, concept_map.svg(progress=state.fractions()))
+        paths.atomic_write(picture, concept_map.svg(progress=checks.fractions()))
         console.print(f"the map: {picture}", soft_wrap=True)
 
 

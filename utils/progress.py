@@ -88,19 +88,6 @@ def tries() -> dict[str, int]:
     return {name: entry["tries"] for name, entry in _read()["tasks"].items()}
 
 
-def fractions() -> dict[str, float]:
-    """Lecture number -> share of its tasks that are done, for every lecture that has tasks."""
-    from utils import checks
-
-    finished = done()
-    share = {}
-    for number in paths.units():
-        names = [task.name for task in checks.tasks(number)]
-        if names:
-            share[number] = sum(name in finished for name in names) / len(names)
-    return share
-
-
 def _file():
     return paths.work() / "progress.json"
 

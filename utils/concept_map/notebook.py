@@ -31,9 +31,9 @@ def show(
         lit = [node.id for node in known.nodes.values() if node.lecture == number]
     shares = None
     if progress:
-        from utils import progress as learner
+        from utils import checks
 
-        shares = learner.fractions()
+        shares = checks.fractions()
     alt = describe(model.language(lang), lit, shares)
     picture = svg(simple, lang, lit, shares, lectures=None)
     way = lectures or paths.beside(paths.notebook())
