@@ -231,7 +231,7 @@ class Value:
     def grade(self, answer) -> str:
         if self.like is not None:
             for part, want, got in parts(self.like(answer), answer, "this answer"):
-                comparison.compare_form(want, got, "this answer", part, exact=False)
+                comparison.compare_form(want, got, "this answer", part)
                 comparison.compare_finite(want, got, "this answer", part)
         for rule in self.rules:
             _require(rule, comparison.straight(answer), self._case, SECONDS)
