@@ -352,7 +352,7 @@ WRONG = {
             "not to the first 1×1",
         ),
         "batch statistics": (lambda *a: bottleneck(*a, training=True), "running ones"),
-        "no epsilon": (lambda *a: bottleneck(*a, eps=0), "wrong values"),
+        "no epsilon": (lambda *a: bottleneck(*a, eps=0), "contains nan for x as the skip"),
         "another epsilon": (lambda *a: bottleneck(*a, eps=1e-3), "wrong values"),
         "no projection": (lambda *a: bottleneck(*a, skip="x"), "your code stops"),
         "no padding": (lambda *a: bottleneck(*a, pad=0), "your code stops"),

@@ -361,6 +361,7 @@ ctr = Function(
             lambda p, past, hidden, future: future.share_of_gap(p) < 0.95,
         ),
     ],
+    seconds=60,
     concepts=["logistic-regression"],
 )
 

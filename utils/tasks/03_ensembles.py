@@ -420,6 +420,7 @@ leak = Function(
         ),
     ],
     bug=_days,
+    seconds=60,
     concepts=["stacking"],
 )
 
@@ -441,6 +442,7 @@ ctr = Function(
         ),
         Rule("this is less than 43 % of the gap", lambda p, a, b, future: future.share_of_gap(p) >= 0.43, 3),
     ],
+    seconds=60,
     concepts=["boosting"],
 )
 

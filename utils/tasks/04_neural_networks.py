@@ -289,6 +289,7 @@ line = Function(
     ],
     bug=_moons_net,
     draws=True,
+    seconds=60,
     concepts=["activation", "ann"],
 )
 
@@ -492,6 +493,7 @@ clicks = Function(
             3,
         ),
     ],
+    seconds=60,
     concepts=["mlp", "ann"],
 )
 

@@ -252,6 +252,7 @@ channels = Function(
     ],
     bug=lambda x, p, generator: x * (generator.random(x.shape) >= p) * 2,
     draws=True,
+    seconds=60,
     concepts=["dropout"],
 )
 
@@ -533,6 +534,7 @@ ctr = Function(
         ),
         Rule("this is less than 42 % of the gap", lambda p, a, b, future: future.share_of_gap(p) >= 0.42, 1),
     ],
+    seconds=60,
     concepts=["l2", "regularization"],
 )
 

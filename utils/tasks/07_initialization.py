@@ -458,6 +458,7 @@ ctr = Function(
         Rule("less than a tenth of the gap is closed", lambda *a: _share(*a) > 10, 1),
         Rule("a part of the gap is closed, but less than the 27 % asked for", lambda *a: _share(*a) >= 27, 3),
     ],
+    seconds=60,
     concepts=["fine-tuning", "pre-training"],
 )
 

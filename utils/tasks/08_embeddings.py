@@ -475,6 +475,7 @@ ctr = Function(
         ),
         Rule("this is less than 62 % of the gap", lambda p, a, b, future: future.share_of_gap(p) >= 0.62, 2),
     ],
+    seconds=60,
     concepts=["entity-embedding"],
 )
 
