@@ -180,7 +180,7 @@ def test_the_folder_is_a_file_and_an_unknown_number(tree):
         ("{", "is not a notebook; `git restore 01_regression.ipynb`"),
         (
             '{\n<<<<<<< HEAD\n "a": 1\n=======\n>>>>>>> main\n}',
-            "conflict marks of a merge; `git checkout --theirs 01",
+            "conflict marks of a merge; in its folder `git checkout --theirs 01",
         ),
     ],
 )

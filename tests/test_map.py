@@ -282,8 +282,9 @@ def test_show_gives_a_picture_with_links_that_a_sanitizer_keeps(shown):
     assert shown[0] == shown[1]
     html = shown[0]["text/html"]
     assert "Cross-entropy" in shown[0]["text/plain"]
-    assert set(re.findall(r"<(\w+)", html)) == {"div", "img", "a"}
-    assert html.count("<a ") == 88 and f'alt="{shown[0]["text/plain"]}"' in html
+    assert set(re.findall(r"<(\w+)", html)) == {"div", "img", "a", "details", "summary", "ul", "li", "b"}
+    assert html.count("<a ") == 88 and html.count("<li>") == len(TAUGHT["01"].split())
+    assert f'alt="{shown[0]["text/plain"]}"' in html
     picture = b64decode(re.search(r"base64,([^\"]+)", html)[1]).decode()
     assert picture == concept_map.svg(lit=TAUGHT["01"].split(), lectures=None)
     assert len(html) < 45_000
@@ -293,7 +294,34 @@ def test_show_reads_the_learners_progress(shown, monkeypatch):
     monkeypatch.setattr("utils.checks.fractions", lambda: {"00": 1.0})
     concept_map.show(simple=True, progress=True)
     assert "1/20 done" in shown[0]["text/plain"]
+    assert "All exercises are done" in shown[0]["text/html"]  # of the one lecture that has some here
     assert len(shown[0]["text/html"]) < 15_000
+
+
+@pytest.mark.parametrize(
+    ("shares", "said"),
+    [
+        ({"00": 1.0, "01": 0.5, "02": 0.0}, 'Go on here: <a href="../lectures/01_regression.ipynb">01'),
+        ({"00": 0.5, "01": 1.0, "02": 0.0}, 'Go on here: <a href="../lectures/02_optimization.ipynb">02'),
+        ({"00": 0.0, "01": 0.0}, None),
+    ],
+)
+def test_a_learner_is_told_where_to_go_on(shown, monkeypatch, shares, said):
+    monkeypatch.setattr("utils.checks.fractions", lambda: shares)
+    concept_map.show(progress=True)
+    concept_map.show()
+    if said:
+        assert said in shown[0]["text/html"]
+    else:
+        assert shown[0] == shown[1], "who has done nothing sees the plain map"
+
+
+def test_type_is_never_too_small_on_a_screen(shown):
+    concept_map.show()
+    concept_map.show(simple=True)
+    for data, size in zip(shown, concept_map.TYPE.values(), strict=True):
+        narrowest = int(re.search(r"min-width:(\d+)px", data["text/html"])[1])
+        assert size * narrowest / concept_map.WIDTH >= 10.9
 
 
 @pytest.mark.parametrize(("options", "valid"), [({"lecture": "20"}, "00, 01"), ({"lang": "fr"}, "en, ko")])

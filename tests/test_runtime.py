@@ -5,12 +5,14 @@ import subprocess
 import sys
 
 import matplotlib.pyplot as plt
+import nbformat
 import numpy as np
 import pytest
 import torch
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from utils import plots, runtime
+from utils.authoring.execute import WIDGET, run_notebook
 from utils.claims import ClaimFailed, claim
 from utils.errors import UserError
 
@@ -194,9 +196,22 @@ def test_knobs_draw_once_where_nobody_watches(monkeypatch):
     assert calls == [2.0]
 
 
-def test_knobs_are_sliders_where_somebody_watches(monkeypatch):
-    monkeypatch.delenv("DLMAP_BATCH", raising=False)
-    sliders = {}
-    monkeypatch.setattr("ipywidgets.interact", lambda draw, **widgets: sliders.update(widgets))
-    plots.knobs(lambda w=2.0: None, w=(0, 5))
-    assert (sliders["w"].value, sliders["w"].min, sliders["w"].max) == (2.0, 0, 5)
+def test_knobs_redraw_a_picture_that_is_still_there_the_next_day(tmp_path):
+    cells = [
+        "import os; os.environ.pop('DLMAP_BATCH', None)\n"
+        "import ipywidgets\n"
+        "from utils import plots\n"
+        "made, Slider = [], ipywidgets.FloatSlider\n"
+        "ipywidgets.FloatSlider = lambda *a, **k: made.append(Slider(*a, **k)) or made[-1]\n"
+        "def draw(w=2.0):\n"
+        "    plots.figure('w', xlabel='x', ylabel='y'); plots.show(f'w is {w}')",
+        "plots.knobs(draw, w=(0, 5))",
+        "made[0].value = 3.0; (made[0].min, made[0].max)",
+    ]
+    nb = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    run_notebook(nb, tmp_path, lambda: None)
+    sliders, picture = nb.cells[1].outputs
+    assert WIDGET in sliders.data
+    assert picture.metadata["image/png"]["alt"] == "w is 3.0"
+    assert 'alt="w is 3.0"' in picture.data["text/html"]
+    assert [output.data["text/plain"] for output in nb.cells[2].outputs] == ["(0.0, 5.0)"]

@@ -8,6 +8,7 @@ plots.show("Training loss falls from 2.3 to 0.1 in ten epochs.")
 import base64
 import inspect
 import io
+from uuid import uuid4
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -176,18 +177,37 @@ def show(alt: str) -> None:
 def knobs(draw, **ranges: tuple[float, float]) -> None:
     """Sliders for the arguments of `draw` where somebody is watching; elsewhere one picture of its defaults.
 
-    `ranges` gives each argument's lowest and highest value. A slider never enters a stored notebook.
+    `ranges` gives each argument's lowest and highest value. The sliders stand in one row above the picture,
+    which is an output like any other: the next day, when the sliders are gone, it is still there.
     """
     if runtime.batch():
         draw()
         return
-    from ipywidgets import FloatSlider, interact
+    from IPython.display import display
+    from IPython.utils.capture import capture_output
+    from ipywidgets import FloatSlider, HBox, Layout
 
     defaults = {name_: parameter.default for name_, parameter in inspect.signature(draw).parameters.items()}
+    place = uuid4().hex  # the picture's, which each redrawing replaces
     sliders = {
         name_: FloatSlider(
-            defaults[name_], min=low, max=high, step=(high - low) / 100, continuous_update=False
+            defaults[name_],
+            min=low,
+            max=high,
+            step=(high - low) / 100,
+            description=name_,
+            continuous_update=False,
         )
         for name_, (low, high) in ranges.items()
     }
-    interact(draw, **sliders)
+
+    def redraw(change: dict | None = None) -> None:
+        with capture_output() as drawn:
+            draw(**{name_: slider.value for name_, slider in sliders.items()})
+        for picture in drawn.outputs:
+            display(picture.data, raw=True, metadata=picture.metadata, display_id=place, update=bool(change))
+
+    display(HBox(list(sliders.values()), layout=Layout(flex_flow="row wrap")))
+    redraw()
+    for slider in sliders.values():
+        slider.observe(redraw, "value")

@@ -57,7 +57,7 @@ claim("PyTorch computes on the device of this run",
 concept_map.show(simple=True)
 
 # %%
-concept_map.show()
+concept_map.show(progress=True)
 
 # %% [markdown]
 # Three ways to use the notebooks:

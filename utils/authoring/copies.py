@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
+from utils.authoring import merges
 from utils.errors import UserError, choose
 
 KINDS = {"lecture": "lectures", "exercises": "exercises"}  # what is copied, and the folder it comes from
@@ -98,7 +99,8 @@ def fresh(root: Path, original: Path, work: Path) -> str:
                 cell["source"] = prose.splitlines(keepends=True)
         nb["metadata"].pop("dlmap", None)
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise broken(original, text) from None
+        why = f"{original} is not a notebook; `git restore {original.name}` in its folder brings it back"
+        raise UserError(merges.remedy(original, text) or why) from None
     return json.dumps(nb, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
 
 
@@ -113,16 +115,6 @@ def moved(text: str, original: Path, work: Path, own: dict[Path, Path]) -> str:
         return Path(os.path.relpath(own.get(aim, aim), work)).as_posix() if aim.exists() else link[0]
 
     return LINK.sub(target, text)
-
-
-def broken(path: Path, text: str) -> UserError:
-    """Why a text is no notebook, and what to do."""
-    if re.search(r"(?m)^(<{7}|>{7})( |$)", text):
-        return UserError(
-            f"{path} holds the conflict marks of a merge; `git checkout --theirs {path.name}` in its folder "
-            "takes the course's version (in a rebase: --ours), `git add` and `git commit` end the merge"
-        )
-    return UserError(f"{path} is not a notebook; `git restore {path.name}` in its folder brings it back")
 
 
 def create(path: Path, content: str) -> bool:

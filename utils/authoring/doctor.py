@@ -11,6 +11,8 @@ from pathlib import Path
 
 from packaging.markers import Marker
 
+from utils.authoring import merges
+
 MENDING = "run `make lab` again, or `pip install -r requirements.lock`"
 DISK_NEEDED = 2.0  # GB: the downloaded datasets and the caches of the generated ones
 
@@ -26,7 +28,7 @@ class Finding:
 
 def examine(root: Path) -> list[Finding]:
     """Look at everything once."""
-    looks = python, packages, device, threads, kernel, shadows, disk, datasets
+    looks = python, packages, device, threads, kernel, shadows, notebooks, disk, datasets
     return [finding for look in looks for finding in look(root)]
 
 
@@ -106,6 +108,18 @@ def shadows(root: Path) -> list[Finding]:
     if not ours:
         return [Finding("Module utils", f"is {spec and spec.origin}", f"run `pip install -e {root}`")]
     return [Finding("Module utils", "ours")]
+
+
+def notebooks(root: Path) -> list[Finding]:
+    """A merge that git could not end leaves its marks in the files."""
+    books = [
+        path for folder in ("lectures", "exercises", "solutions") for path in root.glob(f"{folder}/*.ipynb")
+    ]
+    caught = {path: merges.remedy(path, path.read_text(encoding="utf-8", errors="replace")) for path in books}
+    findings = [
+        Finding("Notebook", str(path.relative_to(root)), remedy) for path, remedy in caught.items() if remedy
+    ]
+    return findings or [Finding("Notebooks", f"{len(books)}, none caught in a merge")]
 
 
 def disk(root: Path) -> list[Finding]:

@@ -17,7 +17,7 @@ import jupytext
 import nbformat
 from nbformat import NotebookNode
 
-from utils.authoring import links
+from utils.authoring import links, merges
 from utils.errors import UserError, choose
 from utils.paths import atomic_write
 
@@ -62,11 +62,17 @@ class Page:
         return notebook(text, drop=() if self.executed else ("solution-only",))
 
     def stored(self) -> NotebookNode | None:
-        """The notebook on disk, or None where there is none that can be read."""
+        """The notebook on disk, or None where there is none that can be read. Raises Unmerged."""
         try:
             return read(self.path)
+        except Unmerged:  # to build it anew would lose its outputs
+            raise
         except (FileNotFoundError, UserError):
             return None
+
+
+class Unmerged(UserError):
+    """A notebook with the conflict marks of a merge in it."""
 
 
 def read(path: Path) -> NotebookNode:
@@ -74,6 +80,8 @@ def read(path: Path) -> NotebookNode:
     try:
         return nbformat.read(path, as_version=4)
     except (ValueError, AttributeError, nbformat.ValidationError):  # no JSON, no object, no notebook
+        if why := merges.remedy(path, path.read_text(encoding="utf-8", errors="replace")):
+            raise Unmerged(why) from None
         raise UserError(f"{path} is not a notebook") from None
 
 

@@ -25,6 +25,7 @@ WORDS = {
         },
         "states": {"todo": "not started", "started": "started", "done": "done"},
         "lit": "Lit",
+        "list": "The same as a list",
         "unwritten": "not written yet",
     },
     "ko": {
@@ -39,6 +40,7 @@ WORDS = {
         },
         "states": {"todo": "시작 전", "started": "진행 중", "done": "완료"},
         "lit": "강조",
+        "list": "목록으로 보기",
         "unwritten": "준비 중",
     },
 }

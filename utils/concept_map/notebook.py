@@ -3,8 +3,8 @@
 from utils import paths
 from utils.concept_map import model
 from utils.concept_map.drawing import describe, svg
-from utils.concept_map.geometry import layout
-from utils.concept_map.links import overlay
+from utils.concept_map.geometry import TYPE, layout
+from utils.concept_map.links import go_on, listed, overlay
 from utils.errors import choose
 
 
@@ -17,7 +17,8 @@ def show(
 ) -> None:
     """Show the map in a notebook; a click on a concept opens its lecture.
 
-    `lecture`: light this lecture's concepts. `progress`: colour the map by what the learner has done.
+    `lecture`: light this lecture's concepts. `progress`: colour the map by what the learner has done, and say
+    where to go on; as long as nothing is done it is the plain map.
     `lectures`: the way from the notebook to the lectures; by default it is found.
     Raises UserError.
     """
@@ -34,8 +35,12 @@ def show(
         from utils import checks
 
         shares = checks.fractions()
+        shares = shares if any(shares.values()) else None  # who has done nothing sees the plain map
     alt = describe(model.language(lang), lit, shares)
     picture = svg(simple, lang, lit, shares, lectures=None)
     way = lectures or paths.beside(paths.notebook())
-    html = overlay(picture, alt, layout(simple, lang).boxes, lang, way)
+    html = overlay(picture, alt, layout(simple, lang).boxes, lang, way, TYPE["simple" if simple else "full"])
+    html += "" if simple else listed(lit, lang, way)
+    if shares:
+        html += go_on(shares, way)
     display({"text/html": html, "text/plain": alt}, raw=True)

@@ -1,0 +1,26 @@
+"""What nbconvert makes of a notebook in the course's folder: described pictures, links from page to page."""
+
+import json
+
+import nbformat
+from nbconvert import HTMLExporter
+from traitlets.config import Config
+
+from utils.paths import ROOT
+
+SETTINGS = json.loads((ROOT / "jupyter_nbconvert_config.json").read_text())
+PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+
+
+def test_a_page_describes_its_pictures_and_leads_to_pages():
+    about = {"image/png": {"alt": "One black dot.", "width": 1}}
+    picture = nbformat.v4.new_output("display_data", {"image/png": PNG}, metadata=about)
+    way = nbformat.v4.new_output("display_data", {"text/html": '<a href="../lectures/02_next.ipynb">2</a>'})
+    text = "[next](02_next.ipynb#a) [code](https://x.org/a.ipynb) `x.ipynb`"
+    cells = [nbformat.v4.new_markdown_cell(text), nbformat.v4.new_code_cell("x", outputs=[picture, way])]
+    page, _ = HTMLExporter(config=Config(SETTINGS)).from_notebook_node(nbformat.v4.new_notebook(cells=cells))
+    assert 'alt="One black dot."' in page and "No description" not in page
+    assert page.count(PNG) == 1
+    for target in ("02_next.html#a", "../lectures/02_next.html", "https://x.org/a.ipynb"):
+        assert f'href="{target}"' in page
+    assert "x.ipynb</code>" in page
