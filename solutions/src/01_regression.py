@@ -122,7 +122,7 @@ check("01.interval", interval_price)
 #
 # *Because this function passes every test with many rows, and fails on the first live request.*
 #
-# It should bring the columns of both sets to mean 0 and standard deviation 1, as seen in the **training** rows.
+# It should bring the columns of both sets to mean 0 and standard deviation 1, as seen in the **training** rows (the standard deviation divides by n, as `np.std` does).
 # Find out what it does to a single test row, and mend it. A column that is constant in training keeps its width.
 #
 # <details><summary>Hint 1</summary>Call it with two training rows and one test row, and look.</details>
@@ -220,7 +220,7 @@ check("01.thinned", mend)
 # Attributes and ids add up, each with its own weight. But young men may like games, and old women may not.
 # A **cross** gives every *combination* a weight of its own: `past.one_hot(["user", ("age", "gender", "category")])`.
 # Fit on `past`, return click probabilities for the rows of `future`; use any columns and any solver.
-# The check wants half of the gap, on logs that you have not seen; `future.click` is hidden there.
+# The check wants half of the gap, on logs that you have not seen; `future.click` is hidden there, and the `truth` of both.
 #
 # <details><summary>Hint 1</summary>scikit-learn's <code>LogisticRegression</code> takes the sparse matrix as it is. <code>predict_proba(...)[:, 1]</code> is the click's probability.</details>
 # <details><summary>Hint 2</summary>Start from all single columns, then add <code>("age", "gender", "category")</code>, <code>("device", "category")</code>, <code>("hour", "category")</code>.</details>

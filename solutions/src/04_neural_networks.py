@@ -101,7 +101,7 @@ check("04.smooth", celu_and_swish)
 #
 # The lecture solved XOR with steps. Do it with **two ReLUs** and a linear output, no step at all:
 # $\text{ReLU}(xW + b) \cdot v + c$ must be 0, 1, 1, 0 on the corners (0, 0), (0, 1), (1, 0), (1, 1), exactly.
-# Give `W` (2, 2), `b` (2,), `v` (2,) and `c`, a number. A column of `W` belongs to a unit.
+# Give `W` (2, 2), `b` (2,), `v` (2,), as NumPy arrays, and `c`, a number. A column of `W` belongs to a unit.
 #
 # <details><summary>Hint 1</summary>Look at the sum s = x₁ + x₂. It is 0, 1, 1 or 2 on the corners. Draw the wanted output over s: up, then down.</details>
 # <details><summary>Hint 2</summary>The first unit may be s itself: ReLU(s) is 0, 1, 1, 2. Only the last corner is wrong then: by how much?</details>
@@ -130,7 +130,7 @@ check("04.xor", xor)
 #
 # *Because this network trains, its loss falls, and nobody notices what it is.*
 #
-# The function trains a network with 16 hidden units on two moons, and returns probabilities for new points.
+# The function trains a network with 32 hidden units on two moons, and returns probabilities for new points.
 # It scores like a logistic regression. Find out why, and mend it.
 #
 # <details><summary>Hint 1</summary>Write the two layers as formulas, and multiply them out. What is left of the hidden layer?</details>
@@ -141,9 +141,9 @@ def moons_network(x, y, x_new, rng):
     """x: (n, 2), y: (n,) of 0 and 1, x_new: (m, 2), rng: NumPy generator -> (m,) probabilities of class 1."""
     torch.manual_seed(int(rng.integers(2**31)))
     # solution
-    net = nn.Sequential(nn.Linear(2, 16), nn.Tanh(), nn.Linear(16, 1))
+    net = nn.Sequential(nn.Linear(2, 32), nn.Tanh(), nn.Linear(32, 1))
     # exercise
-    # net = nn.Sequential(nn.Linear(2, 16), nn.Linear(16, 1))
+    # net = nn.Sequential(nn.Linear(2, 32), nn.Linear(32, 1))
     # end solution
     inputs, target = torch.tensor(x, dtype=torch.float32), torch.tensor(y, dtype=torch.float32)
     descent = torch.optim.Adam(net.parameters(), lr=0.03)
@@ -239,7 +239,7 @@ check("04.radius", radius)
 #
 # Train a small network on `past` and return click probabilities for the rows of `future`.
 # Use single columns only, no hand-made crosses.
-# The check wants three points more of the gap than a logistic regression on the same columns gets; `future.click` is hidden there.
+# The check wants three points more of the gap than a logistic regression on the same columns gets; `future.click` is hidden there, and the `truth` of both.
 # The first layer needs no matrix: one-hot times $W$ *picks rows* of $W$, so it is `nn.EmbeddingBag(..., mode="sum")`: the rows of the values present, added up.
 #
 # <details><summary>Hint 1</summary>Number the values of all columns in one table: column j starts where the ones before it end. <code>np.cumsum</code> of <code>past.sizes[...]</code> gives the starts.</details>

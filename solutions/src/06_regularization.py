@@ -249,7 +249,7 @@ check("06.copies", answer)
 #
 # `past` is a short ad log, with far fewer clicks than `past.one_hot(COLUMNS)` has columns; `future` is a log of later days.
 # Fit logistic regression on *all* of `COLUMNS`, with a price that you find on the past alone. Return click probabilities for `future`.
-# The check wants 42 % of the gap on logs that you have not seen; `future.click` is hidden there.
+# The check wants 42 % of the gap on logs that you have not seen; `future.click` is hidden there, and the `truth` of both.
 # `LogisticRegression()` as it stands falls short, and without a price it ends far below the base rate.
 #
 # <details><summary>Hint 1</summary>To find a price, hold back the last days: <code>past[past.features["day"] < 7]</code> to fit, the rest to judge. Not a random part: the future is later.</details>

@@ -223,7 +223,7 @@ check("07.layers", code_of)
 #
 # $$\text{log-loss}(w) + \tfrac{\lambda}{2} \lVert w - w_0 \rVert^2$$
 #
-# The check wants 27 % of the gap on the new site, on logs that you have not seen; `future.click` is hidden there.
+# The check wants 27 % of the gap on the new site, on logs that you have not seen; `future.click` is hidden there, and the `truth` of both.
 #
 # <details><summary>Hint 1</summary>On <code>few</code> alone, 4,000 rows with a hundred-odd clicks cannot teach 600 columns. On <code>past</code> alone, the contexts of the new site have weight zero. You need both.</details>
 # <details><summary>Hint 2</summary>The price is lecture 06's Gaussian belief, centred at w₀ instead of 0. Its gradient is λ (w − w₀). <code>loss_and_gradient</code> takes the centre.</details>

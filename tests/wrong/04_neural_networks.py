@@ -63,6 +63,12 @@ def merge_scaled_inside(networks):
     return merged(networks, hidden=1 / many, bias=1 / many)
 
 
+def merge_backward(networks):
+    """All units, the last one first: views with negative strides."""
+    W, b, V, c = merged(networks, out=1 / len(networks), bias=1 / len(networks))
+    return W[:, ::-1], b[::-1], V[::-1], c
+
+
 def merge_in_place(networks):
     for network in networks:
         network[2][:] /= len(networks)
@@ -117,13 +123,13 @@ def moons(make_net, steps=300, lr=0.03):
     return answer
 
 
-def net(*middle, units=16):
+def net(*middle, units=32):
     """A function that makes the network: `middle` are functions that make its modules."""
     return lambda: nn.Sequential(nn.Linear(2, units), *[make() for make in middle], nn.Linear(units, 1))
 
 
 def between():
-    return nn.Linear(16, 16)
+    return nn.Linear(32, 32)
 
 
 def moons_by_sklearn(x, y, x_new, rng):
@@ -408,6 +414,10 @@ WRONG = {
         "output forgotten": ((ONES, np.array([0.0, -1.0]), np.array([1.0, -2.0])), "expected 4 results"),
         "nan": ((ONES * np.nan, np.zeros(2), np.zeros(2), 0.0), "nan"),
         "a text": ("OR and not AND", "expected 4 results"),
+        "tensors": (
+            (torch.ones(2, 2), torch.tensor([0.0, -1.0]), torch.tensor([1.0, -2.0]), 0.0),
+            "should be a NumPy array",
+        ),
     },
     "04.line": {
         "wider": (moons(net(units=64), steps=60), "straight line"),
@@ -470,6 +480,7 @@ RIGHT = {
     "04.merge": {
         "one by one": merge_one_by_one,
         "divided inside": merge_scaled_inside,
+        "the last unit first": merge_backward,
         "single precision": lambda networks: tuple(
             np.float32(part)
             for part in merged(networks, order=1, out=1 / len(networks), bias=1 / len(networks))
@@ -490,7 +501,10 @@ RIGHT = {
         "from above": (-ONES, np.array([1.0, 2.0]), np.array([-2.0, 1.0]), 0.0),
     },
     "04.line": {
-        "ReLU": moons(net(nn.ReLU, units=32)),
+        "ReLU": moons(net(nn.ReLU)),
+        "sigmoid": moons(net(nn.Sigmoid)),
+        "GELU": moons(net(nn.GELU)),
+        "ELU": moons(net(nn.ELU)),
         "two hidden layers": moons(net(nn.Tanh, between, nn.Tanh)),
         "scikit-learn": moons_by_sklearn,
     },

@@ -249,6 +249,11 @@ scale = Function(
             _scaled_by(_of_train, lambda train, test: np.where(train.var(axis=0) > 0, train.var(axis=0), 1)),
             2,
         ),
+        Mistake(
+            "this standard deviation divides by n − 1; divide by n, as np.std does",
+            _scaled_by(_of_train, lambda train, test: np.where((s := train.std(axis=0, ddof=1)) > 0, s, 1)),
+            2,
+        ),
     ],
     bug=_each_by_itself,
     concepts=["linear-regression"],

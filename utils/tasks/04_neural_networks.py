@@ -1,12 +1,12 @@
 """The tasks of lecture 04."""
 
-from dataclasses import replace
 from functools import cache
 from itertools import pairwise
 
 import numpy as np
 
 from utils.checks import Case, Choice, Function, Mistake, Rule, Value
+from utils.tasks import without_clicks, without_truth
 
 rng = np.random.default_rng(4)
 
@@ -22,7 +22,8 @@ def _logits(x, W, b, V, c):
     """PyTorch's layers with these weights, in double precision: (n, k)."""
     import torch
 
-    W, b, V, c, x = (torch.tensor(np.asarray(part, dtype=np.float64)) for part in (W, b, V, c, x))
+    # contiguous: PyTorch takes no array that is read backward, such as W[:, ::-1]
+    W, b, V, c, x = (torch.tensor(np.ascontiguousarray(part, dtype=float)) for part in (W, b, V, c, x))
     return torch.nn.functional.linear(torch.relu(torch.nn.functional.linear(x, W.T, b)), V.T, c).numpy()
 
 
@@ -203,7 +204,7 @@ def _is_right_on(*rows):
 def _like_xor(answer):
     """Zeros of the right shapes; whole numbers will do as well."""
     shapes = [(2, 2), (2,), (2,)]
-    kinds = [getattr(part, "dtype", float) for part in answer]
+    kinds = [part.dtype if isinstance(part, np.ndarray) else float for part in answer]
     return (*[np.zeros(shape, kind) for shape, kind in zip(shapes, kinds, strict=False)], 0.0)
 
 
@@ -226,7 +227,7 @@ def _moons_net(x, y, x_new, rng):
     from torch import nn
 
     torch.manual_seed(int(rng.integers(2**31)))
-    net = nn.Sequential(nn.Linear(2, 16), nn.Linear(16, 1))
+    net = nn.Sequential(nn.Linear(2, 32), nn.Linear(32, 1))
     inputs, target = torch.tensor(x, dtype=torch.float32), torch.tensor(y, dtype=torch.float32)
     descent = torch.optim.Adam(net.parameters(), lr=0.03)
     for _ in range(300):
@@ -460,7 +461,7 @@ SINGLES = ["user", "age", "gender", "ad", "category", "context", "site", "positi
 
 @cache
 def _logs():
-    """Two ad logs, split in time, and what a logistic regression gets. The future has no clicks, no truth."""
+    """Two ad logs, split in time, and what a logistic regression gets. No truth, no later click."""
     from sklearn.linear_model import LogisticRegression
 
     from utils import data
@@ -471,8 +472,8 @@ def _logs():
         past, future = log[log.features["day"] < 10], log[log.features["day"] >= 10]
         model = LogisticRegression(max_iter=300).fit(past.one_hot(SINGLES), past.click)
         plain = future.share_of_gap(model.predict_proba(future.one_hot(SINGLES))[:, 1])
-        hidden = replace(future, click=np.zeros_like(future.click), truth=np.full(len(future), np.nan))
-        cases.append(Case(f"ad log {seed}", (past, hidden), known=(future, plain)))
+        args = without_truth(past), without_clicks(future)
+        cases.append(Case(f"ad log {seed}", args, known=(future, plain)))
     return cases
 
 

@@ -1,12 +1,12 @@
 """The tasks of lecture 06."""
 
 import math
-from dataclasses import replace
 from functools import cache
 
 import numpy as np
 
 from utils.checks import Case, Choice, Function, Mistake, Rule
+from utils.tasks import without_clicks, without_truth
 
 rng = np.random.default_rng(6)
 
@@ -504,15 +504,15 @@ copies = Choice(
 # ---------------------------------------------------------------------------------------------- 06.ctr
 @cache
 def _short_logs() -> list[Case]:
-    """Two short ad logs, split in time. The future as the answer sees it has no clicks and no truth."""
+    """Two short ad logs, split in time. The answer sees no truth, and no clicks of the future."""
     from utils import data
 
     cases = []
     for seed in (61, 62):
         log = data.load("ads", rows=30_000, seed=seed)
         past, future = log[log.features["day"] < 10], log[log.features["day"] >= 10]
-        hidden = replace(future, click=np.zeros_like(future.click), truth=np.full(len(future), np.nan))
-        cases.append(Case(f"short log {seed}", (past, hidden), known=(future,)))
+        args = without_truth(past), without_clicks(future)
+        cases.append(Case(f"short log {seed}", args, known=(future,)))
     return cases
 
 

@@ -6,6 +6,7 @@ from functools import cache
 import numpy as np
 
 from utils.checks import Case, Choice, Function, Mistake, Rule
+from utils.tasks import without_clicks, without_truth
 
 rng = np.random.default_rng(11)
 
@@ -414,9 +415,8 @@ squash = Function(
 
 
 # ---------------------------------------------------------------------------------------- 11.correction
-def _hide(log, **fields):
-    """The log without its users."""
-    return replace(log, features=log.features | {"user": np.zeros_like(log.features["user"])}, **fields)
+def _without_users(log):
+    return replace(log, features=log.features | {"user": np.zeros_like(log.features["user"])})
 
 
 @cache
@@ -432,8 +432,8 @@ def _logs():
     cases = []
     for rows, seed in ((30_000, 111), (500, 112), (500, 113)):
         past, future = (data.load("ads", rows=n, seed=s) for n, s in ((rows, seed), (60_000, seed + 50)))
-        hidden = _hide(future, click=np.zeros_like(future.click), truth=np.full(len(future), np.nan))
-        args = _hide(past, truth=np.full(rows, np.nan)), old(past), hidden, old(future)
+        known_past, hidden = without_truth(_without_users(past)), without_clicks(_without_users(future))
+        args = known_past, old(past), hidden, old(future)
         cases.append(Case(f"a log of {rows} impressions, {seed}", args, known=(future,)))
     return cases
 

@@ -7,6 +7,7 @@ from functools import cache
 import numpy as np
 
 from utils.checks import Case, Choice, Function, Mistake, Rule
+from utils.tasks import without_clicks, without_truth
 
 rng = np.random.default_rng(13)
 
@@ -434,8 +435,8 @@ def hidden_batches() -> list[Case]:
                     values[:ODD] = past.features[name][copied]
             mixed = draw.permutation(SIZE)
             batches.append(replace(future[chosen], features={name: v[mixed] for name, v in features.items()}))
-        blind = [replace(b, click=np.zeros_like(b.click), truth=np.full(SIZE, np.nan)) for b in batches]
-        cases.append(Case(f"ad log {seed}", (past, blind), known=(kinds,)))
+        args = without_truth(past), [without_clicks(batch) for batch in batches]
+        cases.append(Case(f"ad log {seed}", args, known=(kinds,)))
     return cases
 
 

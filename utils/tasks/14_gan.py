@@ -1,12 +1,12 @@
 """The tasks of lecture 14."""
 
 import math
-from dataclasses import replace
 from functools import cache
 
 import numpy as np
 
 from utils.checks import Case, Choice, Function, Mistake, Rule
+from utils.tasks import without_clicks, without_truth
 
 rng = np.random.default_rng(14)
 INF = np.inf
@@ -356,8 +356,8 @@ def hidden_logs() -> list[Case]:
         half = rows // 2 if seed == 141 else rows // 3
         past, later = log[np.arange(half)], np.arange(half, rows)
         today = log[later[draw.random(len(later)) < keep[later]]]
-        blind = replace(today, click=np.zeros_like(today.click), truth=np.full(len(today), np.nan))
-        cases.append(Case(f"ad log {seed}", (past, blind), known=(keep[:half] / keep[:half].mean(),)))
+        args = without_truth(past), without_clicks(today)
+        cases.append(Case(f"ad log {seed}", args, known=(keep[:half] / keep[:half].mean(),)))
     return cases
 
 

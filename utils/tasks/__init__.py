@@ -8,15 +8,24 @@ import numpy as np
 from utils.checks import Case
 
 
+def without_truth(log):
+    """The ad log as an answer may see it: what happened, not the probability from which it was drawn."""
+    return replace(log, truth=np.full(len(log), np.nan))
+
+
+def without_clicks(log):
+    """The ad log before it has happened: no clicks, no truth."""
+    return replace(without_truth(log), click=np.zeros_like(log.click))
+
+
 @cache
 def hidden_ad_logs() -> list[Case]:
-    """Two ad logs, split in time. The future as the answer sees it has no clicks and no truth."""
+    """Two ad logs, split in time. The answer sees no truth, and no clicks of the future."""
     from utils import data
 
     cases = []
     for seed in (71, 72):
         log = data.load("ads", rows=120_000, seed=seed)
         past, future = log[log.features["day"] < 10], log[log.features["day"] >= 10]
-        hidden = replace(future, click=np.zeros_like(future.click), truth=np.full(len(future), np.nan))
-        cases.append(Case(f"ad log {seed}", (past, hidden), known=(future,)))
+        cases.append(Case(f"ad log {seed}", (without_truth(past), without_clicks(future)), known=(future,)))
     return cases
