@@ -9,8 +9,9 @@ import sys
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
+from utils.authoring import gates
 from utils.authoring.build import build, check
-from utils.authoring.gates import freshness, style
+from utils.authoring.gates import freshness, kind_of, style
 from utils.authoring.sources import code_cells, code_hash, dumps, pages, sync_problem
 from utils.paths import ROOT
 
@@ -248,6 +249,13 @@ def test_style_passes_a_lecture_that_keeps_every_measure():
 )
 def test_style_refuses_a_lecture(change, message):
     assert any(problem.startswith(message) for problem in style(lecture(**change), "lectures"))
+
+
+def test_a_lecture_keeps_the_measures_of_its_edition(page, monkeypatch):
+    monkeypatch.setattr(gates, "FIRST_EDITION", ("00",))
+    assert kind_of(page) == "first edition"
+    monkeypatch.setattr(gates, "FIRST_EDITION", ())
+    assert kind_of(page) == "lectures"
 
 
 def test_a_prediction_comes_before_its_outcome():

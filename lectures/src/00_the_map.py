@@ -306,8 +306,8 @@ noise, coin = rng.normal(size=(200, 5000)), rng.integers(0, 2, 200)
 
 
 def auc_after(step, x, y, fitted_on):
-    """AUC on the second half, after `step` was fitted on "all rows" or on the "training
-    rows" only."""
+    """AUC on the second half, after `step` was fitted on "all rows"
+    or on the "training rows" only."""
     x_train, x_test, y_train, y_test = train_test_split(x, y, test_size=0.5,
                                                         random_state=SEED)
     step.fit(*((x, y) if fitted_on == "all rows" else (x_train, y_train)))

@@ -772,8 +772,8 @@ def task(name, split, n):
 
 # %%
 def transfer(name, labels=50, draws=3):
-    """Mean test accuracy from few labels, over several draws of them: how the filters came
-    -> accuracy."""
+    """Mean test accuracy from few labels, over several draws of them:
+    how the filters came -> accuracy."""
     pool, answers = task(name, "train", labels * draws)
     x_test, y_test = task(name, "test", 1000)
     reached = {"from scratch": [], "letters' filters, kept": [],

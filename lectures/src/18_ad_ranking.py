@@ -710,8 +710,8 @@ live, BLOCKS = data.load("ads", rows=200_000, seed=SEED + 1), 28
 # block (n,) 0 to 27, the fault begins at 14
 block = 2 * live.features["day"] + live.features["hour"] // 12
 late = block >= 14
-moved = replace(world,
-                position_effect=world.position_effect - 0.5).probability(live.features)
+lower = replace(world, position_effect=world.position_effect - 0.5)
+moved = lower.probability(live.features)
 faults = {"redesign": ({}, np.where(late, rng.random(len(live)) < moved, live.click)),
           "device stuck": ({"device": np.where(late, 0, live.features["device"])},
                            live.click),
@@ -810,8 +810,8 @@ def small(n):
 curve = {name: [] for name in small(FULL)}
 for n in FEW:
     for name, model in small(n).items():
-        curve[name].append(100
-                           * future.share_of_gap(model.fit(past[-n:]).probability(future)))
+        guess = model.fit(past[-n:]).probability(future)
+        curve[name].append(100 * future.share_of_gap(guess))
 for name, values in curve.items():
     values.append(share[name])
 
