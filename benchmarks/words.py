@@ -28,7 +28,7 @@ from statistics import median
 import numpy as np
 
 from utils import data
-from utils.scratch import word2vec
+from utils.scratch import word2vec, word_probe
 
 WORKERS = 2
 RATES = (0.025, 0.1)
@@ -75,7 +75,7 @@ def gensims(python: str, text: str, rate: float, seed: int):
 
 
 def kinds(words: list[str], table: np.ndarray) -> float:
-    return float(np.mean(list(word2vec.group_scores(words, table).values())))
+    return float(np.mean(list(word_probe.group_scores(words, table).values())))
 
 
 def plurals(words: list[str], table: np.ndarray, times: dict[str, int], n: int = 10) -> float:

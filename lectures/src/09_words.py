@@ -31,7 +31,7 @@ from torch.nn import functional as F
 
 from utils import concept_map, data, plots, runtime
 from utils.claims import claim
-from utils.scratch import word2vec
+from utils.scratch import word2vec, word_probe
 
 # matrices this small: a second thread only waits
 run = runtime.setup(PROFILE, SEED, DEVICE, BUDGET, threads=1)
@@ -199,7 +199,7 @@ claim("and next to none of their ten strongest by PPMI", shared["PPMI"], at_most
 
 # %%
 kinds = {kind: [word for word in names.split() if word in index]
-         for kind, names in word2vec.GROUPS.items()}
+         for kind, names in word_probe.GROUPS.items()}
 print(*(f"{kind}: {', '.join(members)}" for kind, members in kinds.items()), sep="\n")
 
 
@@ -268,7 +268,7 @@ claim("squeezed to 64 numbers it still sees them",
       on_kinds["PPMI + SVD"] - on_kinds["PPMI"], at_least=-0.02)
 claim("but for plurals the squeeze costs",
       on_plurals["PPMI"] - on_plurals["PPMI + SVD"], at_least=0.05)
-library = word2vec.group_scores(words, tables["PPMI + SVD"])
+library = word_probe.group_scores(words, tables["PPMI + SVD"])
 claim("the probe in utils/scratch scores as this one does",
       np.abs(list(library.values()) - scores["PPMI + SVD"][0]).max(), at_most=1e-6)
 

@@ -1,7 +1,7 @@
-"""Word vectors, as built in lecture 09: counts, skip-gram and CBOW with negative samples, and GloVe.
+"""Word vectors, as built in lecture 09: skip-gram and CBOW with negative samples.
 
     corpus = read([line.split() for line in text.splitlines()])
-    vectors = train(corpus, dim=64, epochs=3)      # or method="cbow", or glove(cooccurrence(corpus), ...)
+    vectors = train(corpus, dim=64, epochs=3)      # or method="cbow"
     vectors.nearest("matrix")                      # [("matrices", 0.8), ...]
 
 The lecture trains on pairs of words, one by one in a batch. `train` minimizes the same loss, but never makes
@@ -10,12 +10,11 @@ its centres with its contexts, and a group of blocks shares its negatives. So ev
 and each token's row is read and written once a batch, not once a pair.
 
 Mikolov and others (2013), Distributed Representations of Words and Phrases and their Compositionality;
-Pennington, Socher & Manning (2014), GloVe; Levy & Goldberg (2014), Neural Word Embedding as Implicit Matrix
-Factorization; Duchi, Hazan & Singer (2011) for AdaGrad, here with one step size for each row.
+Duchi, Hazan & Singer (2011) for AdaGrad, here with one step size for each row.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -23,7 +22,6 @@ from functools import cached_property
 
 import numpy as np
 import torch
-from scipy.sparse import coo_array, csr_array
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -36,7 +34,7 @@ SLOWEST = 0.05  # the last step of a training, as a share of the first
 TINY = 1e-8
 
 
-# ---------------------------------------------------------------------------------------- text and counts
+# ---------------------------------------------------------------------------------------------- text
 
 
 @dataclass(frozen=True)
@@ -82,41 +80,7 @@ def read(sentences: Iterable[Sequence[str]], min_count: int = 10) -> Corpus:
     )
 
 
-def cooccurrence(corpus: Corpus, window: int = 5, *, harmonic: bool = False) -> csr_array:
-    """How often each pair of words stands at most `window` apart in a sentence: (V, V), symmetric.
-
-    `harmonic`: a pair at distance d counts 1/d, as in GloVe; else 1. A rare word that was left out leaves no
-    gap. Two of the same word side by side count twice, once from each.
-    """
-    _whole("window", window, 1)
-    size, counts = len(corpus.words), csr_array((len(corpus.words),) * 2)
-    for d in range(1, window + 1):
-        together = corpus.sentence[d:] == corpus.sentence[:-d]
-        left, right = corpus.ids[:-d][together], corpus.ids[d:][together]
-        weight = np.full(len(left), 1 / d if harmonic else 1.0)
-        counts = counts + coo_array((weight, (left, right)), (size, size)).tocsr()
-    return (counts + counts.T).tocsr()
-
-
-def ppmi(counts: csr_array, *, power: float = 0.75, shift: float = 1.0) -> csr_array:
-    """Positive pointwise mutual information: max(0, log p(w, c) / (p(w) p(c)) - log shift), sparse (V, V).
-
-    `power` flattens the contexts' frequencies, p(c) ~ count^power, which makes rare contexts less loud.
-    Raises: ValueError for negative counts or none at all.
-    """
-    cells = coo_array(counts)
-    if not cells.sum() > 0 or cells.data.min() < 0:
-        raise ValueError("counts holds no pair, or a negative number; expected the result of cooccurrence")
-    if shift <= 0:
-        raise ValueError(f"shift is {shift}; expected a positive number, 1 for none")
-    row, column = counts.sum(1), counts.sum(0) ** power
-    with np.errstate(divide="ignore"):  # a zero that is stored: log 0, and then no information
-        value = np.log(cells.data * column.sum() / (row[cells.row] * column[cells.col])) - np.log(shift)
-    kept = value > 0
-    return csr_array((value[kept], (cells.row[kept], cells.col[kept])), cells.shape)
-
-
-# ---------------------------------------------------------------------------------------- vectors and a probe
+# ---------------------------------------------------------------------------------------------- vectors
 
 
 @dataclass(frozen=True)
@@ -141,20 +105,9 @@ class WordVectors:
         """The table with rows of length one: (V, dim). A row of zeros stays."""
         return self.table / np.maximum(np.linalg.norm(self.table, axis=1, keepdims=True), 1e-12)
 
-    def __contains__(self, word: str) -> bool:
-        return word in self.index
-
-    def __getitem__(self, word: str) -> np.ndarray:
-        """The vector of a word: (dim,). Raises ValueError for a word that is not there."""
-        return self.table[self._row(word)]
-
-    def similarity(self, one: str, other: str) -> float:
-        """The cosine between two words."""
-        return float(self.unit[self._row(one)] @ self.unit[self._row(other)])
-
     def nearest(self, word: str, n: int = 8) -> list[tuple[str, float]]:
-        """The n words with the largest cosine to `word`, which is not among them."""
-        return self.towards(self.unit[self._row(word)], n, without=[word])
+        """The n words with the largest cosine to `word`, which is not among them, and their cosines."""
+        return self._towards(self.unit[self._row(word)], n, without=[word])
 
     def analogy(self, a: str, b: str, c: str, n: int = 5, *, exclude: bool = True) -> list[tuple[str, float]]:
         """a is to b as c is to …: the n words nearest to b - a + c, of unit vectors.
@@ -162,15 +115,9 @@ class WordVectors:
         `exclude` leaves a, b and c out, as is usual; without it, c or b is nearly always the answer.
         """
         target = self.unit[self._row(b)] - self.unit[self._row(a)] + self.unit[self._row(c)]
-        return self.towards(target, n, without=[a, b, c] if exclude else [])
+        return self._towards(target, n, without=[a, b, c] if exclude else [])
 
-    def towards(
-        self, direction: np.ndarray, n: int = 8, *, without: Sequence[str] = ()
-    ) -> list[tuple[str, float]]:
-        """The n words with the largest cosine to a vector (dim,), and their cosines."""
-        direction = np.asarray(direction)
-        if direction.shape != self.table.shape[1:]:
-            raise ValueError(f"the direction has shape {direction.shape}, expected {self.table.shape[1:]}")
+    def _towards(self, direction: np.ndarray, n: int, without: Sequence[str]) -> list[tuple[str, float]]:
         cosine = self.unit @ (direction / max(np.linalg.norm(direction), 1e-12))
         cosine[[self._row(word) for word in without]] = -np.inf
         best = np.argsort(-cosine, kind="stable")[: min(n, len(self.words) - len(set(without)))]
@@ -180,71 +127,6 @@ class WordVectors:
         if word not in self.index:
             raise ValueError(f"{word!r} is not among the {len(self.words):,} words; rare words are left out")
         return self.index[word]
-
-
-# A word-similarity probe without judges: words of one kind should be nearer to each other than to words of
-# other kinds. Written by hand before any model was trained; words that a corpus does not have are skipped.
-GROUPS = {
-    "colours": "red blue green yellow black white orange purple gray cyan magenta",
-    "numbers": "one two three four five six seven eight ten",
-    "types": "int float bool str list tuple dict string integer boolean complex",
-    "parts of a plot": "axes figure plot legend title label ticks line marker text",
-    "sides": "left right top bottom upper lower above below",
-    "linear algebra": "matrix vector eigenvalues eigenvectors inverse determinant diagonal rank singular",
-    "distributions": "normal gaussian poisson binomial gamma exponential uniform beta",
-    "statistics": "mean median variance deviation average quantile mode covariance",
-    "models": "classifier regressor estimator tree forest ensemble regression clustering",
-    "deep learning": "tensor gradient layer backward cuda gpu module embedding",
-    "functions": "sine cosine tangent logarithm exponential sqrt",
-    "files": "file directory path filename folder disk",
-    "errors": "error warning exception valueerror typeerror",
-    "time": "seconds minutes hours day month year date",
-    "shapes": "circle ellipse rectangle polygon triangle square",
-    "words of change": "increase decrease reduce grow shrink enlarge",
-    "size": "large small big tiny huge smaller larger",
-    "fonts": "font bold italic serif weight family",
-    "signals": "signal filter frequency spectrum sampling noise fourier",
-    "distances": "distance metric euclidean manhattan similarity cosine",
-}
-
-
-def group_scores(
-    words: Sequence[str], table: np.ndarray, groups: Mapping[str, str | Sequence[str]] = GROUPS
-) -> dict[str, float]:
-    """How often a word is nearer to one of its own kind than to one of another: a score for each kind.
-
-    For each pair a, b of one kind: the share of the probe's words c, of kinds that a does not belong to, with
-    cosine(a, b) > cosine(a, c); averaged over the pairs of the kind. Chance is 0.5, a tie counts a half.
-    Kinds with fewer than two known words, or with nothing of another kind to compare with, are left out.
-    words: V names; table: (V, dim).
-    Raises: ValueError if no kind can be judged, or the table does not fit the words.
-    """
-    table = np.asarray(table, dtype=float)
-    if table.ndim != 2 or len(table) != len(words):
-        raise ValueError(f"the table has shape {table.shape}; expected a row for each of {len(words)} words")
-    index = {word: i for i, word in enumerate(words)}
-    groups = {name: kind.split() if isinstance(kind, str) else list(kind) for name, kind in groups.items()}
-    known = {name: [word for word in kind if word in index] for name, kind in groups.items()}
-    known = {name: kind for name, kind in known.items() if len(kind) > 1}
-    if len(known) < 2:
-        raise ValueError("fewer than two kinds have two known words; is this a corpus of technical English?")
-    probe = list(dict.fromkeys(word for kind in known.values() for word in kind))
-    unit = table[[index[word] for word in probe]]
-    unit = unit / np.maximum(np.linalg.norm(unit, axis=1, keepdims=True), 1e-12)
-    cosine = unit @ unit.T
-    scores = {}
-    for name, kind in known.items():
-        pairs = []
-        for a in kind:
-            related = {word for other in known.values() if a in other for word in other}
-            foreign = cosine[probe.index(a), [i for i, word in enumerate(probe) if word not in related]]
-            for b in kind:
-                if b != a and len(foreign):
-                    near = cosine[probe.index(a), probe.index(b)]
-                    pairs.append(np.mean(near > foreign) + 0.5 * np.mean(near == foreign))
-        if pairs:
-            scores[name] = float(np.mean(pairs))
-    return scores
 
 
 # ---------------------------------------------------------------------------- skip-gram and CBOW, in blocks
@@ -345,7 +227,8 @@ def train(
         raise choose("method", method, _METHODS)
     for name, value in {"dim": dim, "window": window, "negatives": negatives, "epochs": epochs}.items():
         _whole(name, value, 1)
-    _positive("lr", lr)
+    if not 0 < lr < np.inf:
+        raise ValueError(f"lr is {lr!r}; expected a positive number")
     if len(corpus.ids) < 2:
         raise ValueError("the corpus holds fewer than two tokens; read it with a lower min_count")
     if workers not in (1, 2, 4, 8):
@@ -497,105 +380,12 @@ def _keep(count: np.ndarray, sample: float) -> np.ndarray:
     return np.minimum(1, np.sqrt(ratio) + ratio)
 
 
-# ------------------------------------------------------------------------------------------------- GloVe
-
-
-def glove_weight(counts: Tensor, x_max: float, power: float = 0.75) -> Tensor:
-    """How much a cell matters: (count / x_max)^power, at most 1, and nothing where the count is 0."""
-    return (counts / x_max).clamp(max=1).pow(power)
-
-
-def glove_loss(w: Tensor, c: Tensor, b: Tensor, d: Tensor, counts: Tensor, x_max: float) -> Tensor:
-    """The sum over cells of weight * (w . c + b + d - log count)^2; a count of 0 is left out.
-
-    w: (R, D), b: (R,) for the rows; c: (S, D), d: (S,) for the columns; counts: (R, S).
-    """
-    miss = w @ c.T + b[:, None] + d - torch.where(counts > 0, counts, 1.0).log()
-    return (glove_weight(counts, x_max) * miss.square()).sum()
-
-
-def glove(
-    counts: csr_array,
-    words: Sequence[str],
-    *,
-    dim: int = 100,
-    epochs: int = 8,
-    lr: float = 0.1,
-    x_max: float = 10.0,
-    rows: int = 64,
-    seed: int = 0,
-    device: torch.device | str = "cpu",
-) -> WordVectors:
-    """GloVe by AdaGrad, `rows` rows of the counts at a time against all columns: two matrix products.
-
-    Most cells of such a block are zero and weigh nothing, yet the product is faster than picking the others
-    out, up to some tens of thousands of words. The biases start where the words ignore each other, b + d =
-    log of the count that chance expects, so that the vectors need not learn how frequent a word is.
-    Parameters: counts: (V, V) sparse, symmetric; words: V names; `x_max`: a count that weighs fully.
-    Returns: `WordVectors`: its table is the sum of both, as the authors advise, its context the second one;
-    its loss is the mean over cells that are not zero.
-    Raises: ValueError for an option out of range, counts that fit neither the words nor GloVe, or a loss that
-    is not finite.
-    """
-    for name, value in {"dim": dim, "epochs": epochs, "rows": rows}.items():
-        _whole(name, value, 1)
-    _positive("lr", lr)
-    _positive("x_max", x_max)
-    counts, size = csr_array(counts), len(words)
-    if counts.shape != (size, size):
-        raise ValueError(f"counts has shape {counts.shape}; expected ({size}, {size}), the number of words")
-    if counts.nnz == 0 or counts.data.min() < 0 or not np.isfinite(counts.data).all():
-        raise ValueError(
-            "counts holds no pair, or a negative number or nan; expected what cooccurrence gives"
-        )
-    if abs(counts - counts.T).max() > 1e-6 * counts.max():
-        raise ValueError("counts is not symmetric; add its transpose, as cooccurrence does")
-    rng = np.random.default_rng(seed)
-    w, c = (
-        torch.tensor((rng.random((size, dim)) - 0.5) / dim, dtype=torch.float32, device=device)
-        for _ in range(2)
-    )
-    total = np.maximum(counts.sum(1), TINY)
-    b = torch.tensor(np.log(total) - np.log(total.sum()) / 2, dtype=torch.float32, device=device)
-    d = b.clone()
-    squares = {name: torch.full_like(p, TINY) for name, p in {"w": w, "c": c, "b": b, "d": d}.items()}
-
-    def descend(name: str, p: Tensor, at, gradient: Tensor) -> None:
-        squares[name][at] += gradient.square()
-        p[at] -= lr * gradient / squares[name][at].sqrt()
-
-    losses = []
-    for epoch in range(epochs):
-        loss = torch.zeros((), device=device)
-        for block in np.array_split(rng.permutation(size), -(-size // rows)):
-            x = torch.from_numpy(counts[block].toarray()).float().to(device)  # (R, V)
-            weight, target = glove_weight(x, x_max), torch.where(x > 0, x, 1.0).log_()
-            at = torch.from_numpy(block).to(device)
-            inner = w[at]
-            miss = (inner @ c.T).add_(b[at][:, None]).add_(d).sub_(target)
-            slope = weight.mul_(miss)  # half the derivative by the score: AdaGrad does not see a factor
-            loss += slope.flatten() @ miss.flatten()
-            inner_grad, c_grad = slope @ c, slope.T @ inner
-            descend("w", w, at, inner_grad)
-            descend("c", c, slice(None), c_grad)
-            descend("b", b, at, slope.sum(1))
-            descend("d", d, slice(None), slope.sum(0))
-        losses.append(loss.item() / counts.nnz)
-        _finite(losses[-1], [w, c], epoch, lr)
-    return WordVectors(list(words), (w + c).cpu().numpy(), c.cpu().numpy(), losses)
-
-
 # ------------------------------------------------------------------------------------------------ errors
 
 
 def _whole(name: str, value: int, least: int) -> None:
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
         raise ValueError(f"{name} is {value!r}; expected a whole number, at least {least}")
-
-
-def _positive(name: str, value: float) -> None:
-    if not 0 < value < np.inf:
-        raise ValueError(f"{name} is {value!r}; expected a positive number")
 
 
 def _finite(loss: float, tables: Sequence[Tensor], epoch: int, lr: float) -> None:
