@@ -5,11 +5,15 @@ import hashlib
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.sparse import csr_array
 from torch.nn import functional as F
 
 from utils import data
 from utils.errors import UserError
 from utils.scratch import word2vec
+from utils.scratch.glove import cooccurrence, glove, glove_loss, glove_weight
 from utils.scratch.word2vec import WordVectors, read, train
 from utils.scratch.word_probe import GROUPS, group_scores
 
@@ -71,7 +75,36 @@ def test_the_frozen_corpus_is_the_same_everywhere():
     assert len(judged) == len(GROUPS)  # the probe has words of every kind in this corpus
 
 
-# ---------------------------------------------------------------------------------------- skip-gram, CBOW
+def count_by_loop(corpus, window, harmonic):
+    counts = np.zeros((len(corpus.words),) * 2)
+    for i, one in enumerate(corpus.ids):
+        for j, other in enumerate(corpus.ids):
+            if i != j and abs(i - j) <= window and corpus.sentence[i] == corpus.sentence[j]:
+                counts[one, other] += 1 / abs(i - j) if harmonic else 1
+    return counts
+
+
+@pytest.mark.parametrize("harmonic", [False, True])
+@pytest.mark.parametrize("window", [1, 2, 5, 50])
+def test_cooccurrence_is_the_double_loop(window, harmonic):
+    corpus = read(TEXT, min_count=1)
+    counts = cooccurrence(corpus, window, harmonic=harmonic)
+    assert np.allclose(counts.toarray(), count_by_loop(corpus, window, harmonic), atol=1e-12)
+
+
+@given(seed=st.integers(0, 999), window=st.integers(1, 9), harmonic=st.booleans())
+@settings(deadline=None, max_examples=20)
+def test_cooccurrence_of_any_text(seed, window, harmonic):
+    corpus = read(random_text(seed, sentences=6), min_count=1)
+    counts = cooccurrence(corpus, window, harmonic=harmonic)
+    assert np.allclose(counts.toarray(), count_by_loop(corpus, window, harmonic), atol=1e-12)
+
+
+def test_cooccurrence_of_one_token():
+    assert cooccurrence(read([["a"]], min_count=1)).nnz == 0
+
+
+# --------------------------------------------------------------------------------- skip-gram, CBOW, GloVe
 
 
 def batch_of_blocks(seed=0, blocks=4, size=3, around=7, groups=2, noise=5, dim=6):
@@ -185,12 +218,51 @@ def test_a_row_gets_the_sum_of_its_gradients_and_adagrads_step():
         assert torch.allclose(table.values[row], 1 - 0.5 * g / first - 0.5 * g / second, rtol=1e-5)
 
 
+def glove_by_loop(w, c, b, d, counts, x_max):
+    loss = 0.0
+    for i, row in enumerate(counts):
+        for j, x in enumerate(row):
+            if x > 0:
+                loss += min(1, (x / x_max) ** 0.75) * (w[i] @ c[j] + b[i] + d[j] - np.log(x)) ** 2
+    return loss
+
+
+def test_gloves_loss_is_the_plain_loop():
+    rng = np.random.default_rng(0)
+    w, c, b, d = (rng.normal(size=shape) for shape in ((4, 3), (6, 3), (4,), (6,)))
+    counts = rng.poisson(1.0, (4, 6)) * rng.random((4, 6)) * 20
+    loss = glove_loss(*map(torch.tensor, (w, c, b, d, counts)), x_max=10)
+    assert np.isclose(loss.item(), glove_by_loop(w, c, b, d, counts, 10), rtol=1e-12)
+    assert torch.equal(glove_weight(torch.tensor([0.0, 10.0, 99.0]), 10), torch.tensor([0.0, 1.0, 1.0]))
+
+
+def test_one_pass_of_glove_is_autograd_with_adagrad():
+    """All rows in one block: one step, which PyTorch can take as well."""
+    counts = cooccurrence(read(TEXT, min_count=1), 3, harmonic=True)
+    size = counts.shape[0]
+    ours = glove(counts, [str(i) for i in range(size)], dim=4, epochs=1, lr=0.1, x_max=2, rows=size, seed=5)
+    rng = np.random.default_rng(5)
+    total = counts.sum(1)
+    bias = np.log(total) - np.log(total.sum()) / 2
+    starts = (*((rng.random((size, 4)) - 0.5) / 4 for _ in range(2)), bias, bias)
+    w, c, b, d = leaves = [torch.tensor(s, dtype=torch.float32, requires_grad=True) for s in starts]
+    optimizer = torch.optim.Adagrad(leaves, lr=0.1, eps=0, initial_accumulator_value=1e-8)
+    loss = glove_loss(w, c, b, d, torch.tensor(counts.toarray()).float(), 2)
+    (loss / 2).backward()  # the half that hides in lr
+    optimizer.step()
+    assert np.isclose(ours.loss[0], loss.item() / counts.nnz, rtol=1e-5)
+    assert np.allclose(ours.table, (w + c).detach(), atol=1e-4)
+
+
 # ------------------------------------------------------------------------------------- what comes out
 
 
 MAKERS = {
     "skipgram": lambda corpus, seed: train(corpus, dim=8, epochs=5, sample=0, seed=seed),
     "cbow": lambda corpus, seed: train(corpus, method="cbow", dim=8, epochs=5, sample=0, seed=seed),
+    "glove": lambda corpus, seed: glove(
+        cooccurrence(corpus, harmonic=True), corpus.words, dim=8, epochs=10, rows=4, seed=seed
+    ),
 }
 
 
@@ -227,11 +299,7 @@ def test_training_approaches_pmi_minus_log_k():
     """Levy & Goldberg (2014), with room for every pair: as many numbers as words."""
     corpus = read(two_topics(), min_count=1)
     vectors = train(corpus, dim=11, window=2, epochs=30, sample=0, negatives=3, lr=0.2)
-    counts = np.zeros((len(corpus.words),) * 2)
-    for d in (1, 2):
-        together = corpus.sentence[d:] == corpus.sentence[:-d]
-        np.add.at(counts, (corpus.ids[:-d][together], corpus.ids[d:][together]), 1)
-    counts += counts.T
+    counts = cooccurrence(corpus, 2).toarray()
     noise = corpus.count**0.75 / (corpus.count**0.75).sum()
     met = counts > 0
     pmi = np.log(np.where(met, counts, 1) / counts.sum(1, keepdims=True) / noise) - np.log(3)
@@ -279,6 +347,8 @@ def test_scores_of_groups_by_hand():
         (lambda c: read(TEXT, 99), "no word occurs 99 times"),
         (lambda c: read(TEXT, 0), "min_count is 0"),
         (lambda c: read(TEXT, 1.5), "min_count is 1.5"),
+        (lambda c: cooccurrence(c, 0), "window is 0"),
+        (lambda c: cooccurrence(c, True), "window is True"),
         (lambda c: train(c, dim=0), "dim is 0"),
         (lambda c: train(c, window=-1), "window is -1"),
         (lambda c: train(c, epochs=2.0), "epochs is 2.0"),
@@ -290,6 +360,13 @@ def test_scores_of_groups_by_hand():
         (lambda c: train(read([["a"]], 1)), "fewer than two tokens"),
         (lambda c: train(read([["a"], ["b"]], 1), sample=0), "no two words are left side by side"),
         (lambda c: train(c, epochs=5, lr=1e38, sample=0), "the loss is|a vector is not finite"),
+        (lambda c: glove(cooccurrence(c), c.words[1:]), r"shape \(9, 9\); expected \(8, 8\)"),
+        (lambda c: glove(csr_array((9, 9)), c.words), "holds no pair"),
+        (lambda c: glove(csr_array(np.triu(np.ones((9, 9)))), c.words), "not symmetric"),
+        (lambda c: glove(csr_array(np.full((9, 9), np.nan)), c.words), "nan"),
+        (lambda c: glove(cooccurrence(c), c.words, x_max=0), "x_max is 0"),
+        (lambda c: glove(cooccurrence(c), c.words, rows=0), "rows is 0"),
+        (lambda c: glove(cooccurrence(c), c.words, lr=1e38), "the loss is|a vector is not finite"),
         (lambda c: group_scores(c.words, np.ones((2, 2))), "shape"),
         (lambda c: group_scores(c.words, np.ones((9, 2)), {"x": "cat dog"}), "fewer than two kinds"),
         (lambda c: vectors_in_the_plane().nearest("south"), "'south' is not among the 5 words"),

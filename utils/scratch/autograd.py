@@ -17,13 +17,13 @@ differentiation in machine learning: a survey, JMLR 18; A. Karpathy's micrograd 
 from contextlib import contextmanager
 from copy import deepcopy
 from itertools import count
-from numbers import Real
 from operator import attrgetter
 
 import numpy as np
 
 _ticks = count()  # the tape's clock: an operation has a later tick than everything that it was made from
 _recording = True
+_SPENT = object()  # in place of a closure that was called and freed
 
 
 class Tensor:
@@ -33,10 +33,8 @@ class Tensor:
     `requires_grad`: whether `backward` should leave a gradient here. `grad`: array like `data`, or None.
     """
 
-    __slots__ = (
-        "_array", "_backward", "_op", "_owns", "_parents", "_saved", "_tick", "_version",
-        "grad", "requires_grad",
-    )  # fmt: skip
+    __slots__ = ("_array", "_backward", "_op", "_parents", "_saved", "_tick", "_version",
+                 "grad", "requires_grad")  # fmt: skip
     __array_ufunc__ = None  # so that `array * tensor` asks the tensor
 
     def __init__(self, data, requires_grad: bool = False):
@@ -50,7 +48,7 @@ class Tensor:
         self._array, self.grad, self.requires_grad = array, None, requires_grad
         self._op = self._backward = None
         self._parents = self._saved = ()
-        self._owns, self._version, self._tick = False, 0, 0
+        self._version = self._tick = 0
 
     # ------------------------------------------------------------------------------------- looking at it
     @property
@@ -99,10 +97,10 @@ class Tensor:
         tape = self._tape()
         if not np.isfinite(self._array).all():
             raise ValueError(f"backward() from a value that is not finite: {_first_not_finite(tape)}")
-        _give(self, np.ones_like(self._array), True)
+        _give(self, np.ones_like(self._array))
         for node in tape:
             node._backward(node.grad)
-            node.grad, node._backward, node._parents, node._saved = None, _spent, (), ()
+            node.grad, node._backward, node._parents, node._saved = None, _SPENT, (), ()
 
     def _tape(self) -> list["Tensor"]:
         """The results behind this tensor that need a gradient, latest first, after checking each of them."""
@@ -111,7 +109,7 @@ class Tensor:
             node = open_.pop()
             if node._backward is None:  # a leaf
                 continue
-            if node._backward is _spent:
+            if node._backward is _SPENT:
                 raise RuntimeError(
                     f"the graph behind the result of {node._op}, shape {node.shape}, is spent: an earlier "
                     "backward() freed it. Compute the result again"
@@ -128,8 +126,7 @@ class Tensor:
                 if parent.requires_grad and parent not in found:
                     found.add(parent)
                     open_.append(parent)
-        tape.sort(key=attrgetter("_tick"), reverse=True)
-        return tape
+        return sorted(tape, key=attrgetter("_tick"), reverse=True)
 
     # ------------------------------------------------------------------------------------- arithmetic
     def __add__(self, other):
@@ -152,14 +149,10 @@ class Tensor:
 
     def __pow__(self, power: float):
         """Each entry to the power of a number; x**0 is flat, at zero too."""
-        if not isinstance(power, Real):
+        if not isinstance(power, int | float):
             raise TypeError(f"the power of a Tensor is a number, got {type(power).__name__}")
-        a, n = self, float(power)
-
-        def backward(g):
-            _give(a, g * (n * a._array ** (n - 1 if n else 1)), True)
-
-        return _result("**", a._array**n, (a,), backward, (a,))
+        x, n = self._array, float(power)
+        return _one("**", x**n, self, lambda g: g * (n * x ** (n - 1 if n else 1)), (self,))
 
     def __neg__(self):
         return self * -1
@@ -183,28 +176,26 @@ class Tensor:
     def __rmatmul__(self, other):
         return _lift(other, self) @ self
 
-    # ------------------------------------------------------------------------- element by element
     def exp(self):
-        a, e = self, np.exp(self._array)
-        return _result("exp", e, (a,), lambda g: _give(a, g * e, True), (None,))
+        e = np.exp(self._array)
+        return _one("exp", e, self, lambda g: g * e, (None,))
 
     def log(self):
-        a, out = self, np.log(self._array)
-        return _result("log", out, (a,), lambda g: _give(a, g / a._array, True), (a,))
+        x = self._array
+        return _one("log", np.log(x), self, lambda g: g / x, (self,))
 
     def tanh(self):
-        a, t = self, np.tanh(self._array)
-        return _result("tanh", t, (a,), lambda g: _give(a, g * (1 - t * t), True), (None,))
+        t = np.tanh(self._array)
+        return _one("tanh", t, self, lambda g: g * (1 - t * t), (None,))
 
     def relu(self):
         """max(x, 0); at zero the slope is taken as 0."""
-        a, r = self, np.maximum(self._array, 0)
-        return _result("relu", r, (a,), lambda g: _give(a, g * (r > 0), True), (None,))
+        r = np.maximum(self._array, 0)
+        return _one("relu", r, self, lambda g: g * (r > 0), (None,))
 
-    # ---------------------------------------------------------------------------------- reductions
     def sum(self, axis=None, keepdims: bool = False):
-        a, total = self, np.add.reduce(self._array, axis=axis, keepdims=keepdims)
-        return _result("sum", total, (a,), lambda g: _give(a, _spread(g, a.shape, axis, keepdims), True))
+        total = np.add.reduce(self._array, axis=axis, keepdims=keepdims)
+        return _one("sum", total, self, lambda g: _spread(g, self.shape, axis, keepdims))
 
     def mean(self, axis=None, keepdims: bool = False):
         total = self.sum(axis, keepdims)
@@ -212,16 +203,23 @@ class Tensor:
             raise ValueError(f"mean of nothing: the tensor has shape {self.shape}")
         return total * (total._array.size / self._array.size)
 
+    def max(self, axis=None, keepdims: bool = False):
+        """The largest entry; entries that share the maximum share its gradient equally."""
+        top = self._array.max(axis=axis, keepdims=keepdims)
+        won = self._array == _spread(top, self.shape, axis, keepdims)
+        share = won / won.sum(axis=axis, keepdims=True)
+        return _one("max", top, self, lambda g: _spread(g, self.shape, axis, keepdims) * share)
+
     # ------------------------------------------------------------------------------- the same numbers, moved
     # Each is a copy: of two tensors that shared memory, one could change without the other's being told.
     def reshape(self, *shape):
-        a, moved = self, self._array.reshape(*shape).copy()
-        return _result("reshape", moved, (a,), lambda g: _give(a, g.reshape(a.shape)))
+        moved = self._array.reshape(*shape).copy()
+        return _one("reshape", moved, self, lambda g: g.reshape(self.shape).copy())
 
     @property
     def T(self) -> "Tensor":
         """The axes in reverse order."""
-        return _result("T", np.array(self._array.T), (self,), lambda g, a=self: _give(a, g.T))
+        return _one("T", np.array(self._array.T), self, lambda g: np.array(g.T))
 
     def __getitem__(self, key):
         """Any NumPy index. A row that is taken twice gets both gradients."""
@@ -230,10 +228,10 @@ class Tensor:
         once = np.may_share_memory(part, a._array)  # a slice, which takes no entry twice
 
         def backward(g):
-            if a.grad is None or not a._owns:  # straight into the gradient: no array of zeros a piece
-                _give(a, np.zeros_like(a._array), True)
+            if a.grad is None:
+                a.grad = np.zeros_like(a._array)
             if once:
-                a.grad[key] += g
+                a.grad[key] += g  # straight into the gradient: no array of zeros a piece
             else:
                 np.add.at(a.grad, key, g)
 
@@ -241,18 +239,25 @@ class Tensor:
 
 
 # ---------------------------------------------------------------------------------- functions of tensors
+def where(condition, a, b) -> Tensor:
+    """a where `condition` (an array of bool) holds, b elsewhere; the three are broadcast together."""
+    like, yes = a if isinstance(a, Tensor) else b, np.array(condition, dtype=bool)
+    a, b = _lift(a, like), _lift(b, like)
+    back = (lambda g: np.where(yes, g, 0)), (lambda g: np.where(yes, 0, g))
+    return _both("where", np.where(yes, a._array, b._array), a, b, *back)
+
+
 def cross_entropy(z: Tensor, labels) -> Tensor:
     """Mean of -log softmax(z)[label]: one number in nats. z: (n, k) scores, labels: (n,) from 0 to k - 1.
 
-    Raises ValueError for another shape, and for a label that is no class.
+    Raises ValueError for another shape or a label that is no class.
     """
     labels = np.asarray(labels)
-    if len(z.shape) != 2 or labels.shape != z.shape[:1] or not len(labels):
-        raise ValueError(f"cross_entropy: scores {z.shape}, labels {labels.shape}; expected (n, k) and (n,)")
-    if labels.dtype.kind not in "iu" or labels.min() < 0 or labels.max() >= z.shape[1]:
+    good = len(z.shape) == 2 and labels.shape == z.shape[:1] and len(labels) and labels.dtype.kind in "iu"
+    if not good or labels.min() < 0 or labels.max() >= z.shape[1]:
         raise ValueError(
-            f"cross_entropy: labels are whole numbers from 0 to {z.shape[1] - 1}, "
-            f"got {labels.dtype} from {labels.min()} to {labels.max()}"
+            f"cross_entropy: scores {z.shape}, labels {labels.dtype} {labels.shape}; "
+            "expected (n, k) scores and (n,) whole numbers from 0 to k - 1"
         )
     n, rows, labels = len(labels), np.arange(len(labels)), labels.copy()
     logs = z._array - z._array.max(axis=1, keepdims=True)
@@ -261,12 +266,12 @@ def cross_entropy(z: Tensor, labels) -> Tensor:
     shares /= total
     loss = np.mean(np.log(total[:, 0]) - logs[rows, labels])
 
-    def backward(g):
+    def gradient(g):
         d = shares * (g / n)
         d[rows, labels] -= g / n  # shares minus answers
-        _give(z, d, True)
+        return d
 
-    return _result("cross_entropy", loss, (z,), backward)
+    return _one("cross_entropy", loss, z, gradient)
 
 
 def linear(x: Tensor, w: Tensor, b: Tensor) -> Tensor:
@@ -279,11 +284,11 @@ def linear(x: Tensor, w: Tensor, b: Tensor) -> Tensor:
 
     def backward(g):
         if x.requires_grad:
-            _give(x, g @ w._array.T, True)
+            _give(x, g @ w._array.T)
         if w.requires_grad:
-            _give(w, x._array.T @ g, True)
+            _give(w, x._array.T @ g)
         if b.requires_grad:
-            _give(b, g.sum(axis=0), True)
+            _give(b, g.sum(axis=0))
 
     return _result("linear", out, (x, w, b), backward, (x, w))
 
@@ -319,8 +324,7 @@ def _result(op, array, parents, backward, saved=()) -> Tensor:
     """The result of an operation. `saved`: the tensors whose values `backward` needs, None for the result."""
     out = Tensor.__new__(Tensor)
     out._array = array if type(array) is np.ndarray else np.asarray(array)
-    out.grad = out._backward = None
-    out._owns = out.requires_grad = False
+    out.grad, out._backward, out.requires_grad = None, None, False
     out._op, out._version, out._tick = op, 0, 0
     out._parents = out._saved = ()
     if _recording:
@@ -333,32 +337,33 @@ def _result(op, array, parents, backward, saved=()) -> Tensor:
     return out
 
 
+def _one(op, array, a, to_a, saved=()) -> Tensor:
+    """The result of an operation on one tensor. `to_a`: the result's gradient -> that of a, a new array."""
+    return _result(op, array, (a,), lambda g: _give(a, to_a(g)), saved)
+
+
 def _both(op, array, a, b, to_a, to_b, saved=()) -> Tensor:
-    """The result of an operation on two. `to_a`, `to_b`: its gradient -> a new array, that of a or b."""
+    """The result of an operation on two, as in `_one`."""
 
     def backward(g):
         if a.requires_grad:
-            _give(a, to_a(g), True)
+            _give(a, to_a(g))
         if b.requires_grad:
-            _give(b, to_b(g), True)
+            _give(b, to_b(g))
 
     return _result(op, array, (a, b), backward, saved)
 
 
-def _give(tensor, g, fresh=False):
-    """Add g to the tensor's gradient. `fresh`: nobody else holds g, so the tensor may keep and change it."""
+def _give(tensor, g):
+    """Add g to the tensor's gradient. Nobody else may hold g: the tensor keeps it, and adds to it."""
     if g.shape != tensor._array.shape:
-        g, fresh = _unbroadcast(g, tensor._array.shape), True
+        g = _unbroadcast(g, tensor._array.shape)
     if g.dtype != tensor._array.dtype:
-        g, fresh = g.astype(tensor._array.dtype), True
+        g = g.astype(tensor._array.dtype)
     if tensor.grad is None:
-        leaf = tensor._backward is None
-        tensor.grad = g if fresh or not leaf else g.copy()  # what a leaf shows must be its own
-        tensor._owns = fresh or leaf
-    elif tensor._owns:
-        tensor.grad += g
+        tensor.grad = g
     else:
-        tensor.grad, tensor._owns = tensor.grad + g, True
+        tensor.grad += g
 
 
 def _unbroadcast(g, shape):
@@ -392,7 +397,3 @@ def _first_not_finite(tape) -> str:
                 if tensor is node:
                     return f"{node._op} is the first to give {what}, in a result of shape {node.shape}"
                 return f"an input of {node._op}, of shape {tensor.shape}, holds {what}"
-
-
-def _spent(g):
-    raise AssertionError("never called: _tape() refuses a spent graph")

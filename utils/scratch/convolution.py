@@ -40,9 +40,9 @@ def conv2d(x: Tensor, w: Tensor, b: Tensor | None = None, *, stride: int = 1, pa
         if x.requires_grad:
             _give(x, dx)
         if w.requires_grad:
-            _give(w, dw, True)
+            _give(w, dw)
         if b is not None and b.requires_grad:
-            _give(b, g.sum(axis=(0, 2, 3)), True)
+            _give(b, g.sum(axis=(0, 2, 3)))
 
     return _result("conv2d", out, (x, w) if b is None else (x, w, b), backward, (x, w))
 
@@ -68,7 +68,7 @@ def max_pool2d(x: Tensor, size: int, *, stride: int | None = None, padding: int 
         d = np.zeros_like(padded)
         for place, target in enumerate(_places(d, size, stride, rows, columns)):
             target += np.where(winner == place, g, 0)
-        _give(x, _unpad(d, padding), padding == 0)
+        _give(x, _unpad(d, padding))
 
     return _result("max_pool2d", out, (x,), backward)
 
@@ -90,7 +90,7 @@ def avg_pool2d(x: Tensor, size: int, *, stride: int | None = None, padding: int 
         d, share = np.zeros_like(padded), g / (size * size)
         for target in _places(d, size, stride, rows, columns):
             target += share
-        _give(x, _unpad(d, padding), padding == 0)
+        _give(x, _unpad(d, padding))
 
     return _result("avg_pool2d", out, (x,), backward)
 

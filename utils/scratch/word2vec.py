@@ -61,7 +61,7 @@ def read(sentences: Iterable[Sequence[str]], min_count: int = 10) -> Corpus:
 
     Raises: ValueError if a sentence is a string instead of a list of words, or no word is frequent enough.
     """
-    _whole("min_count", min_count, 1)
+    whole("min_count", min_count, 1)
     sentences = list(sentences)
     if any(isinstance(sentence, str) for sentence in sentences):
         raise ValueError("a sentence is a string; expected a list of words: line.split()")
@@ -226,9 +226,8 @@ def train(
     if method not in _METHODS:
         raise choose("method", method, _METHODS)
     for name, value in {"dim": dim, "window": window, "negatives": negatives, "epochs": epochs}.items():
-        _whole(name, value, 1)
-    if not 0 < lr < np.inf:
-        raise ValueError(f"lr is {lr!r}; expected a positive number")
+        whole(name, value, 1)
+    positive("lr", lr)
     if len(corpus.ids) < 2:
         raise ValueError("the corpus holds fewer than two tokens; read it with a lower min_count")
     if workers not in (1, 2, 4, 8):
@@ -266,7 +265,7 @@ def train(
                 other = [part for share in done for part in share[1]]
                 run(lambda job, rate=rate: job[0].descend(job[1], rate), [(first, one), (second, other)])
             losses.append(total / max(number, 1))
-            _finite(losses[-1], [first.values, second.values], epoch, lr)
+            finite(losses[-1], [first.values, second.values], epoch, lr)
     return WordVectors(corpus.words, first.numpy(), second.numpy(), losses)
 
 
@@ -383,12 +382,17 @@ def _keep(count: np.ndarray, sample: float) -> np.ndarray:
 # ------------------------------------------------------------------------------------------------ errors
 
 
-def _whole(name: str, value: int, least: int) -> None:
+def whole(name: str, value: int, least: int) -> None:
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
         raise ValueError(f"{name} is {value!r}; expected a whole number, at least {least}")
 
 
-def _finite(loss: float, tables: Sequence[Tensor], epoch: int, lr: float) -> None:
+def positive(name: str, value: float) -> None:
+    if not 0 < value < np.inf:
+        raise ValueError(f"{name} is {value!r}; expected a positive number")
+
+
+def finite(loss: float, tables: Sequence[Tensor], epoch: int, lr: float) -> None:
     if not np.isfinite(loss):
         raise ValueError(f"the loss is {loss} in epoch {epoch + 1}; try a smaller lr than {lr:g}")
     if not all(table.isfinite().all() for table in tables):
