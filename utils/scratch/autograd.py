@@ -63,8 +63,7 @@ class Tensor:
         new = np.array(new, dtype=self.dtype)
         if new.shape != self.shape:
             raise ValueError(f"data of shape {new.shape} cannot replace data of shape {self.shape}")
-        self._array = new
-        self._version += 1
+        self._array, self._version = new, self._version + 1
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -198,10 +197,11 @@ class Tensor:
         return _one("sum", total, self, lambda g: _spread(g, self.shape, axis, keepdims))
 
     def mean(self, axis=None, keepdims: bool = False):
-        total = self.sum(axis, keepdims)
+        total = np.add.reduce(self._array, axis=axis, keepdims=keepdims)
         if not self._array.size:
             raise ValueError(f"mean of nothing: the tensor has shape {self.shape}")
-        return total * (total._array.size / self._array.size)
+        part = total.size / self._array.size  # one over the number of entries of each mean
+        return _one("mean", total * part, self, lambda g: _spread(g * part, self.shape, axis, keepdims))
 
     def max(self, axis=None, keepdims: bool = False):
         """The largest entry; entries that share the maximum share its gradient equally."""
