@@ -116,39 +116,54 @@ check("01.interval", interval_price)
 # So the cheapest interval runs from one quantile to the other (Gneiting & Raftery 2007). The check computes it that way.
 
 # %% [markdown]
-# ## 4 · Scaling that is nearly right
+# ## 4 · A loop that runs and does not learn
 #
-# **debug** · level ●●○ · 15 minutes · `linear-regression`
+# **debug** · level ●●○ · 15 minutes · `logistic-regression`
 #
-# *Because this function passes every test with many rows, and fails on the first live request.*
+# *Because you will write this loop a hundred times, and its usual slips raise no error.*
 #
-# It should bring the columns of both sets to mean 0 and standard deviation 1, as seen in the **training** rows (the standard deviation divides by n, as `np.std` does).
-# Find out what it does to a single test row, and mend it. A column that is constant in training keeps its width.
+# It should be the lecture's loop: gradient descent on the mean cross-entropy of one neuron, from given knobs.
+# `knobs` holds the weights, and the bias last. Two slips are in it. Find them and mend them.
 #
-# <details><summary>Hint 1</summary>Call it with two training rows and one test row, and look.</details>
-# <details><summary>Hint 2</summary>Mean and standard deviation are knobs of the model: fitted on the training rows, per column, then used everywhere.</details>
-# <details><summary>Hint 3</summary>Where the standard deviation is 0, divide by 1: <code>np.where(width &gt; 0, width, 1)</code>.</details>
+# <details><summary>Hint 1</summary>Call it with one row, a learning rate of 0.1 and 1, 2, 3 steps, and compare with the lecture's rule by hand: step against (p − y) times the input.</details>
+# <details><summary>Hint 2</summary>The first step is too small: which function does <code>BCEWithLogitsLoss</code> apply by itself?</details>
+# <details><summary>Hint 3</summary>The later steps are too large: PyTorch <i>adds</i> new slopes to the old ones, until <code>zero_grad</code> forgets them.</details>
 
 # %%
-def scale(train, test):
-    """Standardize both sets. train: (n, d), test: (m, d) float -> the two, scaled: (n, d), (m, d)."""
+import torch
+
+
+def train(inputs, target, knobs, lr, steps):
+    """Descend. inputs: (n, d), target: (n,) 0. or 1., knobs: (d + 1,) -> new knobs: (d + 1,)."""
     # solution
-    mean, width = train.mean(axis=0), train.std(axis=0)
-    width = np.where(width > 0, width, 1)
-    return (train - mean) / width, (test - mean) / width
+    knobs = knobs.clone().requires_grad_()
+    optimizer = torch.optim.SGD([knobs], lr=lr)
+    loss_of = torch.nn.BCEWithLogitsLoss()
+    for _ in range(steps):
+        logits = inputs @ knobs[:-1] + knobs[-1]
+        optimizer.zero_grad()
+        loss_of(logits, target).backward()
+        optimizer.step()
+    return knobs.detach()
     # exercise
-    # train = (train - train.mean(axis=0)) / train.std(axis=0)
-    # test = (test - test.mean(axis=0)) / test.std(axis=0)
-    # return train, test
+    # knobs = knobs.clone().requires_grad_()
+    # optimizer = torch.optim.SGD([knobs], lr=lr)
+    # loss_of = torch.nn.BCEWithLogitsLoss()
+    # for _ in range(steps):
+    #     p = torch.sigmoid(inputs @ knobs[:-1] + knobs[-1])
+    #     loss_of(p, target).backward()
+    #     optimizer.step()
+    # return knobs.detach()
     # end solution
 
 
 # %%
-check("01.scale", scale)
+check("01.loop", train)
 
 # %% [markdown] tags=["solution-only"]
-# Scaled by itself, a single row becomes 0 / 0, and a test set that lies elsewhere is moved onto the training set: the shift that you should notice is gone.
-# `sklearn.preprocessing.StandardScaler` keeps `mean_` and `scale_` from `fit` for this reason.
+# A sigmoid of a sigmoid lies between 0.5 and 0.73, so the machine can never be sure, and it learns a little all the same: that is why nobody notices.
+# Slopes that are never forgotten grow from step to step. With a small learning rate even that arrives, by luck.
+# So test a new loop where the answer is known: one row, one step, by hand.
 
 # %% [markdown]
 # ## 5 · Centimetres to millimetres

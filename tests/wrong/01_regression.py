@@ -78,34 +78,52 @@ def interval_by_median(low, high, y, alpha):
     return float((high - low + 2 / alpha * outside).mean())
 
 
-def scaled(mean, width):
-    def code(train, test):
-        with np.errstate(all="ignore"):
-            return (train - mean(train, test)) / width(train, test), (test - mean(train, test)) / width(
-                train, test
-            )
+def loop(step=True, zero="before", twice=False, reduction="mean", detach=True, copy=True):
+    def code(inputs, target, knobs, lr, steps):
+        knobs = knobs.clone().requires_grad_() if copy else knobs.requires_grad_()
+        optimizer = torch.optim.SGD([knobs], lr=lr)
+        loss_of = torch.nn.BCEWithLogitsLoss(reduction=reduction)
+        for _ in range(steps):
+            logits = inputs @ knobs[:-1] + knobs[-1]
+            if zero == "before":
+                optimizer.zero_grad()
+            loss_of(torch.sigmoid(logits) if twice else logits, target).backward()
+            if zero == "between":
+                optimizer.zero_grad()
+            if step:
+                optimizer.step()
+        return knobs.detach() if detach else list(knobs)
 
     return code
 
 
-def safe(width):
-    return np.where(width > 0, width, 1)
+def loop_without_optimizer(inputs, target, knobs, lr, steps):
+    for _ in range(steps):
+        knobs = knobs.detach().requires_grad_()
+        p = torch.sigmoid(inputs @ knobs[:-1] + knobs[-1])
+        torch.nn.functional.binary_cross_entropy(p, target).backward()
+        knobs = knobs.detach() - lr * knobs.grad
+    return knobs
 
 
-def scaled_by_loop(train, test):
-    columns = []
-    for column, live in zip(train.T, test.T, strict=True):
-        width = column.std() or 1.0
-        columns.append(((column - column.mean()) / width, (live - column.mean()) / width))
-    return tuple(np.stack(half, axis=1) for half in zip(*columns, strict=True))
+def loop_of_a_module(inputs, target, knobs, lr, steps):
+    neuron = torch.nn.Linear(len(knobs) - 1, 1).to(knobs)
+    with torch.no_grad():
+        neuron.weight.copy_(knobs[:-1])
+        neuron.bias.copy_(knobs[-1:])
+    optimizer = torch.optim.SGD(neuron.parameters(), lr=lr)
+    for _ in range(steps):
+        optimizer.zero_grad()
+        torch.nn.functional.binary_cross_entropy_with_logits(neuron(inputs)[:, 0], target).backward()
+        optimizer.step()
+    return torch.cat([neuron.weight.detach()[0], neuron.bias.detach()])
 
 
-def scaled_in_place(train, test):
-    mean, width = train.mean(axis=0), safe(train.std(axis=0))
-    for x in (train, test):
-        x -= mean
-        x /= width
-    return train, test
+def loop_by_hand(inputs, target, knobs, lr, steps):
+    X = torch.cat([inputs, torch.ones(len(inputs), 1)], dim=1)
+    for _ in range(steps):
+        knobs = knobs - lr * X.T @ (torch.sigmoid(X @ knobs) - target) / len(X)
+    return knobs.clone()
 
 
 SINGLES = ["user", "age", "gender", "ad", "category", "context", "site", "position", "device", "hour"]
@@ -228,19 +246,22 @@ WRONG = {
         "sum": (lambda lo, hi, y, a: interval_by_loop(lo, hi, y, a) * len(y), "sum"),
         "one per row": (lambda lo, hi, y, a: hi - lo, "one number"),
     },
-    "01.scale": {
-        "constant column": (scaled(lambda a, b: a.mean(0), lambda a, b: a.std(0)), "divided by zero"),
-        "leak": (scaled(lambda a, b: np.r_[a, b].mean(0), lambda a, b: safe(np.r_[a, b].std(0))), "leak"),
-        "one mean": (scaled(lambda a, b: a.mean(), lambda a, b: a.std()), "one mean for all columns"),
-        "variance": (scaled(lambda a, b: a.mean(0), lambda a, b: safe(a.var(0))), "not by the variance"),
-        "n − 1": (scaled(lambda a, b: a.mean(0), lambda a, b: safe(a.std(0, ddof=1))), "divides by n − 1"),
-        "a little more than zero": (
-            scaled(lambda a, b: a.mean(0), lambda a, b: a.std(0) + 1e-3),
-            "wrong values",
+    "01.loop": {
+        "slopes kept": (loop(zero=None), "add up"),
+        "sigmoid twice": (loop(twice=True), "twice"),
+        "forgotten before the step": (loop(zero="between"), "nothing moves"),
+        "no step": (loop(step=False), "nothing moves"),
+        "sum": (loop(reduction="sum"), "not the sum"),
+        "one step too many": (lambda x, y, k, lr, n: loop()(x, y, k, lr, n + 1), "too many"),
+        "one step too few": (lambda x, y, k, lr, n: loop()(x, y, k, lr, max(n - 1, 0)), "wrong values"),
+        "rate forgotten": (lambda x, y, k, lr, n: loop()(x, y, k, 0.1, n), "wrong values"),
+        "the given knobs trained": (loop(copy=False), "changes its input"),
+        "uphill": (lambda x, y, k, lr, n: loop()(x, 1 - y, k, lr, n), "wrong values"),
+        "single precision": (
+            lambda x, y, k, lr, n: loop()(x.float(), y.float(), k.float(), lr, n),
+            "torch.float64",
         ),
-        "not centred": (scaled(lambda a, b: 0, lambda a, b: safe(a.std(0))), "wrong values"),
-        "in place": (scaled_in_place, "changes its input"),
-        "only the training rows": (lambda a, b: (a - a.mean(0)) / safe(a.std(0)), "expected 2 results"),
+        "a list": (loop(detach=False), "PyTorch tensor"),
     },
     "01.units": {
         "same learning rate": ("a", "measured just now"),
@@ -293,7 +314,11 @@ RIGHT = {
         "torch": lambda z, y: torch.nn.functional.cross_entropy(torch.tensor(z), torch.tensor(y)),
     },
     "01.interval": {"loop": interval_by_loop, "middle": interval_by_median},
-    "01.scale": {"loop": scaled_by_loop, "safe": scaled(lambda a, b: a.mean(0), lambda a, b: safe(a.std(0)))},
+    "01.loop": {
+        "without an optimizer": loop_without_optimizer,
+        "a module": loop_of_a_module,
+        "by hand": loop_by_hand,
+    },
     "01.units": {"b": "b", "capital": "B", "bracket": "b)"},
     "01.thinned": {
         "counting": lambda p, kept: 1 - (1 - p) / (1 - p + kept * p),

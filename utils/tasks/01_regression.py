@@ -192,71 +192,71 @@ interval = Function(
 )
 
 
-# --------------------------------------------------------------------------------------------- 01.scale
-def _sklearn_scale(train, test):
-    from sklearn.preprocessing import StandardScaler
+# ---------------------------------------------------------------------------------------------- 01.loop
+def _descend_by_hand(inputs, target, knobs, lr, steps):
+    """The lecture's rule in NumPy: step against inputs times error."""
+    import torch
 
-    scaler = StandardScaler().fit(train)
-    return scaler.transform(train), scaler.transform(test)
-
-
-def _each_by_itself(train, test):
-    return (train - train.mean(axis=0)) / train.std(axis=0), (test - test.mean(axis=0)) / test.std(axis=0)
-
-
-def _scaled_by(mean, std):
-    return lambda train, test: tuple((x - mean(train, test)) / std(train, test) for x in (train, test))
+    X = np.column_stack([inputs.numpy(), np.ones(len(inputs))])
+    theta = knobs.numpy().copy()
+    for _ in range(steps):
+        theta -= lr * X.T @ (1 / (1 + np.exp(-X @ theta)) - target.numpy()) / len(X)
+    return torch.tensor(theta)
 
 
-def _both(train, test):
-    return np.concatenate([train, test])
+def _loop(*, twice=False, forget=True, late=False, size=lambda target: 1.0, more=0):
+    """The loop with slips: the sigmoid twice, slopes kept or forgotten too late, another size or length."""
+
+    def code(inputs, target, knobs, lr, steps):
+        import torch
+
+        knobs = knobs.clone().requires_grad_()
+        descent = torch.optim.SGD([knobs], lr=lr)
+        for _ in range(steps + more):
+            logits = inputs @ knobs[:-1] + knobs[-1]
+            scores = torch.sigmoid(logits) if twice else logits
+            if forget:
+                descent.zero_grad()
+            loss = torch.nn.functional.binary_cross_entropy_with_logits(scores, target)
+            (size(target) * loss).backward()
+            if late:
+                descent.zero_grad()
+            descent.step()
+        return knobs.detach()
+
+    return code
 
 
-def _of_train(train, test):
-    return train.mean(axis=0)
+def _loop_cases():
+    import torch
+
+    def case(label, n, d, lr, steps):
+        rng = np.random.default_rng(n)
+        inputs, knobs = torch.tensor(rng.normal(size=(n, d))), torch.tensor(rng.normal(size=d + 1))
+        target = torch.tensor((rng.random(n) < 0.5).astype(float))
+        return Case(label, (inputs, target, knobs, lr, steps))
+
+    return [
+        case("one row and one step", 1, 1, 0.1, 1),
+        case("7 rows, 3 inputs and 3 steps", 7, 3, 0.5, 3),
+        case("40 rows, 2 inputs and 50 steps", 40, 2, 0.3, 50),
+        case("no step at all", 5, 2, 0.1, 0),
+    ]
 
 
-scale = Function(
-    "01.scale",
-    cases=[
-        Case(
-            "two columns of different size",
-            (rng.normal((0, 1e6), (1, 1e3), (50, 2)), rng.normal((0, 1e6), (1, 1e3), (20, 2))),
-        ),
-        Case("test rows that lie elsewhere", (rng.normal(size=(30, 1)), 5 + rng.normal(size=(10, 1)))),
-        Case("a single test row", (np.array([[1.0], [3.0]]), np.array([[5.0]]))),
-        Case("a column that is constant", (np.array([[7.0, 1.0], [7.0, 2.0]]), np.array([[8.0, 3.0]]))),
-    ],
-    oracle=_sklearn_scale,
+loop = Function(
+    "01.loop",
+    cases=_loop_cases,
+    oracle=_descend_by_hand,
     mistakes=[
-        Mistake(
-            "a constant column is divided by zero: leave its width at 1",
-            _scaled_by(_of_train, lambda train, test: train.std(axis=0)),
-            3,
-        ),
-        Mistake(
-            "the test rows helped to compute mean and width: that is a leak",
-            _scaled_by(lambda *t: _both(*t).mean(axis=0), lambda *t: _both(*t).std(axis=0)),
-            2,
-        ),
-        Mistake(
-            "one mean for all columns; each column needs its own",
-            _scaled_by(lambda train, test: train.mean(), lambda train, test: train.std()),
-            2,
-        ),
-        Mistake(
-            "divide by the standard deviation, not by the variance",
-            _scaled_by(_of_train, lambda train, test: np.where(train.var(axis=0) > 0, train.var(axis=0), 1)),
-            2,
-        ),
-        Mistake(
-            "this standard deviation divides by n − 1; divide by n, as np.std does",
-            _scaled_by(_of_train, lambda train, test: np.where((s := train.std(axis=0, ddof=1)) > 0, s, 1)),
-            2,
-        ),
+        Mistake("slopes still add up from step to step", _loop(forget=False), 3),
+        Mistake("the sigmoid is still taken twice: the loss takes logits", _loop(twice=True), 2),
+        Mistake("the slopes are forgotten before the step uses them: nothing moves", _loop(late=True), 3),
+        Mistake("the loss is the mean over the rows, not the sum", _loop(size=len), 1),
+        Mistake("this makes one step too many", _loop(more=1), 1),
     ],
-    bug=_each_by_itself,
-    concepts=["linear-regression"],
+    bug=_loop(twice=True, forget=False),
+    concepts=["logistic-regression"],
 )
 
 
@@ -370,4 +370,4 @@ ctr = Function(
     concepts=["logistic-regression"],
 )
 
-TASKS = [gradient, cross_entropy, interval, scale, units, thinned, ctr]
+TASKS = [gradient, cross_entropy, interval, loop, units, thinned, ctr]
