@@ -6,7 +6,7 @@ import sys
 import nbformat
 import pytest
 
-from utils import paths
+from utils import paths, progress
 from utils.authoring import doctor, learner
 
 DLMAP = [sys.executable, "-m", "utils.cli"]
@@ -100,12 +100,68 @@ def test_check_runs_the_copy_and_leaves_the_file_alone(dlmap, course):
 
     assert [(result.task, result.state) for result in results] == [
         ("00.double", "done"),
-        ("00.names", "todo"),
+        ("00.names", "wrong"),
         ("00.total", "todo"),
     ]
+    assert results[1].message == "the cell `small = ...` stopped: NameError: name 'oops' is not defined"
     assert results[2].message == "its check did not run; keep the check cells of the exercise"
-    assert [line.split("] ")[1].split(":")[0] for line in stopped] == ["NameError", "NameError"]
+    assert stopped == []
     assert copy.read_bytes() == before
+
+
+def checked(dlmap, course, answers, setup="", **options):
+    """What `dlmap check` finds in a copy of the exercise where these cells are the answers."""
+    dlmap("start", "00")
+    copy = course / "exercises" / "work" / "00_exercises.ipynb"
+    nb = nbformat.read(copy, as_version=4)
+    code = [cell for cell in nb.cells if cell.cell_type == "code"]
+    code[0].source = setup + code[0].source
+    for cell, answer in zip(code[1::2], answers, strict=True):
+        cell.source = answer
+    nbformat.write(nb, copy)
+    results, stopped = learner.check(course / "exercises", copy.parent, "0", **options)
+    return [(result.state, result.message) for result in results], stopped
+
+
+def test_a_cell_that_never_ends_or_ends_its_kernel_is_blamed_alone(dlmap, course):
+    loop, dies = "while True:\n    pass", "import os\nos._exit(1)"
+    results, stopped = checked(dlmap, course, [loop, dies, "total = len"], timeout=10)
+    assert results == [
+        ("wrong", "the cell `while True:` stopped: took longer than 10 s"),
+        ("wrong", "the cell `import os` stopped: the kernel died (out of memory?)"),
+        ("done", "right"),
+    ]
+    assert stopped == []
+
+
+def test_a_cell_that_cannot_be_read_is_blamed_alone(dlmap, course):
+    """One that stops while its task is right all the same is told, and takes nothing away."""
+    answers = ["# mine\ndef double(x) return x", "large = 3", "total = sum\n1 / 0"]
+    results, stopped = checked(dlmap, course, answers)
+    said = "the cell `def double(x) return x` stopped: SyntaxError: expected ':', line 2"
+    assert results[0] == ("wrong", said)
+    assert results[1:] == [("done", "right")] * 2
+    assert stopped == ["the cell `total = sum` stopped: ZeroDivisionError: division by zero"]
+
+
+def test_where_the_first_cells_stop_no_task_is_blamed(dlmap, course):
+    results, stopped = checked(
+        dlmap, course, ["double = abs", "large = 1", "total = sum"], "import nowhere\n"
+    )
+    assert results == [("todo", "its check needs the cells before the first task, and one stopped")] * 3
+    assert stopped[0] == "the cell `import nowhere` stopped: ModuleNotFoundError: No module named 'nowhere'"
+
+
+def test_check_says_what_is_history_and_what_is_now(dlmap, monkeypatch):
+    right, todo = learner.Result("00.double", "done", "right"), learner.Result("00.names", "todo", "not yet")
+    monkeypatch.setattr(learner, "check", lambda *_: ([right, todo], ["the cell `x` stopped: NameError: x"]))
+    progress.record("00.names", True)
+    result = dlmap("check", "00")
+    assert result.exit_code == 1
+    assert "1 of 2 right in this run; 2 of 2 done so far" in result.stdout
+    assert "✗ the cell `x` stopped: NameError: x" in result.stdout
+    monkeypatch.setattr(learner, "check", lambda *_: ([right], []))
+    assert dlmap("check", "00").exit_code == 0
 
 
 # --- doctor --------------------------------------------------------------------------------------------

@@ -282,24 +282,20 @@ def check(name: str, answer) -> Verdict:
     Raises: UserError for an unknown task; CheckFailed in a strict run if the answer is not right.
     """
     task = _find(name)
-    verdict, hint = _judge(task, answer)
+    verdict = _judge(task, answer)
     saved = verdict.state == "todo" or progress.record(name, bool(verdict))
     line = f"{MARKS[verdict.state]} {name}: {verdict.message}"
     if verdict:
         names = [other.name for other in tasks(name[:2])]
         line += f" ({len(progress.done() & set(names))} of {len(names)} done so far)"
         line += "" if saved else " – but your progress cannot be saved: the work folder cannot be written"
-    elif hint:
-        line += f". See hint {hint}."
-    runtime.say(line, **vars(verdict), hint=hint)
+    runtime.say(line, **vars(verdict))
     if runtime.strict() and not verdict:
         raise CheckFailed(line)
     return verdict
 
 
-def _judge(task, answer) -> tuple[Verdict, int | None]:
-    """The verdict on an answer, and the number of the hint that helps, if one does."""
-    hint = None
+def _judge(task, answer) -> Verdict:
     try:
         if answer is ...:
             raise NotWritten("not written yet")
@@ -308,10 +304,11 @@ def _judge(task, answer) -> tuple[Verdict, int | None]:
     except NotWritten as reason:
         state, message = "todo", str(reason)
     except Wrong as reason:
-        state, message, hint = "wrong", str(reason), reason.hint
+        state, message = "wrong", str(reason)
+        message += f". See hint {reason.hint}." if reason.hint else ""
     except Exception as error:  # an answer of a kind that nobody thought of: still one line, no wall
         state, message = "wrong", f"this answer cannot be read: {attempt.told(error)}"
-    return Verdict(task.name, state, message), hint
+    return Verdict(task.name, state, message)
 
 
 def tasks(number: str) -> list:

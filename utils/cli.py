@@ -34,6 +34,7 @@ app = typer.Typer(
     cls=Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__
 )
 console = Console(highlight=False)
+MARKS = {"done": Text("✔", "green"), "wrong": Text("✗", "red"), "todo": Text("○", "yellow")}
 
 Number = Annotated[str, typer.Argument(metavar="NN", help="A lecture: 04.")]
 Numbers = Annotated[list[str] | None, typer.Argument(metavar="[NN]...", help="Lectures; all, if none.")]
@@ -75,14 +76,22 @@ def reset(
 
 @app.command()
 def check(number: Number) -> None:
-    """Run your copy of an exercise and say which tasks are done; the file stays as it is."""
+    """Run your copy of an exercise and say which tasks are right; the file stays as it is.
+
+    Ends with 0 where every task is right, with 1 where one is wrong, stopped or not written yet.
+    """
+    from utils import progress as state
     from utils.authoring import learner
 
     results, stopped = learner.check(paths.EXERCISES, paths.work(), number)
-    show("", ["", "task", ""], ((learner.MARKS[r.state], r.task, r.message) for r in results))
+    show("", ["", "task", ""], ((MARKS[r.state], r.task, r.message) for r in results))
     for line in stopped:
-        console.print(f"✗ {line}", soft_wrap=True, markup=False)
-    console.print(f"{sum(r.state == 'done' for r in results)} of {len(results)} done")
+        console.print(Text.assemble(MARKS["wrong"], f" {line}"), soft_wrap=True)
+    tasks, right = {r.task for r in results}, {r.task for r in results if r.state == "done"}
+    ever = len(tasks & (state.done() | right))
+    console.print(f"{len(right)} of {len(tasks)} right in this run; {ever} of {len(tasks)} done so far")
+    if right < tasks:
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -242,10 +251,12 @@ def claims(
 # --- what the commands share ---------------------------------------------------------------------------
 
 
-def show(title: str, columns: list[str], rows: Iterable[tuple[str, ...]]) -> None:
+def show(title: str, columns: list[str], rows: Iterable[tuple[str | Text, ...]]) -> None:
     table = Table(*columns, title=title or None, box=None, title_justify="left", pad_edge=False)
     for row in rows:
-        table.add_row(*map(Text, row))  # as it is: brackets are not markup
+        table.add_row(
+            *(Text(cell) if isinstance(cell, str) else cell for cell in row)
+        )  # brackets as they are
     console.print(table)
 
 

@@ -151,12 +151,25 @@ def batch() -> bool:
     return os.environ.get("DLMAP_BATCH") == "1"
 
 
+COLOURS = {"✔": 32, "✗": 31, "○": 33}  # green, red and yellow, in the signs of a terminal
+
+
 def say(line: str, **facts) -> None:
-    """Show one line, and the same facts in structured form for the tools that read executed notebooks."""
+    """Show one line, and the same facts in structured form for the tools that read executed notebooks.
+
+    A mark at its head has a colour where somebody watches: in a terminal or a live notebook.
+    """
     from IPython import get_ipython
     from IPython.display import display
 
-    if get_ipython() is None:
+    plain = get_ipython() is None
+    if (
+        line[:1] in COLOURS
+        and "NO_COLOR" not in os.environ
+        and (sys.stdout.isatty() if plain else not batch())
+    ):
+        line = f"\x1b[{COLOURS[line[0]]}m{line[0]}\x1b[0m{line[1:]}"
+    if plain:
         print(line)
     else:
         display({"text/plain": line}, raw=True, metadata={"dlmap": facts})

@@ -8,7 +8,7 @@ import tempfile
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import Any
@@ -46,6 +46,9 @@ class OwnKernel(AsyncKernelManager):
 class NotebookFailed(Exception):
     """A cell raised, was too slow or wrote to stderr. The message names the cell and its first line."""
 
+    index: int  # of the cell in its notebook, and what was wrong with it
+    why: str
+
 
 def failed(source: str, count: int | None, why: str) -> NotebookFailed:
     """The error for a cell, named as JupyterLab shows it: [7] and its first line."""
@@ -66,25 +69,37 @@ def batch_environment(work: str, threads: int, *, strict: bool) -> dict[str, str
     }
 
 
-def run_notebook(nb: NotebookNode, folder: Path, tell: Callable[[], None], **options: Any) -> None:
+def run_notebook(
+    nb: NotebookNode,
+    folder: Path,
+    tell: Callable[[], None],
+    *,
+    skip: Container[int] = (),
+    timeout: int = CELL_TIMEOUT,
+    **options: Any,
+) -> None:
     """Execute `nb` in place in a kernel that stands in `folder`; `tell()` after each code cell.
 
+    `skip` holds the indices of cells that do not run; `timeout` is what a cell may take, in seconds.
     `options` go to nbclient: `allow_errors=True` runs on after a cell that raised.
-    Raises NotebookFailed.
+    Raises NotebookFailed, with `index` and `why`.
     """
-    last = NotebookNode(source="", execution_count=None)
+    last = 0
 
     def remember(cell: NotebookNode, cell_index: int) -> None:
         nonlocal last
-        last = cell
+        last = cell_index
 
     def stopped(why: str) -> NotebookFailed:
-        return failed(last.source, last.execution_count, why)
+        cell = nb.cells[last]
+        error = failed(cell.source, cell.execution_count, why)
+        error.index, error.why = last, why
+        return error
 
     client = NotebookClient(
         nb,
         kernel_manager_class=OwnKernel,
-        timeout=CELL_TIMEOUT,
+        timeout=timeout,
         record_timing=False,
         store_widget_state=False,
         coalesce_streams=True,
@@ -97,11 +112,12 @@ def run_notebook(nb: NotebookNode, folder: Path, tell: Callable[[], None], **opt
     try:
         with client.setup_kernel():  # unlike execute(), it leaves the signals of this process alone
             for index, cell in enumerate(nb.cells):
-                client.execute_cell(cell, index)
+                if index not in skip:
+                    client.execute_cell(cell, index)
     except CellExecutionError as error:
         raise stopped(f"{error.ename}: {error.evalue}") from None
     except CellTimeoutError:
-        raise stopped(f"took longer than {CELL_TIMEOUT} s") from None
+        raise stopped(f"took longer than {timeout} s") from None
     except DeadKernelError:
         raise stopped("the kernel died (out of memory?)") from None
 
@@ -130,13 +146,22 @@ def refuse_noise(nb: NotebookNode) -> None:
 # --- many at a time ------------------------------------------------------------------------------------
 
 
+def mark(result: Any) -> str:
+    """✔, or ✗ for a notebook that failed."""
+    return "✗" if isinstance(result, NotebookFailed) else "✔"
+
+
 def in_parallel(
-    work: Callable[..., Any], jobs: dict[str, tuple], sizes: dict[str, int], workers: int
+    work: Callable[..., Any],
+    jobs: dict[str, tuple],
+    sizes: dict[str, int],
+    workers: int,
+    mark: Callable[[Any], str] = mark,
 ) -> dict[str, Any]:
     """Call `work(*arguments, tell)` for every job in a process of its own, `workers` at a time.
 
     Parameters: `jobs` name -> arguments; `sizes` name -> how often the job will `tell()`, for its bar.
-    Shows a bar for each that runs and, when it ends, a line with its time.
+    Shows a bar for each that runs and, when it ends, a line with its time behind `mark(result)`.
     Returns: name -> what the job returned, or the NotebookFailed that ended it.
     Leaving early (Ctrl-C) ends the processes; a kernel ends by itself when its parent is gone.
     """
@@ -151,8 +176,7 @@ def in_parallel(
         def finish(name: str, result: Any) -> None:
             results[name] = result
             running.pop(name).join()
-            mark = "✗" if isinstance(result, NotebookFailed) else "✔"
-            progress.console.print(f"{mark} {name} {time.monotonic() - began[name]:.1f} s")
+            progress.console.print(f"{mark(result)} {name} {time.monotonic() - began[name]:.1f} s")
             progress.remove_task(bars[name])
             progress.advance(whole)
 

@@ -10,26 +10,27 @@ from nbformat import NotebookNode
 
 from utils.authoring.batch import facts
 from utils.authoring.copies import copy_of, find
-from utils.authoring.execute import NotebookFailed, in_parallel, run_notebook
+from utils.authoring.execute import CELL_TIMEOUT, NotebookFailed, in_parallel, run_notebook
 from utils.authoring.sources import code_cells, code_hash, pages, read
 from utils.errors import UserError
-
-MARKS = {"done": "✔", "wrong": "✗", "todo": "○"}
 
 
 @dataclass(frozen=True)
 class Result:
-    """What became of one task: a state of `MARKS`, and the line that says why."""
+    """What became of one task: "done", "wrong" or "todo", and the line that says why."""
 
     task: str
     state: str
     message: str
 
 
-def check(folder: Path, work: Path, number: str) -> tuple[list[Result], list[str]]:
-    """Run the learner's copy in memory; the file stays as it is.
+def check(
+    folder: Path, work: Path, number: str, timeout: int = CELL_TIMEOUT
+) -> tuple[list[Result], list[str]]:
+    """Run the learner's copy in memory; the file stays as it is. A cell may take `timeout` seconds.
 
-    Returns: a result for every task of the exercise; and what stopped, a line each.
+    Returns: a result for every task of the exercise; and the cells that stopped without keeping a check from
+    its work, a line each.
     """
     source = find(folder, number, "exercise")
     copy = copy_of(source, work)
@@ -40,18 +41,54 @@ def check(folder: Path, work: Path, number: str) -> tuple[list[Result], list[str
     except UserError as error:
         raise UserError(f"{error} any more; rename it and `dlmap start` a new copy") from None
     name = source.stem
-    outcome = in_parallel(run_copy, {name: (nb, work)}, {name: len(code_cells(nb))}, 1)[name]
+    size = {name: len(code_cells(nb))}
+    outcome = in_parallel(run_copy, {name: (nb, work, timeout)}, size, 1, mark=lambda _: "ran")[name]
     if isinstance(outcome, NotebookFailed):
         raise UserError(f"{name}: {outcome}")
-    ran, problems = outcome
+    ran, stopped = outcome
     said = {fact["task"]: Result(fact["task"], fact["state"], fact["message"]) for fact in facts(ran, "task")}
-    asked = [
-        task
-        for cell in code_cells(read(source))
-        for task in re.findall(r"\bcheck\(\s*[\"']([^\"']+)", cell.source)
-    ]
+    lines = {index: describe(ran.cells[index], why) for index, why in sorted(stopped.items())}
+    setup, leads = parts(ran)
+    for task, cells in leads.items():
+        found = [index for index in cells if index in lines]
+        if task in said:
+            continue
+        if any(index in lines for index in setup):
+            said[task] = Result(
+                task, "todo", "its check needs the cells before the first task, and one stopped"
+            )
+        elif found:
+            said[task] = Result(task, "wrong", lines[found[0]])
+            for index in found:  # the first of them made the others stop
+                del lines[index]
     absent = "its check did not run; keep the check cells of the exercise"
-    return [said.get(task, Result(task, "todo", absent)) for task in dict.fromkeys(asked)], problems
+    asked = dict.fromkeys(task for cell in read(source).cells for task in checked_in(cell))
+    return [said.get(task, Result(task, "todo", absent)) for task in asked], list(lines.values())
+
+
+def checked_in(cell: NotebookNode) -> list[str]:
+    """The tasks that a cell checks."""
+    return re.findall(r"\bcheck\(\s*[\"']([^\"']+)", cell.source) if cell.cell_type == "code" else []
+
+
+def parts(nb: NotebookNode) -> tuple[range, dict[str, range]]:
+    """The cells before the first section, which all tasks need; and for each task those that only it has."""
+    headings = (i for i, c in enumerate(nb.cells) if c.cell_type == "markdown" and "\n## " in "\n" + c.source)
+    begin = next(headings, 0)
+    setup, leads = range(begin), {}
+    for index, cell in enumerate(nb.cells):
+        for task in checked_in(cell):
+            leads.setdefault(task, range(begin, index + 1))
+            begin = index + 1
+    return setup, leads
+
+
+def describe(cell: NotebookNode, why: str) -> str:
+    """What stopped, by the cell's first code: "the cell `def f(x):` stopped: SyntaxError: …"."""
+    lines = [line.strip() for line in cell.source.splitlines()]
+    first = next((line for line in lines if line and not line.startswith("#")), "")
+    why = re.sub(r" \(\S+, (line \d+)\)$", r", \1", why.splitlines()[0])  # the file is one of the kernel's
+    return f"the cell `{first[:60]}` stopped: {why}"
 
 
 def no_copy(original: Path, copy: Path) -> str:
@@ -66,18 +103,25 @@ def no_copy(original: Path, copy: Path) -> str:
     )
 
 
-def run_copy(nb: NotebookNode, folder: Path, tell: Callable[[], None]) -> tuple[NotebookNode, list[str]]:
-    """Execute every cell, whatever the ones before it did; returns the notebook and what stopped."""
+def run_copy(
+    nb: NotebookNode, folder: Path, timeout: int, tell: Callable[[], None]
+) -> tuple[NotebookNode, dict[int, str]]:
+    """Execute every cell, whatever the ones before it did.
+
+    After a cell that never ends, or that ends its kernel, a new kernel runs all cells but that one.
+    Returns: the notebook; and for each cell that stopped, by its index, why.
+    """
     os.environ.update(DLMAP_BATCH="1", DLMAP_STRICT="0")
-    problems = []
-    try:
-        run_notebook(nb, folder, tell, allow_errors=True)
-    except NotebookFailed as error:  # too slow, or out of memory: the cells after it did not run
-        problems.append(str(error))
-    for cell in code_cells(nb):
-        for output in cell.outputs:
+    stopped: dict[int, str] = {}
+    while True:
+        try:
+            options = {"allow_errors": True, "shutdown_kernel": "immediate"}
+            run_notebook(nb, folder, tell, skip=stopped, timeout=timeout, **options)
+            break
+        except NotebookFailed as error:
+            stopped[error.index] = error.why
+    for index, cell in enumerate(nb.cells):
+        for output in cell.get("outputs", []):
             if output.output_type == "error":
-                problems.append(
-                    f"cell [{cell.execution_count}] {output.ename}: {output.evalue}".splitlines()[0]
-                )
-    return nb, problems
+                stopped.setdefault(index, f"{output.ename}: {output.evalue}")
+    return nb, stopped
