@@ -90,6 +90,13 @@ def run_notebook(
         nonlocal last
         last = cell_index
 
+    leaves = False
+
+    def executed(execute_reply: dict[str, Any], **_: object) -> None:
+        nonlocal leaves
+        leaves = any(load["source"] == "ask_exit" for load in execute_reply["content"].get("payload", []))
+        tell()
+
     def stopped(why: str) -> NotebookFailed:
         cell = nb.cells[last]
         error = failed(cell.source, cell.execution_count, why)
@@ -106,7 +113,7 @@ def run_notebook(
         extra_arguments=QUIET,
         resources={"metadata": {"path": str(folder)}},
         on_cell_execute=remember,
-        on_cell_executed=lambda **_: tell(),
+        on_cell_executed=executed,
         **options,
     )
     try:
@@ -114,6 +121,8 @@ def run_notebook(
             for index, cell in enumerate(nb.cells):
                 if index not in skip:
                     client.execute_cell(cell, index)
+                if leaves:  # the kernel goes a moment later, and would take another cell along
+                    raise stopped("it ends the kernel; leave out exit()")
     except CellExecutionError as error:
         raise stopped(f"{error.ename}: {error.evalue}") from None
     except CellTimeoutError:
