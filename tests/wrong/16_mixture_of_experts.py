@@ -289,7 +289,7 @@ WRONG = {
         "var squared": (lambda X, s, m, v: blame(X, s, m, v**2), "do not square"),
         "over the points": (lambda *a: blame(*a, axis=0), "rows sum to one"),
         "densities": (densities, "contains nan"),
-        "densities and a little": (padded_densities, "wrong values for a distance of 1000"),
+        "densities and a little": (padded_densities, "wrong values for two equal groups far away"),
         "winner takes all": (lambda *a: np.eye(len(a[1]))[blame(*a).argmax(1)], "wrong values"),
         "groups first": (lambda *a: blame(*a).T, "shape"),
     },

@@ -221,7 +221,7 @@ WRONG = {
         "padded on the right": (lambda *a: mask(*a, left=False), "on the left"),
         "not causal": (lambda *a: mask(*a, causal=False), "after them"),
         "padding seen": (lambda *a: mask(*a, padded=False), "the padding is seen"),
-        "mask by product": (mask_by_product, "wrong values"),
+        "mask by product": (mask_by_product, "contains nan for padding that is nan"),
         "no shift": (no_shift, "contains nan"),
         "rows, not columns": (rows_of_padding_only, "wrong values"),
         "transposed": (lambda s, n: mask(s, n).transpose(0, 2, 1), "wrong values"),
@@ -230,7 +230,7 @@ WRONG = {
             "wrong values",
         ),
         "even weights": (lambda s, n: mask(np.zeros_like(s), n), "wrong values"),
-        "one length for all": (lambda s, n: mask(s, np.full(len(n), max(n))), "wrong values"),
+        "one length for all": (lambda s, n: mask(s, np.full(len(n), max(n))), "contains nan for padding"),
     },
     "19.leak": {
         "window too long": (lambda T, w: window(T, w, low=1), "one too long"),

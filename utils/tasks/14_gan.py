@@ -206,6 +206,7 @@ turns = Function(
         ),
     ],
     rtol=1e-8,
+    trains=True,
     concepts=["gan"],
 )
 
@@ -306,6 +307,7 @@ r1 = Function(
     ],
     rtol=1e-6,
     atol=1e-6,
+    trains=True,
     concepts=["gan"],
 )
 
