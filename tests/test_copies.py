@@ -29,6 +29,7 @@ def tree(tmp_path):
             "x", outputs=[nbformat.v4.new_output("stream", text="x")], execution_count=1
         ),
         nbformat.v4.new_code_cell("claim()", metadata={"tags": ["reveals"]}),
+        nbformat.v4.new_markdown_cell("So x it is.", metadata={"tags": ["reveals"]}),
     ]
     lecture = nbformat.v4.new_notebook(cells=cells, metadata={"dlmap": {"code": "1"}})
     for path in ("lectures/01_regression", "lectures/02_next", "exercises/01_regression"):
@@ -49,6 +50,7 @@ def test_start_copies_lecture_and_exercises_under_names_of_their_own(tree):
     code = sources.code_cells(lecture)
     assert [(cell.outputs, cell.execution_count) for cell in code] == [([], None)] * 2
     assert [cell.metadata.get("jupyter") for cell in code] == [None, {"source_hidden": True}]
+    assert lecture.cells[-1].source.startswith("<details><summary>After the run</summary>\n\nSo x it is.")
     assert "dlmap" not in lecture.metadata
 
 
@@ -217,12 +219,14 @@ def test_copying_answers_at_once(dlmap):
 # --- what gives an answer away -------------------------------------------------------------------------
 
 
-def test_the_code_between_a_prediction_and_its_outcome_is_marked():
+def test_what_stands_between_a_prediction_and_the_words_about_its_outcome_is_marked():
     cells = [
         'predict("a", "x", "y")',
         "train()",
         "# %% [markdown]\n# Look.",
         'outcome("a", "x")\nclaim("x wins", 1)',
+        "# %% [markdown]\n# So x it is.",
+        "# %% [markdown]\n# ## A new section",
         'predict("b", "x", "y")',
         "later()",
         'predict(name, "x", "y")',
@@ -230,7 +234,7 @@ def test_the_code_between_a_prediction_and_its_outcome_is_marked():
     text = "\n\n".join(cell if cell.startswith("# %%") else f"# %%\n{cell}" for cell in cells)
     built = sources.notebook(text).cells
     assert ["reveals" in cell.metadata.get("tags", []) for cell in built] == [
-        *(False, True, False, True),
+        *(False, True, True, True, True, False),
         *(False, False, False),
     ]
 

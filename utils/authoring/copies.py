@@ -88,14 +88,17 @@ def fresh(root: Path, original: Path, work: Path) -> str:
         nb = json.loads(text)
         own = {path: copy_of(path, work) for _, path, _ in wanted(root, work, original.stem[:2])}
         for cell in nb["cells"]:
+            tags = cell["metadata"].get("tags", [])
             if cell["cell_type"] == "code":
                 cell |= {"outputs": [], "execution_count": None}
-                if "reveals" in cell["metadata"].get("tags", []):
+                if "reveals" in tags:
                     cell["metadata"]["jupyter"] = {"source_hidden": True}
             elif cell["cell_type"] == "markdown":
                 prose = moved("".join(cell["source"]), original, work, own)
-                if "navigation" in cell["metadata"].get("tags", []):
+                if "navigation" in tags:
                     prose = prose.partition("\n\n")[0]  # it is theirs already
+                if "reveals" in tags:
+                    prose = f"<details><summary>After the run</summary>\n\n{prose}\n\n</details>"
                 cell["source"] = prose.splitlines(keepends=True)
         nb["metadata"].pop("dlmap", None)
     except (ValueError, KeyError, TypeError, AttributeError):

@@ -10,6 +10,7 @@ import json
 import re
 from collections import Counter
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -165,15 +166,17 @@ def cell_metadata(kind: str, source: str, tags: list[str]) -> NotebookNode:
 
 
 def mark_reveals(cells: list[NotebookNode]) -> None:
-    """Tag the code after a `predict("name", …)` up to its `outcome("name", …)`: it gives the answer away."""
+    """Tag what gives an answer away: from a `predict("name", …)` up to the words about its `outcome("name")`."""
     asked: dict[str, int] = {}
     for place, cell in enumerate(cells):
         if cell.cell_type == "code":
             asked |= dict.fromkeys(first_words(cell.source, "predict"), place)
             for name in asked.keys() & first_words(cell.source, "outcome"):
-                for between in cells[asked.pop(name) + 1 : place + 1]:
-                    tags = between.metadata.setdefault("tags", [])
-                    if between.cell_type == "code" and "reveals" not in tags:
+                words = takewhile(lambda after: after.cell_type == "markdown", cells[place + 1 :])
+                words = takewhile(lambda after: not re.match(r"#|\*\*Predict first", after.source), words)
+                for shows in [*cells[asked.pop(name) + 1 : place + 1], *words]:
+                    tags = shows.metadata.setdefault("tags", [])
+                    if not {"reveals", "notes"} & set(tags):  # a note is folded already
                         tags.append("reveals")
 
 
