@@ -166,7 +166,7 @@ def cell_metadata(kind: str, source: str, tags: list[str]) -> NotebookNode:
 
 
 def mark_reveals(cells: list[NotebookNode]) -> None:
-    """Tag what gives an answer away: from a `predict("name", …)` up to the words about its `outcome("name")`."""
+    """Tag what gives an answer away: from `predict("name", …)` to the words about its `outcome("name")`."""
     asked: dict[str, int] = {}
     for place, cell in enumerate(cells):
         if cell.cell_type == "code":
