@@ -23,12 +23,15 @@ def tree(tmp_path):
     text = (
         "[exercises](../exercises/01_regression.ipynb), [2](02_next.ipynb#a), [paper](https://x.org), $f(x)$"
     )
+    html = '<a href="../lectures/02_next.ipynb" title="Next"></a>'
+    drawn = [nbformat.v4.new_output("display_data", {"text/html": html})]
     cells = [
         nbformat.v4.new_markdown_cell(text + ' <a href="01_regression.ipynb">here</a> `f[i](x)`'),
         nbformat.v4.new_code_cell(
             "x", outputs=[nbformat.v4.new_output("stream", text="x")], execution_count=1
         ),
         nbformat.v4.new_code_cell("claim()", metadata={"tags": ["reveals"]}),
+        nbformat.v4.new_code_cell('concept_map.show("01")', outputs=drawn, execution_count=2),
         nbformat.v4.new_markdown_cell("So x it is.", metadata={"tags": ["reveals"]}),
     ]
     lecture = nbformat.v4.new_notebook(cells=cells, metadata={"dlmap": {"code": "1"}})
@@ -48,8 +51,9 @@ def test_start_copies_lecture_and_exercises_under_names_of_their_own(tree):
     lecture = nbformat.read(work / "01_lecture.ipynb", as_version=4)
     nbformat.validate(lecture)
     code = sources.code_cells(lecture)
-    assert [(cell.outputs, cell.execution_count) for cell in code] == [([], None)] * 2
-    assert [cell.metadata.get("jupyter") for cell in code] == [None, {"source_hidden": True}]
+    assert [cell.execution_count for cell in code] == [None] * 3
+    assert [len(cell.outputs) for cell in code] == [0, 0, 1], "the map stays"
+    assert [cell.metadata.get("jupyter") for cell in code] == [None, {"source_hidden": True}, None]
     assert lecture.cells[-1].source.startswith("<details><summary>After the run</summary>\n\nSo x it is.")
     assert "dlmap" not in lecture.metadata
 
@@ -57,12 +61,15 @@ def test_start_copies_lecture_and_exercises_under_names_of_their_own(tree):
 @pytest.mark.parametrize("work", ["exercises/work", "elsewhere"])
 def test_links_of_a_copy_lead_where_they_led_or_to_the_other_copy(tree, work):
     copies.start(tree, tree / work, "1")
-    prose = nbformat.read(tree / work / "01_lecture.ipynb", as_version=4).cells[0].source
+    lecture = nbformat.read(tree / work / "01_lecture.ipynb", as_version=4)
+    prose = lecture.cells[0].source
     up = "../.." if work == "exercises/work" else ".."
     assert prose == (
         f"[exercises](01_exercises.ipynb), [2]({up}/lectures/02_next.ipynb#a), [paper](https://x.org), $f(x)$"
         ' <a href="01_lecture.ipynb">here</a> `f[i](x)`'
     )
+    html = lecture.cells[3].outputs[0].data["text/html"]
+    assert html == f'<a href="{up}/lectures/02_next.ipynb" title="Next"></a>'
 
 
 def test_start_never_overwrites_and_knows_the_first_editions_copy(tree):

@@ -82,7 +82,7 @@ def wanted(root: Path, work: Path, number: str) -> Iterator[tuple[str, Path, Pat
 
 
 def fresh(root: Path, original: Path, work: Path) -> str:
-    """A copy without outputs whose links lead where they led; what tells an outcome too early is folded."""
+    """A copy without outputs but the map, with links that lead where they led, and each outcome folded."""
     text = original.read_text(encoding="utf-8")
     try:
         nb = json.loads(text)
@@ -90,7 +90,11 @@ def fresh(root: Path, original: Path, work: Path) -> str:
         for cell in nb["cells"]:
             tags = cell["metadata"].get("tags", [])
             if cell["cell_type"] == "code":
-                cell |= {"outputs": [], "execution_count": None}
+                maps = cell["outputs"] if "concept_map.show(" in "".join(cell["source"]) else []
+                for output in maps:
+                    html = moved("".join(output["data"]["text/html"]), original, work, own)
+                    output["data"]["text/html"] = html.splitlines(keepends=True)
+                cell |= {"outputs": maps, "execution_count": None}
                 if "reveals" in tags:
                     cell["metadata"]["jupyter"] = {"source_hidden": True}
             elif cell["cell_type"] == "markdown":

@@ -11,8 +11,8 @@ KINDS = {"lectures": "lecture", "exercises": "exercises", "solutions": "solution
 TITLE = re.compile(r"(?m)^# # (\d\d) · (.+)$")
 
 MINE = (
-    "*Make it yours: `dlmap start {number}` in a terminal (File, New, Terminal) copies lecture and exercises "
-    "to your own folder, `exercises/work`.*"
+    "*For a copy of your own, in `exercises/work`: "
+    "`dlmap start {number}` in a terminal (File, New, Terminal).*"
 )
 # How a notebook is used, below its links.
 USE = {
