@@ -31,4 +31,5 @@ clean:                          ## remove what can be made again; never exercise
 	@echo "Installing the pinned packages into .venv: once, some minutes, about 2 GB (more with CUDA)."
 	$(BIN)/python -m pip install --quiet -r requirements.lock
 	$(BIN)/python -m pip install --quiet --no-deps --editable .
+	cp utils/authoring/jupyter_nbconvert_config.json .venv/etc/jupyter/
 	@touch $@

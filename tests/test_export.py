@@ -1,4 +1,4 @@
-"""What nbconvert makes of a notebook in the course's folder: described pictures, links from page to page."""
+"""What nbconvert makes of a notebook: described pictures, links from page to page."""
 
 import json
 
@@ -8,8 +8,13 @@ from traitlets.config import Config
 
 from utils.paths import ROOT
 
-SETTINGS = json.loads((ROOT / "jupyter_nbconvert_config.json").read_text())
+FILE = "utils/authoring/jupyter_nbconvert_config.json"
+SETTINGS = json.loads((ROOT / FILE).read_text())
 PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+
+
+def test_nbconvert_finds_the_settings_where_make_installs_the_course():
+    assert f"cp {FILE} .venv/etc/jupyter/" in (ROOT / "Makefile").read_text(encoding="utf-8")
 
 
 def test_a_page_describes_its_pictures_and_leads_to_pages():

@@ -1,4 +1,4 @@
-"""For `jupyter nbconvert --to html`: `jupyter_nbconvert_config.json` leads it here from the course's folder.
+"""For `jupyter nbconvert --to html`: `jupyter_nbconvert_config.json`, which `make` installs, leads it here.
 
 Its own pages would tell who cannot see a picture that "no description has been provided", and would link to
 notebooks, which a browser shows as source.
