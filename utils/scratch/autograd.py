@@ -50,7 +50,6 @@ class Tensor:
         self._parents = self._saved = ()
         self._version = self._tick = 0
 
-    # ------------------------------------------------------------------------------------- looking at it
     @property
     def data(self) -> np.ndarray:
         """The values, read-only. `t.data = new` replaces them, and `backward` refuses what used the old."""
@@ -81,7 +80,6 @@ class Tensor:
         """The one number in here. Raises ValueError if there are more."""
         return self._array.item()
 
-    # -------------------------------------------------------------------------------------- going back
     def backward(self) -> None:
         """Add to `grad` of every leaf behind this one number its derivative by that leaf, and free the graph.
 
@@ -385,7 +383,9 @@ def _lift(value, like):
     """A number or an array as a tensor beside `like`; a Python number takes its dtype."""
     if isinstance(value, Tensor):
         return value
-    return Tensor(np.asarray(value, dtype=like.dtype) if isinstance(value, int | float) else value)
+    if isinstance(value, int | float):
+        return _result(None, np.asarray(value, dtype=like.dtype), (), None)
+    return Tensor(value)
 
 
 def _first_not_finite(tape) -> str:
