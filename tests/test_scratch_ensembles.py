@@ -145,15 +145,6 @@ def test_adaboost_stops_at_a_perfect_machine_and_refuses_a_useless_one():
         scratch.AdaBoostClassifier().fit(np.ones((8, 1)), y)
 
 
-def test_staged_scores_end_at_the_prediction():
-    x, y = CANCER
-    for model in (scratch.GradientBoostingClassifier(5), scratch.AdaBoostClassifier(None, 5)):
-        model.fit(x, y)
-        stages = list(model.staged_predict_proba(x) if hasattr(model, "trees_") else model.staged_decision(x))
-        assert len(stages) == 5
-        np.testing.assert_allclose(stages[-1], model.predict_proba(x))
-
-
 @pytest.mark.parametrize(
     "make",
     [

@@ -23,3 +23,12 @@ def test_measures(page):
     nb = page.stored()
     assert nb is not None, "not built"
     assert style(nb, kind_of(page)) == []
+
+
+def test_each_file_of_utils_is_read_in_one_sitting():
+    long = {
+        str(file.relative_to(ROOT)): lines
+        for file in (ROOT / "utils").rglob("*.py")
+        if "tasks" not in file.parts and (lines := len(file.read_text(encoding="utf-8").splitlines())) > 400
+    }
+    assert not long, "over 400 lines: divide it by what it is about, or drop what nothing uses"

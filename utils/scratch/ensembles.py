@@ -5,8 +5,9 @@ AdaBoost and stacking take any classifier with `fit` and `predict_proba`, this c
 they copy it and never fit the one they were given.
 """
 
-from collections.abc import Iterator
 from copy import deepcopy
+from dataclasses import KW_ONLY, dataclass
+from typing import Any
 
 import numpy as np
 
@@ -45,6 +46,7 @@ class _Classifier:
         return X, index, np.random.default_rng(self.random_state)
 
 
+@dataclass(eq=False)
 class BaggingClassifier(_Classifier):
     """The mean of machines that were each fitted on a bootstrap sample. Breiman (1996), Bagging Predictors.
 
@@ -52,13 +54,11 @@ class BaggingClassifier(_Classifier):
     Subspace Method. Learned: `classes_` (k,), `estimators_` pairs of (columns, machine), `oob_score_`.
     """
 
-    def __init__(
-        self, estimator=None, n_estimators: int = 50, *, max_features: float = 1.0, random_state: int = 0
-    ):
-        self.estimator = estimator
-        self.n_estimators = n_estimators
-        self.max_features = max_features
-        self.random_state = random_state
+    estimator: Any = None
+    n_estimators: int = 50
+    _: KW_ONLY
+    max_features: float = 1.0
+    random_state: int = 0
 
     def fit(self, X, y):
         """X: (n, d), y: (n,) class labels. Raises ValueError on bad input."""
@@ -91,6 +91,7 @@ class BaggingClassifier(_Classifier):
         )
 
 
+@dataclass(eq=False)
 class RandomForestClassifier(_Classifier):
     """Bagged trees in which a few random columns compete for each split. Breiman (2001), Random Forests.
 
@@ -98,22 +99,13 @@ class RandomForestClassifier(_Classifier):
     Learned: `classes_` (k,), `edges_`, `trees_`, `oob_score_` the accuracy on rows that a tree has not seen.
     """
 
-    def __init__(
-        self,
-        n_estimators: int = 100,
-        *,
-        max_depth: int | None = None,
-        min_samples_leaf: int = 1,
-        max_features: int | None = None,
-        max_bins: int = 255,
-        random_state: int = 0,
-    ):
-        self.n_estimators = n_estimators
-        self.max_depth = max_depth
-        self.min_samples_leaf = min_samples_leaf
-        self.max_features = max_features
-        self.max_bins = max_bins
-        self.random_state = random_state
+    n_estimators: int = 100
+    _: KW_ONLY
+    max_depth: int | None = None
+    min_samples_leaf: int = 1
+    max_features: int | None = None
+    max_bins: int = 255
+    random_state: int = 0
 
     def fit(self, X, y):
         """X: (n, d), y: (n,) class labels. Raises ValueError on bad input."""
@@ -151,6 +143,7 @@ class RandomForestClassifier(_Classifier):
         return sum(tree.predict(bins) for tree in self.trees_) / len(self.trees_)
 
 
+@dataclass(eq=False)
 class AdaBoostClassifier(_Classifier):
     """Machines in a row, each fitted on weights that grow where the last one was wrong.
 
@@ -159,13 +152,11 @@ class AdaBoostClassifier(_Classifier):
     Learned: `classes_` (k,), `estimators_`, `estimator_weights_` and `estimator_errors_`, one a machine.
     """
 
-    def __init__(
-        self, estimator=None, n_estimators: int = 50, *, learning_rate: float = 1.0, random_state: int = 0
-    ):
-        self.estimator = estimator
-        self.n_estimators = n_estimators
-        self.learning_rate = learning_rate
-        self.random_state = random_state
+    estimator: Any = None
+    n_estimators: int = 50
+    _: KW_ONLY
+    learning_rate: float = 1.0
+    random_state: int = 0
 
     def fit(self, X, y, sample_weight=None):
         """X: (n, d), y: (n,) class labels. Stops early at a perfect machine, or at one no better than chance.
@@ -197,22 +188,16 @@ class AdaBoostClassifier(_Classifier):
         self.n_features_in_ = X.shape[1]
         return self
 
-    def staged_decision(self, X) -> Iterator[np.ndarray]:
-        """The weighted votes after each machine: (n, k) shares of the weight so far."""
-        X = seen(X, self)
-        votes = np.zeros((len(X), len(self.classes_)))
-        total = 0.0
-        for machine, weight in zip(self.estimators_, self.estimator_weights_, strict=True):
-            votes[np.arange(len(X)), machine.predict(X)] += weight
-            total += weight
-            yield votes / total
-
     def predict_proba(self, X) -> np.ndarray:
         """X: (n, d) -> (n, k) shares of the vote. They rank the classes; they are not calibrated."""
-        *_, votes = self.staged_decision(X)
-        return votes
+        X = seen(X, self)
+        votes = np.zeros((len(X), len(self.classes_)))
+        for machine, weight in zip(self.estimators_, self.estimator_weights_, strict=True):
+            votes[np.arange(len(X)), machine.predict(X)] += weight
+        return votes / self.estimator_weights_.sum()
 
 
+@dataclass(eq=False)
 class _Boosting:
     """Gradient boosting: each tree takes a Newton step on the loss, in function space.
 
@@ -221,24 +206,14 @@ class _Boosting:
     Learned: `edges_`, `start_` (k,), `trees_` a list of k trees a round, `train_loss_` (rounds,).
     """
 
-    def __init__(
-        self,
-        n_estimators: int = 100,
-        *,
-        learning_rate: float = 0.1,
-        max_depth: int | None = 5,
-        min_samples_leaf: int = 20,
-        penalty: float = 0.0,
-        max_bins: int = 255,
-        random_state: int = 0,
-    ):
-        self.n_estimators = n_estimators
-        self.learning_rate = learning_rate
-        self.max_depth = max_depth
-        self.min_samples_leaf = min_samples_leaf
-        self.penalty = penalty
-        self.max_bins = max_bins
-        self.random_state = random_state
+    n_estimators: int = 100
+    _: KW_ONLY
+    learning_rate: float = 0.1
+    max_depth: int | None = 5
+    min_samples_leaf: int = 20
+    penalty: float = 0.0
+    max_bins: int = 255
+    random_state: int = 0
 
     def _boost(self, X, start, gradients):
         """`gradients(scores)` -> the loss, and pull and weight, each (n, k), of the scores (n, k)."""
@@ -268,17 +243,12 @@ class _Boosting:
         self.n_features_in_ = X.shape[1]
         return self
 
-    def staged_scores(self, X) -> Iterator[np.ndarray]:
-        """The scores after each round: (n, k). The array is overwritten by the next round."""
+    def _scores(self, X):
         bins = to_bins(seen(X, self), self.edges_)
         scores = np.tile(self.start_, (len(bins), 1))
         for trees in self.trees_:
             for j, tree in enumerate(trees):
                 scores[:, j] += tree.predict(bins)[:, 0]
-            yield scores
-
-    def _scores(self, X):
-        *_, scores = self.staged_scores(X)
         return scores
 
 
@@ -312,13 +282,7 @@ class GradientBoostingClassifier(_Boosting, _Classifier):
 
     def predict_proba(self, X) -> np.ndarray:
         """X: (n, d) -> (n, k)."""
-        return self._to_shares(self._scores(X))
-
-    def staged_predict_proba(self, X) -> Iterator[np.ndarray]:
-        """The probabilities after each round: (n, k)."""
-        return map(self._to_shares, self.staged_scores(X))
-
-    def _to_shares(self, scores):
+        scores = self._scores(X)
         if scores.shape[1] > 1:
             return softmax(scores)
         p = sigmoid(scores[:, 0])
@@ -348,6 +312,7 @@ class GradientBoostingRegressor(_Boosting):
         return self._scores(X)[:, 0]
 
 
+@dataclass(eq=False)
 class StackingClassifier(_Classifier):
     """A regression on what other machines say. Wolpert (1992), Stacked Generalization.
 
@@ -356,11 +321,11 @@ class StackingClassifier(_Classifier):
     Learned: `classes_` (k,), `estimators_`, `final_estimator_`.
     """
 
-    def __init__(self, estimators, final_estimator=None, *, cv: int = 5, random_state: int = 0):
-        self.estimators = estimators
-        self.final_estimator = final_estimator
-        self.cv = cv
-        self.random_state = random_state
+    estimators: list
+    final_estimator: Any = None
+    _: KW_ONLY
+    cv: int = 5
+    random_state: int = 0
 
     def fit(self, X, y):
         """X: (n, d), y: (n,) class labels. Raises ValueError on bad input or a class rarer than `cv`."""
