@@ -10,12 +10,12 @@ places boxes and curves, `drawing` turns them into SVG, `links` leads from each 
 """
 
 from utils.concept_map.drawing import stills, svg
-from utils.concept_map.geometry import HEIGHT, TYPE, WIDTH, Box, Layout, bezier, layout, text_width
-from utils.concept_map.links import overlay, tooltip
-from utils.concept_map.model import LANGUAGES, WORDS, Lecture, Link, Map, Node, load, parse
+from utils.concept_map.geometry import TYPE, WIDTH, Box, bezier, layout
+from utils.concept_map.links import overlay
+from utils.concept_map.model import LANGUAGES, WORDS, load, parse
 from utils.concept_map.notebook import show
 
 __all__ = [
-    "HEIGHT", "LANGUAGES", "TYPE", "WIDTH", "WORDS", "Box", "Layout", "Lecture", "Link", "Map", "Node",
-    "bezier", "layout", "load", "overlay", "parse", "show", "stills", "svg", "text_width", "tooltip",
+    "LANGUAGES", "TYPE", "WIDTH", "WORDS", "Box",
+    "bezier", "layout", "load", "overlay", "parse", "show", "stills", "svg",
 ]  # fmt: skip
