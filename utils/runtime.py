@@ -80,10 +80,8 @@ def setup(
     print(f"Python {python} · {packages} · device {chosen} · profile {profile} · seed {seed}{trains}")
     here = paths.notebook()
     if here and here.parent == paths.EXERCISES and not batch():
-        print(
-            f"This notebook is the course's, and an update replaces it: `dlmap start {here.name[:2]}` in a "
-            "terminal (File, New, Terminal) makes your own copy, with what you wrote here."
-        )
+        own = f"`dlmap start {here.name[:2]}` in a terminal"
+        print(f"This file is the course's own, and updates replace it. For a copy of yours: {own}.")
     global last
     last = Run(profile, seed, chosen, float(budget))
     return last
