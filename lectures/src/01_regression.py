@@ -50,10 +50,10 @@ concept_map.show("01")
 # Below the loop are 442 diabetes patients, a dot each, with a stick for the error. How small can you turn the loss by hand?
 
 # %%
-sketch = schematics.Sketch("Learning is a loop of four stations", width=9.5, height=2)
+sketch = schematics.Sketch("Learning is a loop of four stations", width=9.5, height=1.75)
 stations = ["predict\nŷ = w x + b", "price\nloss of ŷ and y", "find the slope\ngradient",
             "step\nturn w and b"]
-boxes = [sketch.box(words, at=(1.1 + 2.43 * i, 1.45)) for i, words in enumerate(stations)]
+boxes = [sketch.box(words, at=(1.1 + 2.43 * i, 1.3)) for i, words in enumerate(stations)]
 for i in range(3):
     sketch.arrow(boxes[i], boxes[i + 1])
 sketch.arrow(boxes[3].bottom, boxes[0].bottom, "again", bend=0.12, color=plots.ORANGE)
@@ -89,7 +89,7 @@ plots.knobs(draw, w=(-50, 100), b=(50, 250))
 
 # %% [markdown]
 # **Which way is downhill?** Ask one patient: $x = 2$, truth 300, knobs $w = 20$ and $b = 130$.
-# The line says 170, so the error is −130 and its square 16,900.
+# The line says 170, so the error, $\hat y - y$, is −130 and its square 16,900.
 # Nudge $w$ up by 0.1: the line says 170.2, the square is 16,848. It fell by 52, about 520 for a whole unit of $w$.
 #
 # Why 520? A nudge $h$ of $w$ moves the error by $hx$, and
@@ -103,7 +103,7 @@ plots.knobs(draw, w=(-50, 100), b=(50, 250))
 
 # %% [markdown]
 # The slopes of all knobs, in a list, are the **gradient** (기울기), written ∇ ("nabla"). It points uphill.
-# To write both slopes as one, give the bias an input of its own, always 1:
+# To write both as one, give the bias an input of its own, always 1:
 # $X$ has a row $(x_i, 1)$ for each patient, $\theta$ ("theta") is the list $(w, b)$, and
 #
 # $$\nabla \text{MSE} = \tfrac2n X^\top (\hat y - y)$$
@@ -113,6 +113,7 @@ plots.knobs(draw, w=(-50, 100), b=(50, 250))
 #
 # **Gradient descent** (경사하강법) takes a small step against the gradient, again and again.
 # The **learning rate** (학습률) $\eta$ ("eta"), in code `lr`, scales the step: $\theta \leftarrow \theta - \eta \nabla$.
+# Below it starts at three lines; a ring joins knobs of equal loss.
 
 # %%
 X = np.column_stack([x, np.ones(len(x))])  # (442, 2): the input, and a one for the bias
@@ -134,7 +135,7 @@ def descend(start, lr=0.1, steps=200):
 
 
 paths = [descend(start) for start in [(-40.0, 70.0), (130.0, 90.0), (-20.0, 235.0)]]
-w_grid, b_grid = np.meshgrid(np.linspace(-90, 180, 90), np.linspace(55, 250, 90))
+w_grid, b_grid = np.meshgrid(np.linspace(-90, 180, 90), np.linspace(55, 250, 90))  # pairs
 bowl = np.mean((w_grid[..., None] * x + b_grid[..., None] - y) ** 2, axis=-1)
 fig, ax = plots.figure("The loss is a bowl: from three starts, small steps end at one line",
                        xlabel="weight w", ylabel="bias b", size=(7.5, 5.2))
@@ -242,7 +243,7 @@ predict("01.typo", *guesses)
 typo = np.where(x == x.max(), 10 * y, y)
 squared, huber = (line(2, *fit_line(loss, x, typo)) - line(2, *fit_line(loss, x, y))
                   for loss in (losses["squared"], losses["Huber"]))
-outcome("01.typo", min(guesses, key=lambda guess: abs(guesses[guess] - squared)))
+outcome("01.typo", min(guesses, key=lambda g: abs(guesses[g] - squared)))  # the nearest
 claim("one typo in 442 moves the squared loss's prediction (points)", squared, at_least=35)
 claim("Huber's moves by a small part of that (ratio)", huber / squared, at_most=0.09)
 
@@ -345,7 +346,7 @@ def sigmoid(z):
     return np.where(z >= 0, 1, small) / (1 + small)
 
 
-cuts = np.linspace(-0.5, 1, 3000)  # the radius above which the machine says "malignant"
+cuts = np.linspace(0, 0.6, 3000)  # the radius above which the machine says "malignant"
 stairs = [share_of_errors(1, -cut) for cut in cuts]
 smooth = [np.mean(np.abs(sigmoid(4 * (radius - cut)) - malignant)) for cut in cuts]
 fig, (left, right) = plots.panels(
@@ -359,15 +360,11 @@ for ax, at, label, color, where, what in (
         (left, (1.5, 1.3), "line", plots.INK, grid, straight),
         (left, (-0.8, 0.5), "step", plots.BLUE, grid, grid > 0.15),
         (left, (0.95, 0.5), "sigmoid", plots.ORANGE, grid, sigmoid(4 * (grid - 0.15))),
-        (right, (-0.52, 0.11), "share of errors", plots.BLUE, cuts, stairs),
-        (right, (-0.28, 0.29), "mean of |p − y|", plots.ORANGE, cuts, smooth)):
+        (right, (0.04, 0.148), "step: share of errors", plots.BLUE, cuts, stairs),
+        (right, (0.2, 0.185), "sigmoid: mean of |p − y|", plots.ORANGE, cuts, smooth)):
     ax.plot(where, what, color=color, linewidth=1.5)
     plots.name(ax, *at, label, color, dx=0)
-right.set(xlabel="cut (standard deviations of radius)", ylabel="loss", ylim=(0.09, 0.33))
-zoom = right.inset_axes([0.7, 0.6, 0.3, 0.38], xlim=(0.1, 0.2), ylim=(0.115, 0.133))
-zoom.set(xticks=[], yticks=[])
-zoom.plot(cuts, stairs, color=plots.BLUE)
-right.indicate_inset_zoom(zoom, edgecolor=plots.GREY)
+right.set(xlabel="cut (standard deviations of radius)", ylabel="loss")
 plots.show("Left, zeros and ones, a line, a step and an S. Right, a loss made of stairs.")
 
 # %% [markdown]
@@ -392,7 +389,7 @@ plots.show("Left, zeros and ones, a line, a step and an S. Right, a loss made of
 #
 # Let somebody draw the loss of the step on the board before the picture: most draw a smooth valley.
 # At *Ask the room* the usual slip is to add 0.7 to the probability.
-# If time is short, skip the claim about a thousand settings; the inset of the picture shows the same.
+# If time is short, skip the claim about a thousand settings; the stairs in the picture show the same.
 
 # %% [markdown]
 # ## 4 · Cross-entropy, because a machine should pay for being sure and wrong
@@ -508,7 +505,7 @@ claim("from a start of zeros they are level (difference in steps)",
 # A huge rate wakes the square up, and from a harmless start it never fell asleep. Cross-entropy needs neither.
 #
 # **A bowl without a bottom.** With $p = \sigma(z)$ the price is $\log(1 + e^z)$ for a no, and $\log(1 + e^{-z}) = \log(1 + e^z) - z$ for a yes.
-# In one line: $\log(1 + e^z) - yz$. Its slope $p - y$ only grows with $z$, so it is bent upward everywhere, **convex** (볼록), and has no second valley. (The square is not: see its hump.)
+# In one line: $\log(1 + e^z) - yz$. Its slope $p - y$ only grows with $z$, so it is bent upward everywhere, **convex** (볼록), and has no second valley. (The square is not: its slope rises and falls again, the hump above.)
 #
 # But it may have no bottom at all. Four cases, $x$ = −2, −1, 1, 2, with answers 0, 0, 1, 1, are **separable** (분리 가능): a cut at 0 makes no error.
 # A larger $w$ makes every probability better, so $w$ never stops.
@@ -516,8 +513,9 @@ claim("from a start of zeros they are level (difference in steps)",
 
 # %%
 four, answers = np.array([[-2.0], [-1.0], [1.0], [2.0]]), np.array([0, 0, 1, 1])
-w_after = [fit_logistic(four, answers, [0], steps=n)[0] for n in (100, 1000, 10_000)]
-print("w after 100, 1,000 and 10,000 steps, times the budget:", np.round(w_after, 2))
+counts = (100, 1000, 10_000)
+w_after = [fit_logistic(four, answers, [0], steps=count)[0] for count in counts]
+print("w after", [run.steps(count) for count in counts], "steps:", np.round(w_after, 2))
 claim("on separable cases a tenfold of steps adds about log 10 = 2.3 to the weight",
       np.mean(np.diff(w_after)), at_least=2.1, at_most=2.4)
 
@@ -644,7 +642,7 @@ sketch.show("A handwritten three goes to ten regressions; their scores enter the
 
 # %%
 pixels = np.column_stack([digits.x / 16, np.ones(1797)])  # (1797, 65): pixels and a one
-Y = np.eye(10)[digits.y]  # (1797, 10) one-hot
+Y = np.eye(10)[digits.y]  # (1797, 10): row k of np.eye is the one-hot of class k
 
 
 def softmax(z):
@@ -676,7 +674,7 @@ claim("shuffled rows flatter it (points)", 100 * (shuffled - honest), at_least=2
 # %%
 W = fit_softmax(np.arange(1797))
 plots.images(W[:64].T.reshape(10, 8, 8), names=range(10), diverging=True,
-             title="Ten regressions, ten templates: blue ink is for the digit, red against")
+             title="Ten templates: blue ink speaks for the digit, red ink against it")
 plots.show("The weights of each class as a picture: the zero has a red hole in the middle.")
 
 # %% [markdown] tags=["notes"]
@@ -690,7 +688,7 @@ plots.show("The weights of each class as a picture: the zero has a red hole in t
 #
 # On the map: `logistic-regression` · `cross-entropy` · `objective`
 #
-# A row of lecture 00's ad log is an impression: who saw which ad, where and when, clicked or not. One is printed below.
+# A row of lecture 00's ad log is an impression: who saw which ad, where and when, clicked (1) or not (0). One is printed below.
 # A name is no number, so each user, ad, hour … gets a column of its own: one-hot again.
 # Train on the first ten days, test on the last four.
 #
@@ -716,7 +714,7 @@ def loss_and_gradient(theta, X, y):
 
 def fit_clicks(log, columns):
     X = log.one_hot(columns)
-    start = np.zeros(X.shape[1])  # L-BFGS: descent that learns how the slope changes
+    start = np.zeros(X.shape[1])  # L-BFGS: a descent that learns how the slope changes
     return minimize(loss_and_gradient, start, (X, log.click), jac=True, method="L-BFGS-B").x
 
 
@@ -743,10 +741,11 @@ models = {"full log": by_all, "thinned": sigmoid(logit),
           "thinned, shifted back": sigmoid(logit + np.log(0.1))}
 times = {name: p.mean() / future.click.mean() for name, p in models.items()}
 mean = 100 * models["thinned"].mean()
-outcome("01.thinned", min(guesses, key=lambda guess: abs(guesses[guess] - mean)))
+outcome("01.thinned", min(guesses, key=lambda g: abs(guesses[g] - mean)))  # the nearest
 
 # %% [markdown]
 # Of 1,000 impressions 40 are clicked and 960 are not; thinned, 40 and 96 are left. The odds are ten times as high, for any inputs.
+# (40 of 136 is 29 %. The mean on new traffic is lower: ten times the odds lift a large probability by less.)
 # So one constant on the logit, log 0.1, undoes it. Forget it, and nearly every bid is several times too high.
 # What the constant cannot bring back is what the dropped rows knew.
 #
@@ -775,7 +774,7 @@ plots.show("Three reliability diagrams: on the diagonal; far below it; back on i
 # %%
 miss = np.abs(np.subtract(*reliability(by_all, future.click))).mean()
 lost = share_all - 100 * future.share_of_gap(models["thinned, shifted back"])
-claim("ten groups miss their click rate by (percentage points)", 100 * miss, at_most=0.4)
+claim("ten groups hardly miss their click rate (mean, in points)", 100 * miss, at_most=0.4)
 claim("thinned, the mean prediction is several times too high (ratio)",
       times["thinned"], at_least=5)
 claim("one shift of the logit mends the mean (ratio)",
@@ -786,8 +785,7 @@ claim("what was thinned away is gone (percentage points of the gap)", lost, at_l
 # **Notes for the room (12 minutes).**
 #
 # Write the share on the board: every later lecture has to beat it. If somebody asks for accuracy, lecture 00 showed why it is useless at 4 % clicks.
-# At *Predict first* expect 4 % ("the model adapts") and 40 % ("ten times"). Let the odds decide: 29 % of the thinned log are clicks.
-# On new traffic the mean is lower than that: ten times the odds make a small probability nearly ten times as large, and a large one much less.
+# At *Predict first* expect 4 % ("the model adapts") and 40 % ("ten times"). Let the odds decide, on the board.
 
 # %% [markdown]
 # ## What goes wrong in practice

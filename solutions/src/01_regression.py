@@ -40,7 +40,7 @@ progress.off()  # a solution that was read is not an exercise that was done
 
 # %%
 def weighted_gradient(X, y, w, rows):
-    """Gradient of the weighted MSE. X: (n, d), y: (n,), w: (d,), rows: (n,) row weights -> (d,)."""
+    """Gradient of the weighted MSE. X: (n, d), y: (n,), w: (d,), rows: (n,) -> (d,)."""
     # solution
     return 2 / rows.sum() * X.T @ (rows * (X @ w - y))
     # end solution
@@ -69,7 +69,7 @@ check("01.gradient", weighted_gradient)
 
 # %%
 def cross_entropy(scores, labels):
-    """Mean cross-entropy in nats. scores: (n, k) float, labels: (n,) int from 0 to k - 1 -> one number."""
+    """Mean cross-entropy in nats. scores: (n, k), labels: (n,) int < k -> one number."""
     # solution
     top = scores.max(axis=1)
     log_total = top + np.log(np.exp(scores - top[:, None]).sum(axis=1))
@@ -134,7 +134,7 @@ import torch
 
 
 def train(inputs, target, knobs, lr, steps):
-    """Descend. inputs: (n, d), target: (n,) 0. or 1., knobs: (d + 1,) -> new knobs: (d + 1,)."""
+    """Descend. inputs: (n, d), target: (n,), knobs: (d + 1,) -> new knobs: (d + 1,)."""
     # solution
     knobs = knobs.clone().requires_grad_()
     optimizer = torch.optim.SGD([knobs], lr=lr)
@@ -212,7 +212,7 @@ check("01.units", answer)
 
 # %%
 def mend(p, kept):
-    """Probabilities for the full traffic. p: (n,) from the thinned log, 0 < kept <= 1 -> (n,)."""
+    """From the thinned log to the full traffic. p: (n,), 0 < kept <= 1 -> (n,)."""
     # solution
     return kept * p / (kept * p + 1 - p)
     # end solution
@@ -252,7 +252,8 @@ def predict_clicks(past, future):
     """past, future: ad logs -> (len(future),) click probabilities."""
     # solution
     crosses = [("age", "gender", "category"), ("device", "category"), ("hour", "category")]
-    model = LogisticRegression(max_iter=300).fit(past.one_hot(columns + crosses), past.click)
+    model = LogisticRegression(max_iter=300)
+    model.fit(past.one_hot(columns + crosses), past.click)
     return model.predict_proba(future.one_hot(columns + crosses))[:, 1]
     # end solution
 
@@ -263,7 +264,8 @@ if check("01.ctr", predict_clicks):
     past, future = log[log.features["day"] < 10], log[log.features["day"] >= 10]
     share = 100 * future.share_of_gap(predict_clicks(past, future))
     plots.bars("Your model on the ad log", {"base rate": 0, "yours": share, "truth": 100},
-               xlabel="share of the gap (%)", unit=" %", colors={"truth": plots.COLOR["truth"]})
+               xlabel="share of the gap (%)", unit=" %",
+               colors={"truth": plots.COLOR["truth"]})
     plots.show("Bars of the share of the gap: base rate, your model, truth.")
 
 # %% [markdown] tags=["solution-only"]
