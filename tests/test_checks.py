@@ -1,7 +1,11 @@
 """How a check speaks, what it leaves alone, and what is kept of it."""
 
+import gc
 import json
+import sys
 import threading
+import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -99,6 +103,197 @@ def test_tensors(capsys):
     assert "dtype torch.float32, got torch.float64" in line("01.tensor", lambda x: x.double(), capsys)
     assert "on cpu, got meta" in line("01.tensor", lambda x: x.to("meta"), capsys)
     assert "PyTorch tensor" in line("01.tensor", lambda x: x.numpy(), capsys)
+
+
+# ------------------------------------------------------------------------------------- what is shown
+
+
+def graded(task, answer, capsys, monkeypatch):
+    """The line for a task of its own."""
+    monkeypatch.setattr(checks, "tasks", lambda number: [task])
+    return line(task.name, answer, capsys)
+
+
+def test_the_smallest_input_is_shown_with_the_learners_result(capsys):
+    text = line("01.double", lambda x: np.where(x == 2, 5, x * 2), capsys)
+    assert "wrong values for a row: x = [0, 1, 2] gives [0, 2, 5]; wrong at [2] only. See hint 1." in text
+    text = line("01.double", lambda numbers: numbers * 0 + 7, capsys)
+    assert "wrong values for zeros: numbers = [0, 0] gives [7, 7]." in text  # the first case is larger
+    assert "result 2 has wrong values for 2: n = 2 gives 2." in line("01.pair", lambda n: (n, n), capsys)
+
+
+def test_of_a_large_result_the_first_wrong_place_is_shown(capsys, monkeypatch):
+    task = Function("01.big", cases=[Case("big", (np.ones((9, 9)), [1, 2]))], oracle=lambda x, pair: x + 1)
+
+    def answer(x, pair):
+        out = x + 1
+        out[2, 3:5] = 0.25
+        return out
+
+    text = graded(task, answer, capsys, monkeypatch)
+    assert "x = NumPy array of shape (9, 9), pair = [1, 2] gives NumPy array of shape (9, 9); " in text
+    assert "wrong in 2 of 81 places, first at [2, 3], where yours is 0.25" in text
+
+
+@pytest.mark.parametrize(
+    "answer, message",
+    [
+        (lambda x: 3.0 * x, "every value is 1.5 times too large"),
+        (lambda x: 0.5 * x, "every value is 4 times too small"),
+        (lambda x: -2.0 * x, "every value has the wrong sign"),
+        (lambda x: -6.0 * x, "every value has the wrong sign and is 3 times too large"),
+        (lambda x: 2.0 * x + 0.1, "every value is too large by the same amount"),
+        (lambda x: x * len(x), "gives [3, 6, 9]; here every value is 1.5 times too large"),
+        (lambda x: x + 0.5 * x**2, "gives [1.5, 4, 7.5]; wrong in 2 of 3 places, first at [0]"),
+    ],
+)
+def test_what_all_wrong_values_have_in_common_is_told(answer, message, capsys, monkeypatch):
+    cases = [Case("three", (np.arange(1.0, 4),)), Case("five", (np.arange(1.0, 6),))]
+    task = Function("01.common", cases=cases, oracle=lambda x: 2 * x)
+    assert message in graded(task, answer, capsys, monkeypatch)
+
+
+@pytest.mark.parametrize("turn", [np.ravel, np.transpose, lambda out: out[:, :, None]])
+def test_right_numbers_in_another_shape(turn, capsys, monkeypatch):
+    case = Case("a table", (np.arange(6.0).reshape(2, 3),))
+    task = Function("01.table", cases=[case], oracle=lambda x: 2 * x)
+    text = graded(task, lambda x: turn(2 * x), capsys, monkeypatch)
+    assert text.startswith("✗ 01.table: right numbers, but the result should have shape (2, 3), got (")
+    assert "right numbers" not in graded(task, lambda x: turn(3 * x), capsys, monkeypatch)
+
+
+@pytest.mark.parametrize("exact", [True, False])
+def test_classes_in_place_of_probabilities(exact, capsys, monkeypatch):
+    """Told by the right result, or by what is like one."""
+    x = np.array([-1.0, 0.5, 2.0])
+    rule = Rule("not between 0 and 1", lambda p, x: ((p > 0) & (p < 1)).all())
+    by = {"oracle": lambda x: 1 / (1 + np.exp(-x))} if exact else {"like": lambda x: np.full(len(x), 0.5)}
+    task = Function("01.chance", cases=[Case("three", (x,))], rules=[rule], **by)
+    for classes in (lambda x: (x > 0).astype(int), lambda x: x > 0, lambda x: (x > 0).astype(float)):
+        text = graded(task, classes, capsys, monkeypatch)
+        assert "the result holds classes, 0 or 1, for three; a probability is asked, between them" in text
+    assert "classes" not in graded(task, lambda x: np.zeros(3), capsys, monkeypatch)
+
+
+def test_overflow_points_to_its_hint_and_warns_in_the_line_only(capsys, monkeypatch, recwarn):
+    case = Case("large scores", (np.array([1.0, 1000.0]),))
+    task = Function("01.large", cases=[case], oracle=lambda z: z, overflow_hint=3)
+
+    def answer(z):
+        return np.log(np.exp(z))
+
+    text = graded(task, answer, capsys, monkeypatch)
+    assert "contains inf for large scores (overflow encountered in exp, line " in text
+    assert text.endswith("`return np.log(np.exp(z))`). See hint 3.")
+    assert capsys.readouterr().err == "" and not recwarn.list
+
+
+def test_a_reversed_array_is_as_good_as_any(capsys, monkeypatch):
+    """PyTorch, and so a rule, refuses negative strides."""
+    rule = Rule("its sum is another", lambda out, x: torch.tensor(out).sum() == x.sum())
+    task = Function("01.turned", cases=[Case("three", (np.arange(3.0),))], like=lambda x: x, rules=[rule])
+    assert graded(task, lambda x: x[::-1], capsys, monkeypatch).startswith("✔")
+
+
+def test_a_network_is_an_input_that_only_some_tasks_train(capsys, monkeypatch):
+    def answer(net):
+        torch.nn.init.zeros_(net.weight)
+        return 1.0
+
+    task = Function("01.net", cases=[Case("a layer", (torch.nn.Linear(2, 2),))], like=lambda net: 1.0)
+    assert "changes its input for a layer" in graded(task, answer, capsys, monkeypatch)
+    assert graded(replace(task, trains=True), answer, capsys, monkeypatch).startswith("✔")
+
+
+# ------------------------------------------------------------------------------------- code that goes wrong
+
+
+def forever(x):
+    while True:
+        try:
+            x = x + 1
+        except Exception:
+            return x
+
+
+@pytest.mark.parametrize("by_signal", [True, False])
+def test_an_endless_answer_is_stopped(by_signal, capsys, monkeypatch):
+    """In the main thread of Linux and macOS by a signal, elsewhere by a second thread."""
+    if not by_signal:
+        monkeypatch.delattr("signal.setitimer")
+    text = graded(replace(TASK, seconds=0.2), forever, capsys, monkeypatch)
+    assert text.startswith("✗ 01.double: your code was stopped after 0.2 s for a row, at line ")
+    assert text.endswith("; does a loop never end?")
+    assert line("01.double", lambda x: x + x, capsys).startswith("✔"), "the next one runs as ever"
+    time.sleep(0.3)  # and no bell comes late
+
+
+def test_an_endless_answer_is_stopped_in_another_thread(capsys, monkeypatch):
+    monkeypatch.setattr(checks, "tasks", lambda number: [replace(TASK, seconds=0.2)])
+    thread = threading.Thread(target=checks.check, args=("01.double", forever))
+    thread.start()
+    thread.join(20)
+    assert not thread.is_alive() and "stopped after 0.2 s" in capsys.readouterr().out
+
+
+def test_a_result_that_never_ends_is_stopped_too(capsys, monkeypatch):
+    """The answer is a model, say, that the rules call."""
+    monkeypatch.setattr(checks, "SECONDS", 0.2)
+    task = Value("01.model", rules=[Rule("f(1) is not 2", lambda f: f(1) == 2)])
+    assert "stopped after 0.2 s for this answer, at line" in graded(task, forever, capsys, monkeypatch)
+
+
+def test_an_async_function_is_named_and_leaks_nothing(capsys, recwarn):
+    async def answer(x):
+        return x * 2
+
+    text = line("01.double", answer, capsys)
+    assert text == "✗ 01.double: calling an `async` function runs nothing; write `def` without it"
+    gc.collect()
+    assert not recwarn.list
+
+
+@pytest.mark.parametrize(
+    "answer, message",
+    [
+        (np.vectorize(lambda x: x / nothing), "`(np.vectorize(lambda x: x / nothing), "),  # noqa: F821
+        (lambda x: sorted(x, key=lambda y: y.nothing), "AttributeError: 'numpy.float64' object has no"),
+        (lambda x: sys.exit(3), "SystemExit: 3"),
+        (lambda x: np.zeros((10**9, 10**7)), "MemoryError: Unable to allocate"),
+    ],
+)
+def test_the_learners_line_is_shown_not_the_librarys(answer, message, capsys):
+    text = line("01.double", answer, capsys)
+    assert "stops for a row: line " in text and message in text and "numpy/" not in text
+
+
+def test_recursion_is_one_line(capsys):
+    def answer(x):
+        return answer(x)
+
+    assert "`return answer(x)`, RecursionError: maximum rec" in line("01.double", answer, capsys)
+
+
+# ------------------------------------------------------------------------------------- what a cell shows
+
+
+def test_at_the_end_of_a_cell_a_verdict_shows_nothing_of_its_own():
+    from IPython.core.formatters import DisplayFormatter
+
+    assert DisplayFormatter().format(checks.check("01.even", 4)) == ({}, {})
+
+
+def test_marks_have_a_colour_in_a_terminal_only(monkeypatch, capsys):
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    checks.check("01.even", 4)
+    assert capsys.readouterr().out.startswith("\x1b[32m✔\x1b[0m 01.even: ")
+    monkeypatch.setenv("NO_COLOR", "1")
+    checks.check("01.even", 3)
+    assert capsys.readouterr().out.startswith("✗ 01.even: ")
+
+
+# ------------------------------------------------------------------------------------- what is left alone
 
 
 def test_draws_come_from_the_generator(capsys):

@@ -293,7 +293,7 @@ WRONG = {
         ),
         "overwrites the past": (clicks_then_overwritten, "changes its input"),
         "looks the truth up": (clicks_looked_up, "looked up"),
-        "classes": (clicks_as_classes, "dtype"),
+        "classes": (clicks_as_classes, "a probability is asked"),
         "reads the answer": (lambda past, future: future.click.astype(float), "left (0, 1)"),
         "reads the truth": (lambda past, future: future.truth, "contains nan"),
         "fitted to the truth": (clicks_from_the_truth, "your code stops"),

@@ -410,7 +410,7 @@ WRONG = {
         "the other class": (lambda past, future: 1 - boosted()(past, future), "mean prediction"),
         "plain regression": (plain_regression, "43 %"),
         "balanced": (boosted(max_iter=50, class_weight="balanced"), "mean prediction"),
-        "classes": (classes, "dtype"),
+        "classes": (classes, "a probability is asked"),
         "base rate": (lambda past, future: np.full(len(future), past.click.mean()), "a third"),
         "reads the answer": (lambda past, future: future.click.astype(float), "left (0, 1)"),
         "reads the truth": (lambda past, future: future.truth, "contains nan"),

@@ -478,7 +478,7 @@ WRONG = {
         "no crosses": (priced(0.3, IDS), "less than 42 %"),
         "judged on itself": (judged_on_itself, "by heart"),
         "base rate": (lambda past, future: np.full(len(future), past.click.mean()), "less than 42 %"),
-        "classes": (classes, "dtype"),
+        "classes": (classes, "a probability is asked"),
         "balanced": (priced(0.3, class_weight="balanced"), "not the click rate"),
     },
 }

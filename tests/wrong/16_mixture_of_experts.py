@@ -343,7 +343,7 @@ WRONG = {
         "crash for strangers": (crash_for_strangers, "your code stops"),
         "logits": (logits, "not probabilities"),
         "twice": (twice, "far too high"),
-        "yes or no": (lambda *a: crossed(*a) > 0.5, "dtype"),
+        "yes or no": (lambda *a: crossed(*a) > 0.5, "a probability is asked"),
         "both columns": (lambda past, new: np.stack([crossed(past, new)] * 2, 1), "shape"),
     },
 }

@@ -340,6 +340,7 @@ thinned = Function(
         ),
     ],
     atol=1e-13,  # 0 stays 0
+    overflow_hint=3,
     concepts=["logistic-regression"],
 )
 
@@ -352,7 +353,7 @@ def _mean_is_right(p, past, hidden, future):
 ctr = Function(
     "01.ctr",
     cases=hidden_ad_logs,
-    like=lambda past, hidden: np.zeros(len(hidden)),
+    like=lambda past, hidden: np.full(len(hidden), 0.5),
     rules=[
         Rule("a probability left (0, 1)", lambda p, *_: (p > 0).all() and (p < 1).all(), 1),
         Rule("the mean prediction is not the click rate, so no bid could use it", _mean_is_right, 3),

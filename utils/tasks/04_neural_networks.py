@@ -184,6 +184,7 @@ smooth = Function(
     ],
     rtol=1e-6,
     atol=1e-18,  # CELU at −1e-13 is about −1e-13: that is not zero
+    overflow_hint=2,
     concepts=["elu", "swish", "activation"],
 )
 
@@ -273,7 +274,7 @@ def _border_bends(p, x, y, x_new, rng, y_new):
 line = Function(
     "04.line",
     cases=_moons,
-    like=lambda x, y, x_new, rng: np.zeros(len(x_new)),
+    like=lambda x, y, x_new, rng: np.full(len(x_new), 0.5),
     rules=[
         Rule("a probability left [0, 1]", lambda p, *_: (p >= 0).all() and (p <= 1).all(), 1),
         Rule("it is still a straight line: each logit is a linear function of the point", _is_no_line, 2),
@@ -480,7 +481,7 @@ def _logs():
 clicks = Function(
     "04.clicks",
     cases=_logs,
-    like=lambda past, hidden: np.zeros(len(hidden)),
+    like=lambda past, hidden: np.full(len(hidden), 0.5),
     rules=[
         Rule("a probability left (0, 1)", lambda p, *_: (p > 0).all() and (p < 1).all(), 2),
         Rule(

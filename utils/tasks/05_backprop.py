@@ -230,6 +230,7 @@ cross_entropy = Function(
             2,
         ),
     ],
+    overflow_hint=3,
     concepts=["backprop"],
 )
 

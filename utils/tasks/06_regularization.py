@@ -519,7 +519,7 @@ def _short_logs() -> list[Case]:
 ctr = Function(
     "06.ctr",
     cases=_short_logs,
-    like=lambda past, hidden: np.zeros(len(hidden)),
+    like=lambda past, hidden: np.full(len(hidden), 0.5),
     rules=[
         Rule("a probability left (0, 1)", lambda p, *_: (p > 0).all() and (p < 1).all(), 3),
         Rule(

@@ -212,6 +212,7 @@ energy = Function(
             1,
         ),
     ],
+    overflow_hint=3,
     concepts=["rbm"],
 )
 
@@ -447,7 +448,7 @@ def _share(p, past, few, hidden, future):
 ctr = Function(
     "07.ctr",
     cases=_new_site,
-    like=lambda past, few, future: np.zeros(len(future)),
+    like=lambda past, few, future: np.full(len(future), 0.5),
     rules=[
         Rule("a probability left (0, 1)", lambda p, *_: np.all((p > 0) & (p < 1)), 2),
         Rule(

@@ -445,7 +445,7 @@ def _old_share(old_future, future):
 correction = Function(
     "11.correction",
     cases=_logs,
-    like=lambda past, old, hidden, old_future: np.zeros(len(hidden)),
+    like=lambda past, old, hidden, old_future: np.full(len(hidden), 0.5),
     rules=[
         Rule("a probability left (0, 1)", lambda p, *_: (p > 0).all() and (p < 1).all()),
         Rule(

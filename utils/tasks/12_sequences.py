@@ -106,6 +106,7 @@ coupled = Function(
         ),
         Mistake("the old state h is not read: x @ W + h @ U + b", _without_memory),
     ],
+    overflow_hint=3,
     concepts=["lstm"],
 )
 
@@ -243,6 +244,7 @@ padding = Function(
         Mistake("this is the last real state; the mean of all real ones is wanted", _last_states),
     ],
     bug=lambda h, lengths: h.mean(axis=0),
+    overflow_hint=2,
     concepts=["rnn"],
 )
 
@@ -484,7 +486,7 @@ def _as_before(out, visits, ended, new, _):
 consent = Function(
     "12.consent",
     cases=_logs,
-    like=lambda visits, ended, new: np.zeros(sum(len(v) for v in new)),
+    like=lambda visits, ended, new: np.full(sum(len(v) for v in new), 0.5),
     rules=[
         Rule(
             "these are not probabilities: a value is not from 0 to 1",

@@ -398,6 +398,7 @@ score = Function(
         ),
     ],
     rtol=1e-8,
+    overflow_hint=3,
     concepts=["vae"],
 )
 

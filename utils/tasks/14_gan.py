@@ -57,6 +57,7 @@ ratio = Function(
     ],
     rtol=1e-9,
     atol=1e-22,
+    overflow_hint=3,
     concepts=["gan"],
 )
 
@@ -116,6 +117,7 @@ smooth = Function(
     ],
     rtol=1e-9,
     atol=1e-12,
+    overflow_hint=2,
     concepts=["gan"],
 )
 

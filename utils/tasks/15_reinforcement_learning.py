@@ -204,6 +204,7 @@ klucb = Function(
         Mistake("a KL in bits? Use the natural logarithm", lambda *args: _by_root(
             *args, budget=lambda t: np.log(t) * np.log(2))),
     ],
+    overflow_hint=2,
     concepts=["reinforcement-learning"],
     rtol=0,
     atol=1e-6,

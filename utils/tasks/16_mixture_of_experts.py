@@ -382,7 +382,7 @@ def _third(log):
 devices = Function(
     "16.devices",
     cases=_impressions,
-    like=lambda past, new: np.zeros(len(new)),
+    like=lambda past, new: np.full(len(new), 0.5),
     rules=[
         Rule(
             "these are not probabilities: between 0 and 1, please",

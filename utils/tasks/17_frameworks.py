@@ -48,6 +48,7 @@ rule = Function(
         ),
         Mistake("the exponentials are not divided by their sum", lambda g, a: g[:, None] * np.exp(a), 1),
     ],
+    overflow_hint=3,
     concepts=["theano"],
 )
 
@@ -212,6 +213,7 @@ shards = Function(
             1,
         ),
     ],
+    overflow_hint=2,
     concepts=["torch"],
 )
 

@@ -67,6 +67,7 @@ mask = Function(
         Mistake("rows see columns that come after them", _seen_row_by_row(causal=False), 1),
         Mistake("the padding is seen", _seen_row_by_row(padded=False), 1),
     ],
+    overflow_hint=2,
     concepts=["attention"],
 )
 
@@ -250,6 +251,7 @@ back = Function(
         ),
         Mistake("the weights of z and x are swapped", _weights_swapped, 2),
     ],
+    overflow_hint=3,
     concepts=["diffusion"],
 )
 
@@ -305,6 +307,7 @@ clicks = Function(
         Mistake("the extra entry's value is the base rate, not 0", _user_by_user(empty=0.0), 1),
         Mistake("the padding counts as past ads", _user_by_user(padded=True), 1),
     ],
+    overflow_hint=3,
     concepts=["attention"],
 )
 
