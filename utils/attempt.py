@@ -103,6 +103,15 @@ def random_state_kept() -> Iterator[None]:
         torch.set_rng_state(kept[2])
 
 
+def forget_small_arrays() -> None:
+    """Fill the blocks that NumPy keeps for the next small arrays with nan.
+
+    An answer that reads memory which it has never set is then wrong each time, and not right by luck.
+    """
+    for size in range(1, 128):
+        _ = [np.full(size, np.nan) for _ in range(3)]
+
+
 @contextmanager
 def warnings_kept() -> Iterator[list[warnings.WarningMessage]]:
     """Warnings go to this list, each place once: on the screen they would push the check's line down."""

@@ -74,6 +74,7 @@ class Function:
     `bug` is the code that a debugging task hands out: an answer that still behaves so is not mended yet.
     `draws` says that the result is random, and comes from a generator among the arguments only; `trials` is a
     rule for the list of results of 400 draws on the first case.
+    `fresh` says that the result must be new: no array in it may share memory with an argument.
     `overflow_hint` is the hint for a result with nan or inf; `seconds` is what an answer may take for a case.
     `trains` says that networks among the arguments are there to be trained; all else must stay as it was.
     """
@@ -87,6 +88,7 @@ class Function:
     bug: Callable | None = None
     draws: bool = False
     trials: Rule | None = None
+    fresh: bool = False
     concepts: Sequence[str] = ()
     rtol: float = 1e-6
     atol: float = 1e-9
@@ -120,6 +122,7 @@ class Function:
     def _call(self, answer, case) -> tuple[Any, str]:
         """The result on a case, and what NumPy warned of."""
         args = copy.deepcopy(case.args)
+        attempt.forget_small_arrays()
         try:
             with attempt.warnings_kept() as warned, attempt.at_most(self.seconds):
                 result = answer(*args)
@@ -137,6 +140,10 @@ class Function:
         for given, now in zip(case.args, args, strict=True):
             if not same(given, now) and not (self.trains and hasattr(given, "state_dict")):
                 raise Wrong(f"your code changes its input for {case.label}; work on a copy, or without `+=`")
+        if self.fresh and comparison.share_memory(result, args):
+            raise Wrong(
+                f"the result is the input itself for {case.label}, or a view of it; return new arrays"
+            )
         return comparison.straight(result), attempt.warned_of(warned)
 
     def _compare_form(self, case, want, result, warned):

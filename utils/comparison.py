@@ -220,6 +220,17 @@ def straight(value: Any) -> Any:
     return type(value)(map(straight, value)) if type(value) in (list, tuple) else value
 
 
+def share_memory(a: Any, b: Any) -> bool:
+    """Whether an array in `a` lies in the same memory as one in `b`, through lists and tuples."""
+
+    def arrays(value: Any) -> list[np.ndarray]:
+        if isinstance(value, list | tuple):
+            return [array for member in value for array in arrays(member)]
+        return [value] if isinstance(value, np.ndarray) else []
+
+    return any(np.shares_memory(one, other) for one in arrays(a) for other in arrays(b))
+
+
 def same(a: Any, b: Any, rtol: float = 0.0, atol: float = 0.0) -> bool:
     """Equal to a tolerance, nan too, in lists, dicts, dataclasses and networks; all else counts as equal."""
     if is_dataclass(a) and type(a) is type(b):

@@ -27,7 +27,7 @@ progress.off()  # a solution that was read is not an exercise that was done
 #
 # *So that the machines of a bag have something to differ by, and an honest score for nothing.*
 #
-# Return two arrays of shape `(samples, n)`: the row numbers of that many bootstrap samples of `n` rows, and a mask.
+# Return two arrays of shape `(samples, n)`: the row numbers of that many bootstrap samples of `n` rows, each in the order drawn, not sorted, and a mask.
 # `mask[s, i]` is `True` where sample `s` misses row `i`.
 # Draw from the generator `rng` and from nothing else.
 #

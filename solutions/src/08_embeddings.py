@@ -31,7 +31,7 @@ progress.off()  # a solution that was read is not an exercise that was done
 #
 # Somebody clicked a few ads, some of them long ago. This user's vector is the *weighted mean* of the ads' rows in the table.
 # Lists of unequal length come flat, as `nn.EmbeddingBag` takes them: `ids` holds the ads of all users one after the other, `offsets` says where each user's list begins, and `weights` has a positive weight for each id.
-# A user without clicks gets zeros. No `torch` here: NumPy.
+# A user without clicks gets zeros. Arrays come in and go out, not tensors.
 #
 # <details><summary>Hint 1</summary>Write it for one user first: <code>rows = ids[begin:end]</code>. The last user's list ends with <code>ids</code>, and a list with <code>begin == end</code> is empty.</details>
 # <details><summary>Hint 2</summary>A weighted mean divides by the sum of that user's weights, not by the number of clicks.</details>
@@ -187,7 +187,7 @@ check("08.survives", answer)
 #
 # $$z = b + \sum_i w_i x_i + \sum_{i<j} (v_i \cdot v_j)\, x_i x_j$$
 #
-# Compute it for all rows at once, without a loop over pairs: with thousands of columns there are millions of them.
+# Compute it for all rows at once. A loop over pairs gives the same numbers, and the check does not time you; but with thousands of columns there are millions of pairs.
 #
 # <details><summary>Hint 1</summary>Put <code>u_i = x_i v_i</code>: then it is the lecture's sum over pairs, of u.</details>
 # <details><summary>Hint 2</summary>The sum of all u is <code>X @ V</code>, shape (n, k). The sum of all squared lengths of u is <code>(X**2 @ V**2)</code>, added over k. The square belongs to <i>both</i>, x and v.</details>

@@ -277,7 +277,7 @@ if check("11.squash", squash_back):
 # It knows users, ads, contexts and positions. It misses which age and gender like which category, and what hour and device change.
 #
 # Predict with $\sigma(x + f)$: keep the old score, learn a correction.
-# From 30,000 impressions the check wants 84 % of the gap; the old score alone has about 63 %. From 500 impressions the correction may cost 3 % at most: $f = 0$ is a harmless start.
+# From 30,000 impressions the check wants 84 % of the gap; the old score alone has about 63 %. From 500 impressions the correction may cost 3 % at most, and there may be none at all yet: $f = 0$ is a harmless start.
 #
 # <details><summary>Hint 1</summary>A logistic regression whose score has the old logit added, with no weight on it: <code>z = old + X @ w</code>. The gradient by w is the usual one.</details>
 # <details><summary>Hint 2</summary>Crosses, from <code>past.one_hot([...])</code>: <code>("age", "gender", "category")</code>, <code>("hour", "category")</code>, <code>("device", "category")</code>.</details>

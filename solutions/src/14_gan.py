@@ -227,7 +227,7 @@ check("14.measures", answer)
 #
 # *So that a log from last week can answer for today's traffic.*
 #
-# You have a `past` log, with clicks, and `today`'s, whose traffic is mixed differently: other devices, other hours, other ages. Today's clicks are not known yet.
+# You have a `past` log, with clicks, and `today`'s, whose traffic is mixed differently: other devices, other hours, other ages. Each device has hours of its own, so a ratio of counts for each column, multiplied, counts the same change twice. Today's clicks are not known yet.
 # Give each past row a weight, so that the weighted past looks like today: the ratio today's density / past density at that row.
 # Train a discriminator between the two logs, and remember that they differ in length.
 # The columns that matter are given; the mean weight should be about 1.

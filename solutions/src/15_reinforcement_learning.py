@@ -141,7 +141,7 @@ if check("15.klucb", kl_ucb):
 # *Because one impression with weight 500 can decide a launch, and an estimate without an error bar did.*
 #
 # From the ad log: `shown` is the ad, `chance` the probability with which the old policy showed it, `q` a model's click rates for all ads, `new` the new policy's probabilities.
-# Cap each weight at `cap`, and return the doubly robust estimate and its standard error (the standard deviation of the rows' terms, divided by $\sqrt n$).
+# Cap each weight at `cap`, and return the doubly robust estimate and its standard error (the standard deviation of the rows' terms, as `np.std` takes it, divided by $\sqrt n$).
 #
 # <details><summary>Hint 1</summary>The weight is new over old, of the shown ad: <code>new[np.arange(n), shown] / chance</code>, then <code>np.minimum(…, cap)</code>.</details>
 # <details><summary>Hint 2</summary>The model's part is not weighted: <code>(new * q).sum(1)</code>. Only what the model did not foresee is: click − q of the shown ad.</details>

@@ -150,6 +150,14 @@ WRONG = {
         "in order": (split_in_order, "draw from the argument"),
         "row numbers": (split_indices, "shape"),
         "everything": (lambda groups, share, rng: np.ones(len(groups), bool), "one side is empty"),
+        "one group too many": (
+            lambda groups, share, rng: split_by_set(groups, share + 1 / len(set(groups.tolist())), rng),
+            "number of groups",
+        ),
+        "one group too few": (
+            lambda groups, share, rng: split_by_set(groups, share - 1 / len(set(groups.tolist())), rng),
+            "number of groups",
+        ),
         "training side": (lambda groups, share, rng: ~split_by_set(groups, share, rng), "number of groups"),
         "as numbers": (lambda groups, share, rng: split_by_set(groups, share, rng).astype(float), "dtype"),
     },

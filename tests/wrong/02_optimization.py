@@ -424,6 +424,7 @@ WRONG = {
         "one rate for all": (adagrad_with(share=np.mean), "whole table"),
         "absolute values": (adagrad_absolute, "wrong values"),
         "no memory": (adagrad_no_memory, "memory is lost"),
+        "own ε": (lambda W, gradients, lr, eps=0.0: adagrad_with()(W, gradients, lr), "`eps` is not used"),
     },
     "02.adamax": {
         "no correction": (adamax_with(correct=lambda m, t, b1, b2: m), "not corrected"),

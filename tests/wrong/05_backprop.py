@@ -25,13 +25,13 @@ def table_in_place(f, x):
     return J
 
 
-def table_flat(f, x):
-    steps = 1e-5 * np.eye(x.size).reshape(x.size, *x.shape)
-    return np.array([np.ravel(f(x + step) - f(x - step)) / 2e-5 for step in steps]).T  # (outputs, inputs)
+def table_flat(f, x, h=1e-5):
+    steps = h * np.eye(x.size).reshape(x.size, *x.shape)
+    return np.array([np.ravel(f(x + step) - f(x - step)) / (2 * h) for step in steps]).T  # (outputs, inputs)
 
 
-def table_stacked(f, x):
-    return table_flat(f, x).reshape(np.shape(f(x)) + x.shape)
+def table_stacked(f, x, h=1e-5):
+    return table_flat(f, x, h).reshape(np.shape(f(x)) + x.shape)
 
 
 def table_inputs_first(f, x):
@@ -66,6 +66,11 @@ def table_never_reset(f, x):
 
 def one_sided(f, x, step, h):
     return (f(x + step) - f(x)) / h
+
+
+def with_default(answer):
+    """The answer to a task whose last argument has a default, which it ignores."""
+    return lambda first, second, third=None: answer(first, second)
 
 
 def five_points(f, x, step, h):
@@ -214,8 +219,8 @@ def mean(x):
     return x.mean(axis=1, keepdims=True)
 
 
-def normal(x, ddof=0):
-    s = np.sqrt(x.var(axis=1, keepdims=True, ddof=ddof) + 1e-5)
+def normal(x, ddof=0, eps=1e-5):
+    s = np.sqrt(x.var(axis=1, keepdims=True, ddof=ddof) + eps)
     return (x - mean(x)) / s, s
 
 
@@ -233,10 +238,10 @@ def layer_norm_by_column(x, g):
     return layer_norm(x.T, g.T).T
 
 
-def layer_norm_by_jacobian(x, g):
+def layer_norm_by_jacobian(x, g, eps=1e-5):
     out = []
     for row, back in zip(x, g, strict=True):
-        d, y, s = len(row), *(part[0] for part in normal(row[None]))
+        d, y, s = len(row), *(part[0] for part in normal(row[None], eps=eps))
         jacobian = (np.eye(d) - 1 / d - np.outer(y, y) / d) / s
         out.append(back @ jacobian)
     return np.array(out)
@@ -268,6 +273,11 @@ def clip_flat(gradients, limit):
     flat = flat / max(1, np.linalg.norm(flat) / limit)
     cuts = np.cumsum([g.size for g in gradients])[:-1]
     return [part.reshape(g.shape) for part, g in zip(np.split(flat, cuts), gradients, strict=True)]
+
+
+def clip_the_same(gradients, limit):
+    """Below the limit the arrays that came in."""
+    return gradients if norm(gradients) <= limit else [scaled(g, limit, norm(gradients)) for g in gradients]
 
 
 def clip_wide(gradients, limit):
@@ -330,18 +340,23 @@ def tables_gradient_of_squares(U, A, b, user, ad, click):
 
 WRONG = {
     "05.jacobian": {
-        "the lecture's": (the_lectures_referee, "outputs are added up"),
-        "inputs first": (table_inputs_first, "outputs' axes come first"),
-        "one-sided": (lambda f, x: table(f, x, quotient=one_sided), "one-sided"),
-        "divided by h": (lambda f, x: 2 * table(f, x), "2h"),
-        "at once": (table_at_once, "one at a time"),
-        "never reset": (table_never_reset, "wrong values"),
-        "sign": (lambda f, x: -table(f, x), "sign"),
-        "in place": (table_in_place, "changes its input"),
-        "flat": (table_flat, "shape"),
-        "too small a step": (lambda f, x: table(f, x, h=1e-12), "wrong values"),
-        "too large a step": (lambda f, x: table(f, x, h=1e-2), "wrong values"),
-        "the outputs": (lambda f, x: f(x), "shape"),
+        "the lecture's": (with_default(the_lectures_referee), "outputs are added up"),
+        "inputs first": (with_default(table_inputs_first), "outputs' axes come first"),
+        "one-sided": (lambda f, x, h=1e-5: table(f, x, h, one_sided), "one-sided"),
+        "divided by h": (lambda f, x, h=1e-5: 2 * table(f, x, h), "2h"),
+        "at once": (with_default(table_at_once), "one at a time"),
+        "never reset": (with_default(table_never_reset), "wrong values"),
+        "sign": (lambda f, x, h=1e-5: -table(f, x, h), "sign"),
+        "in place": (with_default(table_in_place), "changes its input"),
+        "flat": (with_default(table_flat), "shape"),
+        "too small a step": (with_default(lambda f, x: table(f, x, h=1e-12)), "wrong values"),
+        "too large a step": (with_default(lambda f, x: table(f, x, h=1e-2)), "wrong values"),
+        "the outputs": (with_default(lambda f, x: f(x)), "shape"),
+        "own h": (with_default(table), "whatever `h` is"),
+        "five points": (
+            lambda f, x, h=1e-5: table(f, x, h, five_points),
+            "whatever `h` is",
+        ),
     },
     "05.cross_entropy": {
         "the engine's": (the_engines, "smooth is not used yet, nor"),
@@ -395,28 +410,32 @@ WRONG = {
         "two results": (lambda x, w, g: linear_by_loop(x, w, g)[:2], "expected 3 results"),
     },
     "05.layer_norm": {
-        "constants": (lambda x, g: g / normal(x)[1], "both as constants"),
-        "s constant": (lambda x, g: (g - mean(g)) / normal(x)[1], "treats it as a constant"),
+        "constants": (lambda x, g, eps=1e-5: g / normal(x)[1], "both as constants"),
+        "s constant": (lambda x, g, eps=1e-5: (g - mean(g)) / normal(x)[1], "treats it as a constant"),
         "no mean": (
-            lambda x, g: (g - normal(x)[0] * mean(g * normal(x)[0])) / normal(x)[1],
+            lambda x, g, eps=1e-5: (g - normal(x)[0] * mean(g * normal(x)[0])) / normal(x)[1],
             "term of the mean",
         ),
-        "batch norm": (layer_norm_by_column, "batch norm"),
+        "batch norm": (with_default(layer_norm_by_column), "batch norm"),
         "plus": (
-            lambda x, g: (g - mean(g) + normal(x)[0] * mean(g * normal(x)[0])) / normal(x)[1],
+            lambda x, g, eps=1e-5: (g - mean(g) + normal(x)[0] * mean(g * normal(x)[0])) / normal(x)[1],
             "taken away",
         ),
         "sum for mean": (
-            lambda x, g: (g - mean(g) - normal(x)[0] * x.shape[1] * mean(g * normal(x)[0])) / normal(x)[1],
+            lambda x, g, eps=1e-5: (
+                (g - mean(g) - normal(x)[0] * x.shape[1] * mean(g * normal(x)[0])) / normal(x)[1]
+            ),
             "not its sum",
         ),
-        "x for y": (lambda x, g: (g - mean(g) - x * mean(g * x)) / normal(x)[1], "not x"),
-        "not divided": (lambda x, g: layer_norm(x, g) * normal(x)[1], "once too seldom"),
-        "no eps": (without_eps, "wrong values"),
-        "variance by d - 1": (lambda x, g: layer_norm(x, g, ddof=1), "wrong values"),
-        "forward": (lambda x, g: normal(x)[0], "wrong values"),
+        "x for y": (lambda x, g, eps=1e-5: (g - mean(g) - x * mean(g * x)) / normal(x)[1], "not x"),
+        "not divided": (lambda x, g, eps=1e-5: layer_norm(x, g) * normal(x)[1], "once too seldom"),
+        "no eps": (with_default(without_eps), "wrong values"),
+        "own ε": (with_default(layer_norm), "`eps` is not used"),
+        "variance by d - 1": (lambda x, g, eps=1e-5: layer_norm(x, g, ddof=1), "wrong values"),
+        "forward": (lambda x, g, eps=1e-5: normal(x)[0], "wrong values"),
     },
     "05.clip": {
+        "the arrays that came in": (clip_the_same, "the input itself"),
         "each array": (
             lambda gs, c: [g * min(1, c / max(np.linalg.norm(g), 1e-12)) for g in gs],
             "on its own",
@@ -454,7 +473,6 @@ WRONG = {
 
 RIGHT = {
     "05.jacobian": {
-        "five points": lambda f, x: table(f, x, h=1e-3, quotient=five_points),
         "stacked": table_stacked,
     },
     "05.cross_entropy": {"row by row": row_by_row, "known rows only": known_rows_only, "softmax": rule},

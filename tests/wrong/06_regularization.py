@@ -129,6 +129,14 @@ def channels_by(shape, scale, keep=lambda draw, p: draw >= p):
     return drop_channels
 
 
+def two_by_two(x, p, rng):
+    """Pictures 2i and 2i + 1 lose the same channels."""
+    if p == 1:
+        return np.zeros_like(x)
+    keep = rng.random(((len(x) + 1) // 2, x.shape[1], 1, 1)) >= p
+    return x * np.repeat(keep, 2, axis=0)[: len(x)] / (1 - p)
+
+
 def right_scale(p):
     return 1 / (1 - p)
 
@@ -420,6 +428,7 @@ WRONG = {
             channels_by(lambda x: (1, x.shape[1], 1, 1), right_scale),
             "for each picture",
         ),
+        "one mask for two pictures": (two_by_two, "some share a mask"),
         "whole pictures": (channels_by(lambda x: (len(x), 1, 1, 1), right_scale), "for each channel"),
         "keeps p": (channels_by(own_channels, right_scale, lambda draw, p: draw < p), "is not p"),
         "always two": (channels_by(own_channels, lambda p: 2), "wrong scale"),

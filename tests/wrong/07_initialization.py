@@ -110,7 +110,7 @@ def toss(p, rng):
 
 def stepped(
     v, chain, W, b, c, rng, *, start=None, hidden_coins=True, visible_coins=True, steps=1, sign=1, old=False,
-    means=(True, True), bits=False, stale=False, back=None,
+    means=(True, True), bits=False, stale=False, back=None, cast=float,
 ):  # fmt: skip
     x = chain if start is None else start(v, chain)
     for _ in range(steps):
@@ -123,7 +123,7 @@ def stepped(
         of_data, of_model = toss(of_data, rng), toss(of_model, rng)
     model = (chain.T @ expit(chain @ W + c)) if old else x.T @ (h if stale else of_model)
     n, m = (len(v), len(chain)) if all(means) else ((1, 1) if not any(means) else (len(v), len(v)))
-    return sign * (v.T @ of_data / n - model / m), x if back is None else back(chain)
+    return sign * (v.T @ of_data / n - model / m), x.astype(cast) if back is None else back(chain)
 
 
 def the_lectures_cd(v, chain, W, b, c, rng):
@@ -415,7 +415,12 @@ RIGHT = {
     "07.rescale": {"by a norm": by_centred_norm, "by the covariance": by_recursion},
     "07.residual": {"c": "c"},
     "07.energy": {"by doubling": by_doubling, "multiplied out": expanded},
-    "07.chain": {"chain by chain": chain_by_chain, "by noise": by_noise},
+    "07.chain": {
+        "chain by chain": chain_by_chain,
+        "by noise": by_noise,
+        "whole numbers": partial(stepped, cast=np.int64),
+        "booleans": partial(stepped, cast=bool),
+    },
     "07.layers": {"both at once": both_at_once, "by recursion": by_recursion_on_depth},
     "07.ctr": {
         "together": together,

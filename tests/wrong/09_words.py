@@ -204,14 +204,14 @@ def window_by_window(x, there, v, z):
 
 
 # --------------------------------------------------------------------------------------------- analogy
-def analogy_with(scale=True, out=("a", "b", "c"), swap=False, far=False, sums=False, cut=0):
+def analogy_with(scale=True, out=("a", "b", "c"), swap=False, far=False, sums=False, cut=0, kind="stable"):
     def code(table, a, b, c, n):
         rows = table / np.linalg.norm(table, axis=1)[:, None] if scale else table
         a_, b_ = (b, a) if swap else (a, b)
         target = rows[b_] + rows[a_] + rows[c] if sums else rows[b_] - rows[a_] + rows[c]
         score = (rows @ target) * (-1 if far else 1)
         score[[{"a": a, "b": b, "c": c}[name] for name in out]] = -np.inf
-        return (-score).argsort(kind="stable")[cut : cut + n]
+        return (-score).argsort(kind=kind)[cut : cut + n]
 
     return code
 
@@ -357,6 +357,7 @@ WRONG = {
         "not scaled": (analogy_with(scale=False), "not scaled"),
         "farthest": (analogy_with(far=True), "farthest"),
         "swapped": (analogy_with(swap=True), "swapped"),
+        "any of a tie": (analogy_with(kind=None), "wrong values for sixty"),
         "all added": (analogy_with(sums=True), "wrong values"),
         "cut by how many": (cut_by_how_many, "wrong values"),
         "too few": (all_three_must_differ, "shape"),

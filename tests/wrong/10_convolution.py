@@ -172,6 +172,16 @@ def smoothed(hour, click, kernel, mode="wrap", shift=0):
     return shown, clicked, np.divide(clicked, shown, out=np.zeros(24), where=shown > 0)
 
 
+def unset_where_empty(hour, click, kernel):
+    """No `out`: where nothing is divided, NumPy leaves what its memory held."""
+    half = len(kernel) // 2
+    shown, clicked = (
+        sliding_window_view(np.pad(c.astype(float), half, mode="wrap"), len(kernel)) @ kernel
+        for c in counts(hour, click)
+    )
+    return np.divide(clicked, shown, where=shown > 0)
+
+
 def divided_by_zero(hour, click, kernel):
     with np.errstate(all="ignore"):
         shown, clicked, _ = smoothed(hour, click, kernel)
@@ -303,6 +313,7 @@ WRONG = {
         "divided by zero": (divided_by_zero, "contains nan"),
         "share of all rows": (weighted_by_all, "wrong values"),
         "clipped": (lambda *a: smoothed(*a)[2].clip(0, 0.2), "wrong values"),
+        "what memory held": (unset_where_empty, "fill the array"),
     },
     "10.anywhere": {
         "the lecture's": (lenet(), "moved by 4 pixels"),

@@ -12,7 +12,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 
 # ------------------------------------------------------------------------------------------------ cost
-def cost(shape, plan, bias=1, groups=True, up=0, pools=True, read="all", where="out", pair=1, bias_work=0):
+def cost(
+    shape, plan, bias=1, groups=True, up=(0, 0), pools=True, read="all", where="out", pair=1, bias_work=0
+):
     c, h, w = shape
     total = work = 0
     for kind, *numbers in plan:
@@ -22,7 +24,8 @@ def cost(shape, plan, bias=1, groups=True, up=0, pools=True, read="all", where="
             k, size, stride, pad, group = numbers if kind == "conv" else (c, *numbers, 0, 1)
             old = h * w
             if kind == "conv" or pools:
-                h, w = (1 + (side + 2 * pad - size + up * (stride - 1)) // stride for side in (h, w))
+                sides = zip((h, w), up, strict=True)
+                h, w = (1 + (side + 2 * pad - size + more * (stride - 1)) // stride for side, more in sides)
             if kind == "pool":
                 continue
             fan_in = c // (group if groups else 1) * size * size
@@ -278,6 +281,20 @@ def forgotten_at_the_end(past, old, future, later):
     return improve(past, old, future, 0 * later - 3.2)
 
 
+def weighted_feature(past, old, future, later, price=4.0):
+    """The old score as one more feature, whose weight is learned like the others, with a price."""
+    X = past.one_hot(CROSSES)
+
+    def loss(w):
+        z = w[-1] * old + X @ w[:-1]
+        value = (np.logaddexp(0, z) - past.click * z).sum() + price / 2 * w @ w
+        off = expit(z) - past.click
+        return value, np.append(X.T @ off, old @ off) + price * w
+
+    w = minimize(loss, np.zeros(X.shape[1] + 1), jac=True, method="L-BFGS-B").x
+    return expit(w[-1] * later + future.one_hot(CROSSES) @ w[:-1])
+
+
 def only_calibrated(past, old, future, later):
     """A slope and a bias for the old score."""
 
@@ -320,7 +337,7 @@ WRONG = {
         "no bias": (lambda *a: cost(*a, bias=0), "biases are missing"),
         "bias works": (lambda *a: cost(*a, bias_work=1), "no work"),
         "no groups": (lambda *a: cost(*a, groups=False), "groups are ignored"),
-        "rounded up": (lambda *a: cost(*a, up=1), "rounded up"),
+        "rounded up": (lambda *a: cost(*a, up=(1, 1)), "rounded up"),
         "pooling ignored": (lambda *a: cost(*a, pools=False), "makes the maps smaller"),
         "dense on channels": (lambda *a: cost(*a, read="channels"), "all pixels of all channels"),
         "map that comes in": (lambda *a: cost(*a, where="in"), "comes out, not in"),
@@ -328,6 +345,7 @@ WRONG = {
         "half the padding": (padding_once, "wrong values"),
         "one off for groups": (filters_share_groups, "wrong values"),
         "plan eaten": (plan_eaten, "changes its input"),
+        "height rounded up": (lambda *a: cost(*a, up=(1, 0)), "wrong values"),
         "a square": (lambda shape, plan: cost((*shape[:2], shape[1]), plan), "wrong values"),
         "biases dealt out": (biases_by_group, "wrong values"),
         "weights only": (lambda *a: cost(*a)[0], "expected 2 results"),
@@ -408,6 +426,7 @@ WRONG = {
         "a mean and a price": (lambda *a: improve(*a, price=0.003, mean=True), "less than 84 %"),
         "too high a price": (lambda *a: improve(*a, price=30.0), "less than 84 %"),
         "too low a price": (lambda *a: improve(*a, price=0.3), "of 500 impressions"),
+        "a weight on the old score": (weighted_feature, "click rate"),
         "only calibrated": (only_calibrated, "less than 84 %"),
         "hours alone": (lambda *a: improve(*a, columns=["hour", "category"]), "less than 84 %"),
         "logits": (lambda *a: improve(*a, output=lambda z: z), "left (0, 1)"),

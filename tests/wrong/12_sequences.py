@@ -169,9 +169,10 @@ def by_running_sums(h, lengths):
 
 
 # --------------------------------------------------------------------------------------------- nucleus
-def nucleus(z, temperature, top, before=True, heat=True, scale=True, place=True, after=False):
+def nucleus(z, temperature, top, before=True, heat=True, scale=True, place=True, after=False,
+            kind="stable"):  # fmt: skip
     p = scipy_softmax(z / temperature if heat and not after else z)
-    order = np.argsort(-p, kind="stable")
+    order = np.argsort(-p, kind=kind)
     total = np.cumsum(p[order])
     count = len(p) if top == 1 else max(int((total < top).sum()) + before, 1)
     if after:
@@ -204,6 +205,35 @@ def no_shift(z, temperature, top):
         keep = order[np.cumsum(p[order]) - p[order] < top]
         out = np.zeros_like(p)
         out[keep] = p[keep] / p[keep].sum()
+    return out
+
+
+def unsorted_sum(z, temperature, top):
+    p = scipy_softmax(z / temperature)
+    order, before = np.argsort(-p, kind="stable"), np.cumsum(p) - p
+    keep = order[(before < top) | (top == 1)]
+    out = np.zeros_like(p)
+    out[keep] = p[keep] / p[keep].sum()
+    return out
+
+
+def reached_is_not_enough(z, temperature, top):
+    p = scipy_softmax(z / temperature)
+    order = np.argsort(-p, kind="stable")
+    keep = order[np.cumsum(p[order]) - p[order] <= top]
+    out = np.zeros_like(p)
+    out[keep] = p[keep] / p[keep].sum()
+    return out
+
+
+def sum_of_all_but_rounding(z, temperature, top):
+    """Symbols whose sum before them has reached 1 are cut, also for top = 1."""
+    p = scipy_softmax(z / temperature)
+    order = np.argsort(-p, kind="stable")
+    before = np.cumsum(p[order]) - p[order]
+    keep = order[before < top] if top < 1 else order[before < 1]
+    out = np.zeros_like(p)
+    out[keep] = p[keep] / p[keep].sum()
     return out
 
 
@@ -443,10 +473,14 @@ WRONG = {
         "sorted": (lambda *a: nucleus(*a, place=False), "in its place"),
         "no cut": (lambda z, t, top: scipy_softmax(z / t), "nothing is cut"),
         "greedy": (lambda z, t, top: np.eye(len(z))[np.argmax(z)], "only the likeliest"),
-        "argmax of nothing": (first_above, "wrong values"),
-        "a threshold": (likely_enough, "wrong values"),
+        "argmax of nothing": (first_above, "holds classes"),
+        "a threshold": (likely_enough, "holds classes"),
         "overflow": (no_shift, "contains nan"),
         "ties backward": (ties_backward, "wrong values for a tie"),
+        "any of a tie": (lambda *a: nucleus(*a, kind=None), "wrong values for sixty symbols"),
+        "sum over the unsorted": (unsorted_sum, "wrong values"),
+        "one too many": (reached_is_not_enough, "wrong values for a tie whose half"),
+        "top = 1 by its sum": (sum_of_all_but_rounding, "the rarest too"),
     },
     "12.gru": {
         "the lecture's": (the_lectures_chrono, "second, may differ"),
@@ -483,6 +517,10 @@ WRONG = {
         ),
         "own generator": (lambda h, n, rng: gru(h, n, np.random.default_rng()), "each time"),
         "one gate only": (lambda h, n, rng: gru(h, n, rng)[h : 2 * h], "shape"),
+        "a few spans for many": (
+            lambda *a: gru(*a, draw=lambda h, n, rng: np.resize(rng.uniform(1, n - 1, h // 2 + 1), h)),
+            "its own draw",
+        ),
     },
     "12.consent": {
         "the lecture's": (ends_only, "should have shape"),
@@ -509,7 +547,11 @@ RIGHT = {
     "12.padding": {"running sums": by_running_sums, "loop": loop},
     "12.bias": {"c": "c", "C.": "C."},
     "12.nucleus": {"torch": by_torch, "largest first": largest_first},
-    "12.gru": {"one by one": gru, "three columns": three_columns},
+    "12.gru": {
+        "one by one": gru,
+        "three columns": three_columns,
+        "single precision": lambda *a: gru(*a).astype(np.float32),
+    },
     "12.consent": {
         "by search": by_search,
         "a GRU": lambda *a: consent(*a, cell=nn.GRU),

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import torch
 from scipy import sparse
-from scipy.special import expit
+from scipy.special import expit, logit
 from sklearn.linear_model import LogisticRegression
 from torch.nn import functional as F
 
@@ -15,6 +15,12 @@ def ratio(log_p, log_q, share, both=None):
     with np.errstate(all="ignore"):
         d = log_p - log_q + math.log(share) - math.log1p(-share)
         return np.where(np.isnan(d), share if both is None else both, expit(d))
+
+
+def ratio_unset(log_p, log_q, share):
+    """No `out`: where both are −∞, NumPy leaves what its memory held."""
+    known = ~(np.isneginf(log_p) & np.isneginf(log_q))
+    return expit(np.subtract(log_p, log_q, where=known) + logit(share))
 
 
 def ratio_logit(log_p, log_q, share):
@@ -215,6 +221,7 @@ WRONG = {
         "clipped": (ratio_clipped, "wrong values"),
         "one half where unknown": (lambda p, q, s: ratio(p, q, s, both=0.5), "wrong values for both"),
         "zero where unknown": (lambda p, q, s: ratio(p, q, s, both=0.0), "wrong values for both"),
+        "what memory held": (ratio_unset, "contains nan"),
         "one number": (lambda p, q, s: ratio(p, q, s).mean(), "should be a NumPy array"),
     },
     "14.smooth": {
@@ -284,6 +291,7 @@ WRONG = {
             "lengths off",
         ),
         "logits": (lambda *a: weights(*a, of=lambda z: z), "above zero"),
+        "a product of three ratios": (lambda *a: scaled(weights_by_counting(*a)), "does not look like today"),
         "one column": (lambda *a: weights(*a, columns=["device"]), "does not look like today"),
         "two columns": (lambda *a: weights(*a, columns=["device", "hour"]), "does not look like today"),
         "shrunk": (lambda *a: scaled(weights(*a, C=1e-4)), "does not look like today"),
@@ -309,6 +317,5 @@ RIGHT = {
     "14.weights": {
         "C = 1": lambda *a: weights(*a),
         "scaled": lambda *a: scaled(weights(*a, lengths=False)),
-        "counting": weights_by_counting,
     },
 }

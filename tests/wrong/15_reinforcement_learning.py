@@ -195,12 +195,12 @@ def with_rows(Q, s, a, reward, after, terminated, truncated, lr, gamma):
 
 # ------------------------------------------------------------------------------------------------ puct
 def puct(N, W, P, legal, c, f, unseen=lambda seen, f: seen - f, root=lambda n: np.sqrt(1 + n), closed=-np.inf,
-         over_legal=True):  # fmt: skip
+         over_legal=True, known=0):  # fmt: skip
     on = legal if over_legal else np.ones_like(legal)
     n = N[on].sum()
     seen = W[on].sum() / max(n, 1)
     value = np.full(len(N), unseen(seen, f), dtype=float)
-    np.divide(W, N, out=value, where=N > 0)
+    np.divide(W, N, out=value, where=known < N)
     return int(np.argmax(np.where(legal, value + c * P * root(n) / (1 + N), closed)))
 
 
@@ -303,6 +303,10 @@ WRONG = {
             "divided by the old one's",
         ),
         "IPS": (capped_ips, "capped IPS"),
+        "n − 1": (
+            lambda *x: robust(*x, error=lambda t: t.std(ddof=1) / np.sqrt(len(t)) if len(t) > 1 else 0.0),
+            "divides by n − 1",
+        ),
         "model alone": (lambda *x: robust(*x, weight=lambda new, old, cap: 0 * new), "the model alone"),
         "shown ad's guess": (
             lambda *x: robust(*x, model=lambda new, q, said: said),
@@ -336,9 +340,15 @@ WRONG = {
         "illegal counts 0": (lambda *x: puct(*x, closed=0.0), "illegal move was chosen"),
         "last of ties": (last_of_ties, "smallest number"),
         "without the one": (lambda *x: puct(*x, root=np.sqrt), "wrong values"),
-        "number among legal": (number_among_legal, "wrong values"),
+        "number among legal": (number_among_legal, "an illegal move was chosen"),
         "0 / 0": (nan_value, "wrong values"),
         "root forgotten": (lambda *x: puct(*x, root=lambda n: 1.0), "wrong values"),
+        "illegal visits counted": (lambda *x: puct(*x, over_legal=False), "wrong values for position"),
+        "two under the root": (
+            lambda *x: puct(*x, root=lambda n: np.sqrt(2 + n)),
+            "wrong values for position",
+        ),
+        "one visit is none": (lambda *x: puct(*x, known=1), "wrong values for position"),
     },
     "15.prior": {
         "flat": ("a", "takes longer to disprove"),

@@ -3,9 +3,9 @@
 import numpy as np
 import torch
 from scipy.spatial.distance import cdist
-from scipy.special import expit, softmax
+from scipy.special import expit, logit, softmax
 from scipy.stats import multivariate_normal
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, Ridge
 
 
 # ----------------------------------------------------------------------------------------------- start
@@ -111,8 +111,8 @@ def m_by_average(X, r, old):
 
 
 # ----------------------------------------------------------------------------------------------- seats
-def seats(logits, k, capacity, rescale=False, count=True, everything=False):
-    order = np.argsort(-logits, axis=1, kind="stable")
+def seats(logits, k, capacity, rescale=False, count=True, everything=False, kind="stable"):
+    order = np.argsort(-logits, axis=1, kind=kind)
     asked = np.argsort(order, axis=1) < k
     p = softmax(logits if everything else np.where(asked, logits, -np.inf), axis=1) * asked
     late = np.cumsum(asked, axis=0) > capacity if count else np.zeros_like(asked)
@@ -176,6 +176,13 @@ def push(logits, k, n=True, factor=True, coupled=True, k_used=None):
     return out * (K / k if factor else 1) / (rows if n else 1)
 
 
+def push_with_short_counts(logits, k):
+    """No minlength: the last experts may be missing."""
+    p, (n, K) = softmax(logits, axis=1), logits.shape
+    a = np.bincount(np.argsort(-logits, axis=1)[:, :k].ravel()) / n
+    return K / k / n * p * (a - (p @ a)[:, None])
+
+
 def push_by_jacobian(logits, k):
     p, (n, K) = softmax(logits, axis=1), logits.shape
     a = (np.argsort(np.argsort(-logits, axis=1), axis=1) < k).mean(0)
@@ -204,6 +211,12 @@ COLUMNS = ["category", "position", "ad", "user", "context", "hour"]
 def regression(past, new, terms):
     machine = LogisticRegression(C=0.3, max_iter=300).fit(past.one_hot(terms), past.click)
     return machine.predict_proba(new.one_hot(terms))[:, 1]
+
+
+def fitted_to_truth(past, new):
+    """Least squares on the logits of the probabilities from which the clicks were drawn."""
+    machine = Ridge().fit(past.one_hot(COLUMNS), logit(past.truth))
+    return expit(machine.predict(new.one_hot(COLUMNS)))
 
 
 def one_machine(past, new):
@@ -279,6 +292,10 @@ WRONG = {
         "the farthest point": (lambda X, c: np.eye(len(X))[start(X, c).argmax()], "not certain"),
         "expanded square": (expanded, "wrong values"),
         "zero by zero": (zero_by_zero, "contains nan"),
+        "uniform within one": (
+            lambda X, c: start(X, c) if cdist(X, c).min(1).sum() > 1 else np.full(len(X), 1 / len(X)),
+            "wrong values for points within",
+        ),
         "near is likely": (lambda X, c: softmax(-start(X, c)), "wrong values"),
     },
     "16.blame": {
@@ -321,6 +338,7 @@ WRONG = {
         "by weight": (by_weight, "not by weight"),
         "overflow": (raw_exp, "contains nan"),
         "last come": (lambda z, k, c: seats(z[::-1], k, c)[::-1].copy(), "wrong values"),
+        "any of a tie": (lambda *a: seats(*a, kind=None), "wrong values for sixty"),
         "one seat too few": (lambda z, k, c: seats(z, k, max(c - 1, 0)), "wrong values"),
     },
     "16.push": {
@@ -331,6 +349,7 @@ WRONG = {
         "largest only": (lambda z, k: push(z, k, k_used=1), "not only the largest"),
         "step": (lambda *a: -push(*a), "sign"),
         "top-k softmax": (only_the_chosen, "wrong values"),
+        "short counts": (push_with_short_counts, "your code stops"),
         "summed over rows": (lambda *a: push(*a).sum(0), "shape"),
         "shifted": (lambda *a: push(*a) + 1e-4, "wrong values"),
     },
@@ -338,6 +357,15 @@ WRONG = {
         "apart": (apart, "experts apart lose"),
         "one machine": (one_machine, "ignores the device"),
         "device alone": (lambda *a: regression(*a, [*COLUMNS, "device"]), "ignores the device"),
+        "columns that are not allowed": (
+            lambda *a: regression(*a, [*COLUMNS, ("age", "gender", "category"), "advertiser", "site"]),
+            "ignores the device",
+        ),
+        "a user's tastes, no device": (
+            lambda *a: regression(*a, [*COLUMNS, ("user", "category")]),
+            "makes no difference",
+        ),
+        "one machine, fitted to the truth": (fitted_to_truth, "your code stops"),
         "base rate": (lambda past, new: np.full(len(new), past.click.mean()), "experts apart lose"),
         "base rate for strangers": (no_answer_for_strangers, "never seen"),
         "crash for strangers": (crash_for_strangers, "your code stops"),

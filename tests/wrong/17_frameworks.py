@@ -155,6 +155,7 @@ WRONG = {
         "not cleared, and the sum": (lambda *a: descend(*a, clear=False, mean=False), "wrong values"),
         "in place": (lambda *a: descend(*a, in_place=True), "changes its input"),
         "only the weights": (lambda *a: descend(*a)[0], "expected 2 results"),
+        "a tensor": (lambda *a: descend(*a, as_float=False), "still a tensor"),
     },
     "17.shards": {
         "mean of means": (lambda g, c: g.mean(axis=0), "mean of the means"),
@@ -165,6 +166,10 @@ WRONG = {
             "number of processes",
         ),
         "a sum": (lambda g, c: (g[c > 0] * c[c > 0, None]).sum(axis=0), "sum over the rows"),
+        "at least two rows": (
+            lambda g, c: shards_by_average(g, c) * min(1, c.sum() / 2),
+            "wrong values for one row",
+        ),
         "empty ends it": (lambda g, c: np.average(g[c > 0], axis=0, weights=c[c > 0]), "stops"),
     },
     "17.master": {
@@ -174,6 +179,7 @@ WRONG = {
         "uphill": (lambda w, g, lr: at_once(w, -g, lr), "goes down"),
         "the mean": (lambda w, g, lr: at_once(w, g / max(len(g), 1), lr), "wrong values"),
         "only the last": (lambda w, g, lr: at_once(w, g[-1:], lr), "wrong values"),
+        "lr in half": (lambda w, g, lr: at_once(w, g, np.float64(np.float16(lr))), "lr is rounded"),
     },
     "17.breaks": {
         "loop": ("a", "captured whole"),

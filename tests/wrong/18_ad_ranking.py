@@ -50,6 +50,17 @@ def above_reserve(bid, pctr, S, reserve):
     return slots(bid, pctr, S, np.nextafter(reserve, np.inf))
 
 
+def padded_with_zeros(bid, pctr, S, reserve, kind="stable", fill=0.0):
+    """Missing ads get the score `fill`: 0 reaches a reserve of 0."""
+    room = ((0, 0), (0, S + 1))
+    score, p = np.pad(bid * pctr, room, constant_values=fill), np.pad(pctr, room, constant_values=1.0)
+    order = np.argsort(-score, axis=1, kind=kind)[:, : S + 1]
+    ranked = np.take_along_axis(score, order, axis=1)
+    shown = (ranked[:, :S] >= reserve) & (ranked[:, :S] >= 0)
+    price = np.maximum(ranked[:, 1:], reserve) / np.take_along_axis(p, order, axis=1)[:, :S]
+    return np.where(shown, order[:, :S], -1), np.where(shown, price, 0.0)
+
+
 def losers_left_out(bid, pctr, S, reserve):
     """Only shown ads set prices."""
     winner, _ = slots(bid, pctr, S, reserve)
@@ -217,6 +228,8 @@ WRONG = {
         "losers set no price": (losers_left_out, "best loser"),
         "by bid": (by_bid, "not by bid"),
         "winners only": (lambda *a: slots(*a)[0], "expected 2 results"),
+        "ads that do not exist": (padded_with_zeros, "wrong values for one ad"),
+        "any of a tie": (lambda *a: padded_with_zeros(*a, kind=None, fill=-1.0), "wrong values for sixty"),
         "one slot": (lambda b, p, S, r: slots(b, p, 1, r), "shape"),
     },
     "18.truth": {

@@ -57,7 +57,7 @@ def _groups_stay_together(mask, groups, share, rng):
 
 
 def _share_of_groups(mask, groups, share, rng):
-    return abs(len(np.unique(groups[mask])) - share * len(np.unique(groups))) <= 1
+    return abs(len(np.unique(groups[mask])) - share * len(np.unique(groups))) < 1
 
 
 def _each_group_equally_often(masks, groups, share, rng):

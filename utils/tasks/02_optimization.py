@@ -235,6 +235,7 @@ adagrad = Function(
             "a row whose gradient is zero at first",
             (np.ones((2, 2)), np.array([[[0.0, 0.0], [1.0, 2.0]], [[2.0, 1.0], [1.0, 0.0]]]), 0.1),
         ),
+        Case("a large ε", (np.ones((2, 2)), np.array([[[1.0, -2.0], [0.5, 0.5]]]), 0.1, 0.5)),
     ],
     oracle=_adagrad_by_loop,
     mistakes=[
@@ -268,6 +269,7 @@ adagrad = Function(
             _adagrad(keep=lambda total, new, t: total + (new - total) / t),
             3,
         ),
+        Mistake("the argument `eps` is not used", lambda *a: _adagrad_by_loop(*a[:3])),
         Mistake("the memory is lost between steps", _adagrad(keep=lambda total, new, t: new), 2),
     ],
     bug=_adagrad(1.0, root=False, late=True),

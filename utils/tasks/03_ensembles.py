@@ -63,7 +63,11 @@ bootstrap = Function(
         Rule("some row is never drawn, not even in hundreds of samples", _all_come, 2),
         Rule("this is not what draws with replacement look like", _with_replacement, 1),
         Rule("some rows are drawn more often than others", _even, 1),
-        Rule("each draw depends on the one before", _unrelated, 2),
+        Rule(
+            "each draw depends on the one before; are they sorted? Leave them in the order drawn",
+            _unrelated,
+            2,
+        ),
         Rule("the mask should be True for exactly the rows that were not drawn", _missed, 2),
     ],
     draws=True,

@@ -31,9 +31,12 @@ def _powers(x):
     return x * (x * 0 + 1) ** 2 + x**4
 
 
-def _jacobian(f, x):
+def _jacobian(f, x, h=None):
+    """The derivatives themselves; the quotient of central differences where h is given and large."""
     import torch
 
+    if h is not None:
+        return _differences(f, x, h, h, 2 * h)
     return torch.autograd.functional.jacobian(f, torch.tensor(x)).numpy()
 
 
@@ -73,6 +76,7 @@ jacobian = Function(
         Case("one number out", (_rational, rng.normal(size=(2, 1, 3)))),
         Case("one number in, one out", (_powers, np.array(1.5))),
         Case("zeros", (_pairs, np.zeros(2))),
+        Case("a large h", (_pairs, np.array([1.0, -2.0]), 0.5)),
     ],
     oracle=_jacobian,
     mistakes=[
@@ -94,6 +98,11 @@ jacobian = Function(
         Mistake(
             "divide by 2h: the two points lie two nudges apart",
             lambda f, x: 2 * _jacobian(f, x),
+            3,
+        ),
+        Mistake(
+            "the derivative comes out whatever `h` is: nudge by the `h` that is given, up and down once",
+            lambda f, x, h=None: _jacobian(f, x),
             3,
         ),
         Mistake("every entry is nudged at once; nudge one at a time", _all_at_once, 1),
@@ -325,11 +334,11 @@ linear = Function(
 
 
 # ---------------------------------------------------------------------------------------- 05.layer_norm
-def _torch_layer_norm(x, g):
+def _torch_layer_norm(x, g, eps=1e-5):
     import torch
 
     x = torch.tensor(x, requires_grad=True)
-    torch.nn.functional.layer_norm(x, x.shape[1:], eps=1e-5).backward(torch.tensor(g))
+    torch.nn.functional.layer_norm(x, x.shape[1:], eps=eps).backward(torch.tensor(g))
     return x.grad.numpy()
 
 
@@ -356,6 +365,7 @@ layer_norm = Function(
         Case("as many rows as columns", (rng.normal(size=(3, 3)), rng.normal(size=(3, 3)))),
         Case("a row that hardly varies", (np.array([[1.0, 1.001, 0.999]]), np.array([[1.0, -2.0, 0.5]]))),
         Case("a gradient of ones", (rng.normal(size=(2, 5)), np.ones((2, 5)))),
+        Case("a large ε", (np.array([[1.0, 2.0, 4.0]]), np.array([[1.0, -2.0, 0.5]]), 0.5)),
     ],
     oracle=_torch_layer_norm,
     mistakes=[
@@ -390,6 +400,7 @@ layer_norm = Function(
             lambda x, g: (g - _mean(g) - x * _mean(g * x)) / _normal(x)[1],
             3,
         ),
+        Mistake("the argument `eps` is not used", lambda x, g, eps=1e-5: _torch_layer_norm(x, g)),
         Mistake("divided by s once too seldom", lambda x, g: _torch_layer_norm(x, g) * _normal(x)[1], 3),
     ],
     rtol=1e-6,
@@ -452,6 +463,7 @@ clip = Function(
             1,
         ),
     ],
+    fresh=True,
     rtol=1e-5,  # PyTorch divides by norm + 1e-6
     atol=1e-9,
     concepts=["exploding"],

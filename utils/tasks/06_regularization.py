@@ -222,6 +222,13 @@ def _each_channel(out, x, p, _):
     return len(x) < 20 or len(np.unique(silent, axis=1).T) > 1
 
 
+def _all_differ(out, x, p, _):
+    """Hardly two pictures have the same mask, nor two channels."""
+    silent = _silent(out)
+    many = [len(np.unique(masks, axis=0)) for masks in (silent, silent.T)]
+    return len(x) < 20 or (many[0] > 0.8 * len(x) and many[1] > 0.8 * x.shape[1])
+
+
 def _scaled(out, x, p, _):
     kept = ~_silent(out)
     return not kept.any() or np.allclose(out[kept], x[kept] / (1 - p))
@@ -246,6 +253,7 @@ channels = Function(
         Rule("nothing is silenced", _some, 1),
         Rule("all pictures lose the same channels; draw for each picture", _each_picture, 1),
         Rule("a picture loses all of its channels or none; draw for each channel", _each_channel, 2),
+        Rule("some share a mask; each channel of each picture has its own toss", _all_differ, 2),
         Rule("every picture loses equally many; each channel should have its own toss", _own_toss, 2),
         Rule("the share of silenced channels is not p", _share_right, 2),
         Rule("the channels that stay have the wrong scale: the mean changes", _scaled, 3),

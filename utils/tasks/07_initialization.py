@@ -72,6 +72,8 @@ rescale = Function(
             "a layer whose units are all off",
             (_relu(_x) + 1, (-np.ones((6, 3)), *_matrices(3, 2)), _relu),
         ),
+        Case("weights near 1e-10", (_x, (1e-10 * np.eye(6, 3),), np.tanh)),
+        Case("weights near 1e-14", (_x, (1e-14 * np.eye(6, 3),), np.tanh)),
     ],
     oracle=_by_definition,
     mistakes=[
@@ -226,7 +228,7 @@ def _probability(v, W, c):
 
 
 def _like_chain(v, chain, W, b, c, generator):
-    return np.zeros(W.shape), np.zeros(chain.shape)
+    return np.zeros(W.shape), object()  # bits may be floats, integers or booleans: the rules see to it
 
 
 def _halves(v, new, W, c):
@@ -284,7 +286,7 @@ def _products(chain, W, b, c):
 def _right_steps(results, v, chain, W, b, c, _):
     """In 400 draws each bit and each product of two bits has its exact mean: none is five standard errors
     off, and the mean squared one is not far above 1."""
-    new = np.array([result[1].ravel() for result in results])  # (400, m d)
+    new = np.array([result[1].ravel() for result in results], dtype=float)  # (400, m d)
     exact = _products(chain, W, b, c)
     error = np.sqrt(exact * (1 - exact) / len(new)) + 1e-3
     off = (new.T @ new / len(new) - exact)[np.triu_indices(len(exact))] / error[np.triu_indices(len(exact))]
@@ -317,6 +319,8 @@ chain = Function(
     ],
     like=_like_chain,
     rules=[
+        Rule("the new chain should be an array of the shape of `chain`",
+             lambda out, v, chain, *_: isinstance(out[1], np.ndarray) and out[1].shape == chain.shape),
         Rule("the new chain should hold bits, 0 and 1: toss coins on the way down too",
              lambda out, *_: set(np.unique(out[1])) <= {0.0, 1.0}),
         Rule("the gradient has its sign turned: the data's half comes first", _sign, 2),

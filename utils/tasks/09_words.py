@@ -273,6 +273,7 @@ analogy = Function(
         Case("c is b", (rng.normal(size=(9, 3)), 2, 4, 4, 3)),
         Case("a is b", (rng.normal(size=(9, 3)), 6, 6, 1, 4)),
         Case("all the words that are left", (rng.normal(size=(7, 2)), 1, 2, 3, 4)),
+        Case("sixty words in three directions", (np.tile(np.diag([1.0, 2.0, 0.5]), (20, 1)), 0, 1, 2, 25)),
     ],
     oracle=analogy_by_sorting,
     bug=ranked(itself=True, cut=3),

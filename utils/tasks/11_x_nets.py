@@ -80,6 +80,7 @@ cost = Function(
              ((6, 9, 9), [("conv", 6, 3, 2, 1, 6), ("conv", 12, 1, 1, 0, 1), ("dense", 3), ("dense", 2)])),
         Case("dense layers only", ((1, 28, 28), [("dense", 30), ("dense", 10)])),
         Case("pooling only", ((4, 8, 8), [("pool", 2, 2)])),
+        Case("a pool that does not fit a square", ((1, 4, 4), [("pool", 3, 2), ("dense", 2)])),
         Case("a wide picture, two groups",
              ((2, 5, 7), [("pool", 3, 2), ("conv", 4, 1, 1, 0, 2), ("dense", 3)])),
     ],
@@ -435,6 +436,8 @@ def _logs():
         known_past, hidden = without_truth(_without_users(past)), without_clicks(_without_users(future))
         args = known_past, old(past), hidden, old(future)
         cases.append(Case(f"a log of {rows} impressions, {seed}", args, known=(future,)))
+    known_past, scores, hidden, later = cases[-1].args
+    cases.append(Case("no impressions yet", (known_past[:0], scores[:0], hidden, later), cases[-1].known))
     return cases
 
 

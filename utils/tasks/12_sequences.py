@@ -354,8 +354,19 @@ nucleus = Function(
         Case("top = 1", (_never_reaches_one(), 1.5, 1.0)),
         Case("a small top", (np.array([0.0, 0.5, 0.2]), 1.0, 0.01)),
         Case("logits of 1000", (np.array([1000.0, 999.0, -1000.0]), 1.0, 0.9)),
+        Case("eight symbols, top = 0.6", (np.random.default_rng(1).normal(size=8), 1.0, 0.6)),
+        Case("a tie whose half is exactly top", (np.zeros(4), 1.0, 0.5)),
+        Case("top = 1, symbols as rare as e⁻⁶⁰", (np.array([0.0, -50.0, -60.0]), 1.0, 1.0)),
+        Case("sixty symbols of three kinds", (np.log(np.tile([1.0, 2.0, 4.0], 20)), 1.0, 0.75)),
     ],
     oracle=_nucleus_by_loop,
+    rules=[
+        Rule(
+            "with top = 1 every symbol stays possible, the rarest too",
+            lambda out, z, temperature, top: top < 1 or (np.asarray(out) > 0).all(),
+            3,
+        )
+    ],
     mistakes=[
         Mistake("the probabilities that are left do not sum to one", _nucleus_with(_before, scaled=False), 1),
         Mistake(
@@ -380,7 +391,8 @@ def _spans(out, hidden):
 
 
 def _within(out, hidden, longest, _):
-    return (_spans(out, hidden) >= 1 - 1e-9).all() and (_spans(out, hidden) <= longest - 1 + 1e-9).all()
+    spans = _spans(out, hidden)  # to single precision
+    return (spans >= 1 - 1e-5).all() and (spans <= (longest - 1) * (1 + 1e-5)).all()
 
 
 def _even_spans(out, hidden, longest, _):
@@ -401,7 +413,7 @@ def _logs_even(out, hidden, longest, _):
 
 
 def _all_differ(out, hidden, longest, _):
-    return hidden < 2 or len(np.unique(_spans(out, hidden))) == hidden
+    return len(np.unique(_spans(out, hidden))) > 0.99 * hidden  # single precision may round two to one
 
 
 gru = Function(

@@ -4,7 +4,7 @@ from functools import cache
 
 import numpy as np
 
-from utils.checks import Case, Choice, Function, Mistake
+from utils.checks import Case, Choice, Function, Mistake, Rule
 
 rng = np.random.default_rng(15)
 
@@ -278,6 +278,8 @@ robust = Function(
             error=lambda click, guess: click), 2),
         Mistake("a standard error is the standard deviation divided by √n", lambda *args: (
             _by_rows(*args)[0], _by_rows(*args)[1] * np.sqrt(len(args[2]))), 3),
+        Mistake("this standard deviation divides by n − 1; divide by n, as np.std does", lambda *args: (
+            _by_rows(*args)[0], _by_rows(*args)[1] * np.sqrt(len(args[2]) / (len(args[2]) - 1))), 3),
         Mistake("√n, not n: the standard error falls slowly", lambda *args: (
             _by_rows(*args)[0], _by_rows(*args)[1] / np.sqrt(len(args[2]))), 3),
     ],
@@ -389,6 +391,15 @@ def _most_visited(N, W, P, legal, c, f):
     return int(np.where(legal, N, -1).argmax())
 
 
+def _random_node(seed):
+    """A position in the middle of a search: illegal moves may have visits, left from another move order."""
+    draw = np.random.default_rng(seed)
+    N = draw.integers(0, 5, 4) * (draw.random(4) < 0.7)
+    legal = draw.random(4) < 0.7
+    legal[draw.integers(4)] = True
+    return _node(N, N * draw.uniform(-1, 1, 4), draw.dirichlet(np.ones(4)), legal, draw.uniform(0.2, 3), 0.3)
+
+
 puct = Function(
     "15.puct",
     cases=[
@@ -405,8 +416,10 @@ puct = Function(
         Case("priors of zero", _node([1, 0, 0], [-1, 0, 0], [1, 0, 0], c=0.1, f=0.3)),
         Case("a rare move that won", _node([30, 2, 10], [3, 1.9, 2], [0.7, 0.05, 0.25])),
         Case("many visits, a small bonus", _node([80, 60, 5], [41, 30, 2.2], [0.5, 0.3, 0.2], c=1.0)),
+        *[Case(f"position {seed} of a hundred", _random_node(seed)) for seed in range(1, 101)],
     ],
     oracle=_by_loop,
+    rules=[Rule("an illegal move was chosen", lambda out, N, W, P, legal, c, f: legal[int(out)], 2)],
     mistakes=[
         Mistake("this is the lecture's rule: an unvisited move counts as 0", lambda *args: _by_loop(
             *args, unseen=lambda mean, f: 0.0), 1),
@@ -418,7 +431,6 @@ puct = Function(
             *args, unseen=lambda mean, f: -f), 1),
         Mistake("an unvisited move is not tried before all others here", lambda *args: _by_loop(
             *args, unseen=lambda mean, f: 1e9), 1),
-        Mistake("an illegal move was chosen", lambda *args: _by_loop(*args, illegal=True), 2),
         Mistake("the most visited move is played at the end; here it is about what to look at",
                 _most_visited, 1),
         Mistake("on a tie the smallest number", _last_of_ties, 2),

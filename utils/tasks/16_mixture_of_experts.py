@@ -1,10 +1,12 @@
 """The tasks of lecture 16."""
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
 
 from utils.checks import Case, Choice, Function, Mistake, Rule
+from utils.tasks import without_clicks, without_truth
 
 rng = np.random.default_rng(16)
 
@@ -46,6 +48,7 @@ start = Function(
         Case("points close together, ten million from the origin", (1e7 + _points, 1e7 + _points[:2])),
         Case("an outlier", (np.array([[0.0], [1.0], [1000.0]]), np.array([[0.0]]))),
         Case("a single point", (_few[:1], _few[1:2])),
+        Case("points within a tenth or two", (np.array([[0.0], [0.1], [0.3]]), np.zeros((1, 1)))),
     ],
     oracle=_start_by_loop,
     mistakes=[
@@ -267,6 +270,7 @@ seats = Function(
         Case("one expert a point", (rng.normal((2, 0, 0), 1, (6, 3)), 1, 3)),
         Case("all experts", (rng.normal(size=(3, 3)), 3, 2)),
         Case("no seats at all", (rng.normal(size=(2, 3)), 1, 0)),
+        Case("sixty experts with logits of three kinds", (np.tile([0.0, 1.0, 2.0], (3, 20)), 25, 2)),
     ],
     oracle=_seats_by_loop,
     mistakes=[
@@ -319,6 +323,7 @@ push = Function(
         Case("a single point", (np.array([[0.5, -0.5, 2.0]]), 2)),
         Case("logits of ±1000", (np.array([[1000.0, -1000, 999], [0.0, 1, 2]]), 1)),
         Case("three of eight", (2 * rng.normal(size=(20, 8)), 3)),
+        Case("the last expert is asked by nobody", (np.array([[2.0, 1.0, -3.0], [1.0, 2.0, -3.0]]), 1)),
     ],
     oracle=_push_by_tape,
     mistakes=[
@@ -351,20 +356,32 @@ def _impressions():
     from utils import data
 
     log = data.load("ads", rows=90_000, seed=2)
-    past, new = log[:60_000], log[60_000:]
-    seen = past[past.features["device"] != 2]
+    past, new = without_truth(_allowed(log[:60_000])), log[60_000:]
+    seen, hidden = past[past.features["device"] != 2], without_clicks(_allowed(new))
     return [
-        Case("a log with all devices", (past, _hidden(new)), (new,)),
-        Case("a log without the third device", (seen, _hidden(new)), (new,)),
-        Case("a single new impression", (past[:5000], _hidden(new[:1])), (new[:1],)),
+        Case("a log with all devices", (past, hidden), (new,)),
+        Case("a log without the third device", (seen, hidden), (new,)),
+        Case("a single new impression", (past[:5000], hidden[:1]), (new[:1],)),
     ]
 
 
-def _hidden(log):
-    """The same impressions, without what nobody knows beforehand."""
-    from utils.data.ads import AdLog
+def _allowed(log):
+    """The log with zeros in the columns that the task does not allow."""
+    allowed = ("category", "position", "ad", "user", "context", "hour", "device")
+    return replace(log, features={k: v if k in allowed else 0 * v for k, v in log.features.items()})
 
-    return AdLog(log.features, np.zeros(len(log), dtype=np.int64), np.full(len(log), 0.04))
+
+def _knows_devices(p, past, new, log):
+    """Whether p differs between devices as the truth does: by category, against the category's mean."""
+    if not _all_there(past) or len(log) == 1:
+        return True
+    device, category = log.features["device"], log.features["category"]
+
+    def ratios(p):
+        cells = np.bincount(8 * device + category, p, 24) / np.bincount(8 * device + category, minlength=24)
+        return cells / np.tile(np.bincount(category, p, 8) / np.bincount(category, minlength=8), 3)
+
+    return np.corrcoef(ratios(p), ratios(log.truth))[0, 1] > 0.5
 
 
 def _percent(p, log, rows=slice(None)):
@@ -404,6 +421,7 @@ devices = Function(
             lambda p, past, new, log: not _all_there(past) or _percent(p, log) > ONE + 1.2,
             2,
         ),
+        Rule("the device makes no difference to these probabilities", _knows_devices, 2),
         Rule(
             "a device that was never seen gets a poor answer; let the common part answer for it",
             lambda p, past, new, log: _all_there(past) or _percent(p, log, _third(log)) > 30,

@@ -4,7 +4,7 @@ from functools import cache
 
 import numpy as np
 
-from utils.checks import Case, Choice, Function, Mistake
+from utils.checks import Case, Choice, Function, Mistake, Rule
 
 rng = np.random.default_rng(17)
 
@@ -161,6 +161,13 @@ losses = Function(
         Case("forty steps", _regression(20, 4, 40, 0.05)),
     ],
     oracle=_descend_with(),
+    rules=[
+        Rule(
+            "the mean loss is still a tensor, and holds the graphs of all steps; add up loss.item()",
+            lambda out, *_: isinstance(out[1], float),
+            3,
+        )
+    ],
     bug=_descend_with(keep=1.0),
     mistakes=[
         Mistake("the loss is taken after its step; take it before", _descend_with(after=True)),
@@ -188,6 +195,7 @@ shards = Function(
         Case("a process without rows", (np.array([[1.0, 2], [NAN, NAN], [3, 4]]), np.array([2, 0, 4]))),
         Case("one process", (np.array([[7.0]]), np.array([5]))),
         Case("no rows at all", (np.full((2, 3), NAN), np.array([0, 0]))),
+        Case("one row in all", (np.array([[2.0, -1.0], [NAN, NAN]]), np.array([1, 0]))),
     ],
     oracle=_by_rows,
     mistakes=[
@@ -237,6 +245,13 @@ def _product_in_half(w, grads, lr):
     return master.astype(np.float16)
 
 
+def _rounded(w, grads, lr):
+    """Products in single precision, the sum in half."""
+    for grad in grads:
+        w = (w.astype(np.float32) - np.float32(lr) * grad.astype(np.float32)).astype(np.float16)
+    return w
+
+
 def _halves(*shape):
     return rng.uniform(0.5, 1.5, size=shape).astype(np.float16)
 
@@ -252,10 +267,20 @@ master = Function(
         Case("one large step", (_halves(2), _halves(1, 2), 0.5)),
         Case("three large steps", (_halves(2), _halves(3, 2), 0.25)),
         Case("no step", (_halves(3), _halves(0, 3), 0.1)),
+        Case(
+            "a learning rate of 1e-7",
+            (np.zeros(3, np.float16), (1000 * _halves(100, 3)).astype(np.float16), 1e-7),
+        ),
     ],
     oracle=_exact,
     mistakes=[
         Mistake("the sum is kept in float16: the small updates are lost", _half, 1),
+        Mistake("the sum is kept in float16: the small updates are lost", _rounded, 1),
+        Mistake(
+            "lr is rounded to float16 on its way; as it comes it is exact",
+            lambda w, grads, lr: _exact(w, grads, float(np.float16(lr))),
+            3,
+        ),
         Mistake("the product underflows: convert the gradient before it is multiplied", _product_in_half, 3),
         Mistake("the step goes down the gradient: w - lr * grad", lambda w, g, lr: _exact(w, -g, lr)),
     ],

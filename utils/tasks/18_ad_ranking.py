@@ -43,6 +43,11 @@ slots = Function(
         Case("a score that is just the reserve", (np.array([[2.0, 1.0]]), np.array([[0.25, 0.25]]), 2, 0.25)),
         Case("a reserve that nobody reaches", (*_views(3, 3), 2, 9.0)),
         Case("a bid of zero, no reserve", (np.array([[0.0, 1.0]]), np.array([[0.5, 0.5]]), 2, 0.0)),
+        Case("one ad, three slots, no reserve", (np.array([[2.0]]), np.array([[0.5]]), 3, 0.0)),
+        Case(
+            "sixty ads with scores of three kinds",
+            (np.tile([1.0, 2.0, 4.0], (2, 20)), np.full((2, 60), 0.25), 25, 0.3),
+        ),
     ],
     oracle=_slots,
     mistakes=[
