@@ -157,7 +157,7 @@ plots.show("Contour lines of the loss over both knobs; three descents meet at th
 # Squared errors choose the mean, 4: there the slopes $2(c-1) + 2(c-2) + 2(c-9)$ add up to zero.
 # Absolute errors choose the middle one, the **median** (중앙값), 2.
 # So a line fitted by squares aims at the *mean* of $y$ at each $x$, whatever the noise.
-# Try noise that is far from Gaussian: many small values, a few huge ones.
+# Try noise that is far from a bell curve: many small values, a few huge ones.
 #
 # <details><summary>And Gaussian noise? It makes the line the most likely one, too</summary>
 #
@@ -201,7 +201,7 @@ claim("though most cases lie below that line (share)",
 #
 # The **quantile loss** (분위수 손실) tilts: each unit too low costs $\tau$ ("tau"), each unit too high $1 - \tau$.
 # With $\tau = 0.9$, 10 too low costs 9, and 10 too high costs 1.
-# A line that moves up saves 0.9 for each patient above it and pays 0.1 for each below: the two balance when nine in ten are below.
+# A line that moves up saves 0.9 for each patient above it and pays 0.1 for each below: they balance at the 0.9-quantile, with nine in ten below.
 #
 # Or write a **custom loss** (맞춤 손실함수). A bid too low loses the auction, one too high overpays a little:
 # here too low costs nine times as much, squared.
@@ -396,7 +396,7 @@ plots.show("Left, zeros and ones, a line, a step and an S. Right, a loss made of
 #
 # On the map: `cross-entropy` · `logistic-regression`
 #
-# Charge a forecaster −log of the probability that was given to what then happened:
+# Charge a forecaster −log (natural logarithm) of the probability that was given to what then happened:
 #
 # | probability given to what happened | 0.99 | 0.8 | 0.5 | 0.01 |
 # |---|---|---|---|---|
@@ -505,7 +505,7 @@ claim("from a start of zeros they are level (difference in steps)",
 # A huge rate wakes the square up, and from a harmless start it never fell asleep. Cross-entropy needs neither.
 #
 # **A bowl without a bottom.** With $p = \sigma(z)$ the price is $\log(1 + e^z)$ for a no, and $\log(1 + e^{-z}) = \log(1 + e^z) - z$ for a yes.
-# In one line: $\log(1 + e^z) - yz$. Its slope $p - y$ only grows with $z$, so it is bent upward everywhere, **convex** (볼록), and has no second valley. (The square is not: its slope rises and falls again, the hump above.)
+# In one line: $\log(1 + e^z) - yz$. Its slope $p - y$ only grows with $z$, so it is bent upward everywhere, **convex** (볼록), in $z$ and so in the knobs: there is no second valley. (The square is not: its slope rises and falls again, the hump above.)
 #
 # But it may have no bottom at all. Four cases, $x$ = −2, −1, 1, 2, with answers 0, 0, 1, 1, are **separable** (분리 가능): a cut at 0 makes no error.
 # A larger $w$ makes every probability better, so $w$ never stops.
