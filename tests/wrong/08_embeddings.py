@@ -349,7 +349,7 @@ WRONG = {
         "a network for the pairs": (clicks(WideAndDeep, epochs=3), "half of the gap"),
         "PyTorch's own start": (clicks(spread=1.0, crosses=CROSSES), "half of the gap"),
         "twice the odds": (clicks(crosses=CROSSES, shift=0.7), "mean prediction"),
-        "yes or no": (yes_or_no, "left (0, 1)"),
+        "yes or no": (yes_or_no, "a probability is asked"),
         "reads the answer": (lambda past, future: future.click.astype(float), "left (0, 1)"),
         "reads the truth": (lambda past, future: future.truth, "contains nan"),
     },
