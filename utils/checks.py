@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from utils import attempt, comparison, paths, progress, runtime
-from utils.comparison import Wrong, array, kind, parts, same
+from utils.comparison import Wrong, array, kind, parts
+from utils.comparison import same as _same
 from utils.errors import UserError, choose
 
 SECONDS = 20  # that an answer may take for one input
@@ -138,7 +139,7 @@ class Function:
             result.close()
             raise Wrong("calling an `async` function runs nothing; write `def` without it")
         for given, now in zip(case.args, args, strict=True):
-            if not same(given, now) and not (self.trains and hasattr(given, "state_dict")):
+            if not _same(given, now) and not (self.trains and hasattr(given, "state_dict")):
                 raise Wrong(f"your code changes its input for {case.label}; work on a copy, or without `+=`")
         if self.fresh and comparison.share_memory(result, args):
             raise Wrong(
@@ -182,9 +183,9 @@ class Function:
             ]
             return self._call(answer, Case(case.label, tuple(drawn)))[0]
 
-        if not same(result, self._call(answer, case)[0]):
+        if not _same(result, self._call(answer, case)[0]):
             raise Wrong("the same generator gives another result each time: draw from the argument only")
-        if same(result, with_seed(99)):
+        if _same(result, with_seed(99)):
             raise Wrong("whatever the generator, the result is the same: draw from the argument")
         if self.trials:
             drawn = [with_seed(seed) for seed in range(400)]
@@ -197,7 +198,7 @@ class Function:
             with np.errstate(all="ignore"):
                 try:
                     want = code(*copy.deepcopy(case.args))
-                    equal.append(same(want, got, self.rtol, self.atol))
+                    equal.append(_same(want, got, self.rtol, self.atol))
                 except Exception:  # a mistake may well crash on some input
                     continue
         return bool(equal) and all(equal)
