@@ -46,8 +46,6 @@ concept_map.show("01")
 #
 # Two cases, one predicted 3 too high and one 1 too low: $(9 + 1) / 2 = 5$.
 # Learning is a loop that makes this number small.
-#
-# Below the loop are 442 diabetes patients, a dot each, with a stick for the error. How small can you turn the loss by hand?
 
 # %%
 sketch = schematics.Sketch("Learning is a loop of four stations", width=9.5, height=1.75)
@@ -58,6 +56,12 @@ for i in range(3):
     sketch.arrow(boxes[i], boxes[i + 1])
 sketch.arrow(boxes[3].bottom, boxes[0].bottom, "again", bend=0.12, color=plots.ORANGE)
 sketch.show("Four boxes: predict, price, find the slope, step; and an arrow back.")
+
+# %% [markdown]
+# Below are 442 diabetes patients, a dot each, with a stick for the error.
+# $x$ is the body mass index, minus its mean, divided by its **standard deviation** (표준편차), the usual distance from the mean.
+# So 0 is an average patient, and 2 is a heavy one.
+# $y$ says how the disease went on. How small can you turn the loss by hand?
 
 # %%
 diabetes = data.load("diabetes")
@@ -102,18 +106,24 @@ plots.knobs(draw, w=(-50, 100), b=(50, 250))
 # $\frac2n \sum_i \text{error}_i \, x_i$ for the weight and $\frac2n \sum_i \text{error}_i$ for the bias.
 
 # %% [markdown]
-# The slopes of all knobs, in a list, are the **gradient** (기울기), written ∇ ("nabla"). It points uphill.
-# To write both as one, give the bias an input of its own, always 1:
-# $X$ has a row $(x_i, 1)$ for each patient, $\theta$ ("theta") is the list $(w, b)$, and
+# The slopes of all knobs, in a list, are the **gradient** (기울기), written ∇ ("nabla").
+# As an arrow from the present $(w, b)$ it points uphill, where the loss grows fastest.
+# To write both slopes as one, give the bias an input of its own, always 1:
+# $X$ has a row $(x_i, 1)$ for each patient, and $\theta$ ("theta") is the list $(w, b)$.
+# Then $X\theta$ is $\hat y$ for all patients at once, row by row $x_i \cdot w + 1 \cdot b$, and
 #
 # $$\nabla \text{MSE} = \tfrac2n X^\top (\hat y - y)$$
 #
-# $X^\top$ is $X$ on its side. Each of its rows holds one input of all patients; it is multiplied by the errors and added up: the two sums from above.
-# *Inputs times error*: remember these three words.
+# $X^\top$ is $X$ on its side. Each of its two rows is multiplied by the errors and added up; in NumPy this product is `@`.
+# Two patients, $x$ = 2 and −1, errors −130 and 40: the row of inputs gives $2 \cdot (-130) - 1 \cdot 40 = -300$, the row of ones $-130 + 40 = -90$.
 #
+# *Inputs times error*: remember these three words.
+
+# %% [markdown]
 # **Gradient descent** (경사하강법) takes a small step against the gradient, again and again.
 # The **learning rate** (학습률) $\eta$ ("eta"), in code `lr`, scales the step: $\theta \leftarrow \theta - \eta \nabla$.
-# Below it starts at three lines; a ring joins knobs of equal loss.
+# The setting with the smallest MSE is called **least squares** (최소제곱).
+# Below, each point is one setting of both knobs, so one line. A ring joins settings of equal loss. The descent starts at three.
 
 # %%
 X = np.column_stack([x, np.ones(len(x))])  # (442, 2): the input, and a one for the bias
@@ -135,11 +145,11 @@ def descend(start, lr=0.1, steps=200):
 
 
 paths = [descend(start) for start in [(-40.0, 70.0), (130.0, 90.0), (-20.0, 235.0)]]
-w_grid, b_grid = np.meshgrid(np.linspace(-90, 180, 90), np.linspace(55, 250, 90))  # pairs
-bowl = np.mean((w_grid[..., None] * x + b_grid[..., None] - y) ** 2, axis=-1)
+ws, bs = np.linspace(-90, 180, 90), np.linspace(55, 250, 90)
+bowl = [[mse(line(x, w, b), y) for w in ws] for b in bs]  # the loss at every setting
 fig, ax = plots.figure("The loss is a bowl: from three starts, small steps end at one line",
                        xlabel="weight w", ylabel="bias b", size=(7.5, 5.2))
-ax.contour(w_grid, b_grid, bowl, levels=18, cmap="Greys_r", linewidths=0.8)
+ax.contour(ws, bs, bowl, levels=18, cmap="Greys_r", linewidths=0.8)
 for path, color in zip(paths, [plots.BLUE, plots.ORANGE, plots.GREEN], strict=True):
     ax.plot(*path.T, "o-", color=color, markersize=3, linewidth=1.2)
 plots.name(ax, *paths[0][-1], "least squares", plots.INK, dx=10, dy=12,
@@ -148,26 +158,28 @@ ax.set_aspect("equal")
 plots.show("Contour lines of the loss over both knobs; three descents meet at the bottom.")
 
 # %% [markdown]
-# The bottom of this bowl can be computed: where the gradient is zero, $X^\top (X \theta - y) = 0$, so $X^\top X\, \theta = X^\top y$.
-# That is the **closed form** (닫힌 형태), exact and without a learning rate.
-# **The library's way** is scikit-learn's `LinearRegression`, or `np.linalg.lstsq`.
-# But few models have a closed form. Descent needs only a gradient, so most of this course descends.
+# The bottom of this bowl can be computed. There the gradient is zero, so $X^\top X\, \theta = X^\top y$: two equations with two unknowns, for `np.linalg.solve`.
+# This **closed form** (닫힌 형태) is exact and needs no learning rate (scikit-learn: `LinearRegression`).
+# Few models have one, so most of this course descends.
 #
 # **Why the square?** Which number $c$ is closest to 1, 2 and 9?
 # Squared errors choose the mean, 4: there the slopes $2(c-1) + 2(c-2) + 2(c-9)$ add up to zero.
-# Absolute errors choose the middle one, the **median** (중앙값), 2.
-# So a line fitted by squares aims at the *mean* of $y$ at each $x$, whatever the noise.
-# Try noise that is far from a bell curve: many small values, a few huge ones.
+# Absolute errors choose the middle one, the **median** (중앙값), 2: one step to 3 costs 1 + 1 and saves 1.
+# So a line fitted by squares aims at the *mean* $y$ of all patients with that $x$.
+# What is left is **noise** (잡음); its shape does not matter.
+# Try one that is no bell curve (Gaussian): many small values, a few huge ones.
 #
 # <details><summary>And Gaussian noise? It makes the line the most likely one, too</summary>
 #
-# Let the patients scatter around the line with Gaussian noise of width $s$.
-# The likelihood of a line is the density $\mathcal N$ of what was seen, multiplied ($\prod$) over the patients. Its negative logarithm is
+# Let the patients scatter around the line with Gaussian noise of width $s$: each $y$ has the density
+# $\mathcal N(y \mid \hat y, s^2) = \frac{1}{s\sqrt{2\pi}}\, e^{-(y - \hat y)^2 / 2 s^2}$, high near the line, low far away.
+# The **likelihood** (가능도) of a line is this height, multiplied ($\prod$) over the patients.
+# The logarithm makes a sum of it and takes the exponent down:
 #
 # $$-\log \prod_i \mathcal N(y_i \mid \hat y_i, s^2) = \frac{1}{2 s^2} \sum_i (\hat y_i - y_i)^2 + n \log s + \text{const}$$
 #
 # Only the first term knows the line: the squared error. So under Gaussian noise, least squares is **maximum likelihood** (최대가능도).
-# Under other noise it still aims at the mean, but another line is more likely, and a loss made for that noise wastes less data.
+# Under other noise another line is more likely, and a loss made for that noise wastes less data.
 # </details>
 
 # %%
@@ -186,10 +198,10 @@ claim("though most cases lie below that line (share)",
 # %% [markdown] tags=["notes"]
 # **Notes for the room (20 minutes).**
 #
-# Run the sliders live, let somebody in the room call the numbers, and keep the best loss on the board until the descent beats it.
-# Do the nudge on the board with one patient, before the formula. The wrong answer to expect: "the slope is the error". It is the error times the input: who has a large $x$ pulls harder.
-# Ask before the bowl: can it get stuck? Not here, a bowl has one bottom. It can in lecture 02, section 2.
-# If the sliders do not appear, the kernel runs in batch mode: restart it without `DLMAP_BATCH`.
+# Run the sliders live, let the room call the numbers, and keep the best loss on the board until the descent beats it.
+# Do the nudge with one patient before the formula. The wrong answer to expect: "the slope is the error". It is the error times the input.
+# Can it get stuck? Not here, a bowl has one bottom. It can in lecture 02.
+# No sliders: the kernel runs in batch mode; restart it without `DLMAP_BATCH`.
 
 # %% [markdown]
 # ## 2 · The loss is your decision
@@ -201,14 +213,15 @@ claim("though most cases lie below that line (share)",
 #
 # The **quantile loss** (분위수 손실) tilts: each unit too low costs $\tau$ ("tau"), each unit too high $1 - \tau$.
 # With $\tau = 0.9$, 10 too low costs 9, and 10 too high costs 1.
-# A line that moves up saves 0.9 for each patient above it and pays 0.1 for each below: they balance at the 0.9-quantile, with nine in ten below.
+# A line that moves up saves 0.9 for each patient above it and pays 0.1 for each below: they balance with nine in ten below.
 #
 # Or write a **custom loss** (맞춤 손실함수). A bid too low loses the auction, one too high overpays a little:
-# here too low costs nine times as much, squared.
+# say the squared error, and nine times that for a bid too low.
 
 # %%
-losses = {  # prices are scaled: an error of 30 points costs about 1
+losses = {  # scaled: squared, an error of 30 points costs 1
     "squared": lambda error: error**2 / 900,
+    # From 30 on Huber is straight: there both parts have price 1 and slope 1/15.
     "Huber": lambda error: np.where(abs(error) < 30, error**2 / 900, abs(error) / 15 - 1),
     "quantile 0.9": lambda error: np.maximum(-0.9 * error, 0.1 * error) / 30,
     "custom": lambda error: np.where(error < 0, 9, 1) * error**2 / 900,
@@ -244,14 +257,16 @@ typo = np.where(x == x.max(), 10 * y, y)
 squared, huber = (line(2, *fit_line(loss, x, typo)) - line(2, *fit_line(loss, x, y))
                   for loss in (losses["squared"], losses["Huber"]))
 outcome("01.typo", min(guesses, key=lambda g: abs(guesses[g] - squared)))  # the nearest
-claim("one typo in 442 moves the squared loss's prediction (points)", squared, at_least=35)
+claim("the heaviest patient's typo moves the squared loss's prediction (points)",
+      squared, at_least=35)
 claim("Huber's moves by a small part of that (ratio)", huber / squared, at_most=0.09)
 
 # %% [markdown]
-# Squared, an error ten times as large costs a hundred times as much, so the line bends to please one clerk.
+# Squared, an error ten times as large costs a hundred times as much, so the line tilts to please one clerk.
 #
 # Now the quantile loss, for a promise that should hold nine times in ten ("you will pay at most …").
-# And the custom loss, whose name among statisticians is the **expectile** (익스펙타일) loss: is it worth the trouble to train on the price that you will be charged?
+# And the custom loss; statisticians call it the **expectile** (익스펙타일) loss.
+# You will be charged by it. Must you also train with it, or is the squared loss good enough?
 # Fit on one half of the patients, judge on the other.
 
 # %%
@@ -286,7 +301,7 @@ claim("but the squared-loss line, moved up by a constant, costs about the same (
       100 * abs(moved / charged["custom"] - 1), at_most=5)
 
 # %% [markdown]
-# So on these patients the custom price bought a shift. Where the noise grows with $x$, it changes the slope as well.
+# So on these patients the custom loss did little more than move the line up. Where the noise grows with $x$, it changes the slope as well.
 #
 # **Ask the room.** Which of the four curves prices your bids, and who in your company knows the two prices?
 #
@@ -311,16 +326,17 @@ claim("but the squared-loss line, moved up by a constant, costs about the same (
 #
 # On the map: `logistic-regression`
 #
-# 569 breast tumours: does the radius of the cell nuclei tell malignant, 1, from benign, 0?
-# A line through zeros and ones is no answer: it falls below 0 and rises above 1.
+# 569 breast tumours: does the radius of their cell nuclei tell malignant, 1, from benign, 0?
+# A line is no answer: it falls below 0 and rises above 1.
 #
 # A **step** (계단 함수) says yes where the **score** (점수) $z = wx + b$ is above 0.
-# Its natural loss is the share of errors. Nudge a knob: nearly always no tumour changes sides, so the loss stays as it is.
-# A staircase, with slope zero on every stair.
+# Its loss is the share of errors. Nudge a knob a little: nearly always no tumour changes sides, and the loss stays as it is.
+# A staircase, flat on every stair.
 #
 # The **sigmoid** (시그모이드) is a step with a slope, $\sigma(z) = \dfrac{1}{1 + e^{-z}}$ ("sigma of z").
-# It is 0.12 at $z = -2$, exactly ½ at 0 and 0.88 at 2, so it reads as a probability $p$ of a yes.
-# Its loss in the picture, the mean distance $|p - y|$, has a slope everywhere; section 4 has a better one.
+# It is 0.12 at $z = -2$, exactly ½ at 0 and 0.88 at 2: a probability $p$ of a yes.
+# Its loss in the picture, the mean of $|p - y|$, changes smoothly.
+# (Its bottom is not quite where the errors are fewest: to descend and to count are two things.)
 
 # %%
 cancer = data.load("breast_cancer")
@@ -336,18 +352,22 @@ def share_of_errors(w, b):
 
 settings, h = rng.normal(0, 2, (1000, 2)), 1e-6
 same = [share_of_errors(w + h, b) == share_of_errors(w - h, b) for w, b in settings]
-claim("a nudge of w leaves the step's loss as it was, at nearly every setting (share)",
+claim("a nudge of a millionth leaves the step's loss as it was (share of settings)",
       np.mean(same), at_least=0.98)
 
 # %%
 def sigmoid(z):
-    """1 / (1 + exp(-z)); the exponent is never positive, so nothing overflows."""
+    """1 / (1 + exp(-z)); for z < 0 the same as exp(z) / (1 + exp(z)).
+
+    So the exponent is never positive, and nothing overflows.
+    """
     small = np.exp(-np.abs(z))
     return np.where(z >= 0, 1, small) / (1 + small)
 
 
 cuts = np.linspace(0, 0.6, 3000)  # the radius above which the machine says "malignant"
 stairs = [share_of_errors(1, -cut) for cut in cuts]
+# w = 4: the larger w, the steeper the sigmoid, and the nearer to the step.
 smooth = [np.mean(np.abs(sigmoid(4 * (radius - cut)) - malignant)) for cut in cuts]
 fig, (left, right) = plots.panels(
     "A step's loss is a staircase; a sigmoid's says which way",
@@ -373,6 +393,7 @@ plots.show("Left, zeros and ones, a line, a step and an S. Right, a loss made of
 #
 # $$\frac{p}{1 - p} = e^z \qquad\text{so}\qquad z = \log \frac{p}{1 - p}$$
 #
+# (log is the natural logarithm, here and in code: the inverse of $e^z$.)
 # $p / (1 - p)$ are the **odds** (오즈): 4 to 1 for $p = 0.8$. Their logarithm $z$ is called the **logit** (로짓).
 # One more unit of $x$ adds $w$ to the logit, so it multiplies the odds by $e^w$.
 #
@@ -396,7 +417,7 @@ plots.show("Left, zeros and ones, a line, a step and an S. Right, a loss made of
 #
 # On the map: `cross-entropy` · `logistic-regression`
 #
-# Charge a forecaster −log (natural logarithm) of the probability that was given to what then happened:
+# Charge a forecaster −log of the probability that was given to what then happened:
 #
 # | probability given to what happened | 0.99 | 0.8 | 0.5 | 0.01 |
 # |---|---|---|---|---|
@@ -407,28 +428,33 @@ plots.show("Left, zeros and ones, a line, a step and an S. Right, a loss made of
 #
 # $$-\tfrac1n \sum_i \big[\, y_i \log p_i + (1 - y_i) \log(1 - p_i) \,\big]$$
 #
-# To make it small is to make what happened as likely as possible: the logarithm turns a product of probabilities into a sum.
+# One of the two terms is always zero.
+# The probability of all that happened is the product of the single ones.
+# −log turns it into a sum of prices: the smallest sum is the largest product.
 
 # %% [markdown]
-# **The slope, in three lines.** One case, with $z = wx + b$ and $p = \sigma(z)$.
-# When $z$ is nudged, the sigmoid moves with slope $p' = p(1-p)$, and $\log p$ with slope $p'/p$:
+# **Two rules.** The slope of $\log u$ is $1/u$: near $u = 2$, a nudge of 0.01 moves it by 0.005.
+# And slopes multiply along a chain, the **chain rule** (연쇄 법칙): $p$ moves $p'$ times as far as $z$, and $\log p$ moves $1/p$ times as far as $p$.
+# So the slope of $\log p$ is $p'/p$. For the sigmoid, $p' = p(1-p)$.
+#
+# **The slope, in three lines.** One case, with $z = wx + b$ and $p = \sigma(z)$:
 #
 # - $y = 1$: the price is $-\log p$, its slope $-p'/p = -(1-p) = p - 1$
 # - $y = 0$: the price is $-\log(1-p)$, its slope $p'/(1-p) = p$
 # - both are $p - y$.
 #
-# And $z$ moves by $x$ for each unit of $w$, so the slope by $w$ is $(p - y)\,x$. Averaged over all cases:
+# And $z$ moves by $x$ for each unit of $w$: the slope by $w$ is $(p - y)\,x$. Averaged over all cases:
 #
 # $$\nabla = \tfrac1n X^\top (p - y)$$
 #
 # Inputs times error, *as for the line*, but for a factor of 2.
-# A yes with $x = 2$ that was given $p = 0.9$ has slope $(0.9 - 1) \cdot 2 = -0.2$: turn $w$ up a little.
+# A yes with $x = 2$ that was given $p = 0.9$ has slope $(0.9 - 1) \cdot 2 = -0.2$: turn $w$ up.
+# Each input has its own weight, $z = w_1 x_1 + w_2 x_2 + b$, and each slope is the error times *its* input. Below: a tumour's radius and texture.
 #
 # <details><summary>Why p′ = p(1 − p)</summary>
 #
-# $p = (1 + e^{-z})^{-1}$, so $p' = e^{-z} (1 + e^{-z})^{-2} = p \cdot \dfrac{e^{-z}}{1 + e^{-z}} = p\,(1 - p)$.
-#
-# That the same three words come back is no accident: it happens for every generalized linear model whose loss is the log-likelihood of its natural link (McCullagh & Nelder 1989).
+# The slope of $e^{-z}$ is $-e^{-z}$, that of $1/u$ is $-1/u^2$, and they multiply.
+# With $u = 1 + e^{-z}$ and $p = 1/u$: $p' = e^{-z} / u^2 = p \cdot \dfrac{e^{-z}}{1 + e^{-z}}$, and the fraction is $1 - p$.
 # </details>
 
 # %%
@@ -465,7 +491,7 @@ claim("at logit −6 cross-entropy pulls far harder (ratio)", ratio, at_least=15
 # %% [markdown]
 # The error is nearly as large as it can be, and still the square has let go.
 # Its slope is $2(p - y)$ times $p' = p(1-p)$, and far out the sigmoid is flat: $p(1-p)$ = 0.0025.
-# In the cross-entropy the same factor meets a $1/p$, which cancels it.
+# In the cross-entropy, $p(1-p)$ is multiplied by $1/p$, the slope of the log: $1 - p$ is left, nearly 1.
 #
 # What does that cost? Start a descent sure and wrong, all knobs at −3, and count steps to 85 % right, at six rates.
 
@@ -493,38 +519,45 @@ def steps_to(slope, lr, start, accuracy=0.85, most=5000):
 SLOPES = [lambda p, y: p - y, lambda p, y: 2 * (p - y) * p * (1 - p)]
 rates = (0.3, 1, 3, 10, 100, 1000)
 crossed, squared = ([steps_to(slope, lr, start=-3) for lr in rates] for slope in SLOPES)
-print("rates        ", rates, "\ncross-entropy", crossed, "\nsquared error", squared)
-claim("from a wrong start, squared error needs many times the steps up to rate 10 (ratio)",
+for name, row in (("rate", rates), ("cross-entropy", crossed), ("squared error", squared)):
+    print(f"{name:13}", *(f"{entry:>6}" for entry in row))
+claim("started at −3, squared error needs many times the steps up to rate 10 (ratio)",
       np.min(np.divide(squared, crossed)[:4]), at_least=20)
 claim("and several times the steps with each loss at its best rate (ratio)",
       min(squared) / min(crossed), at_least=4)
-claim("from a start of zeros they are level (difference in steps)",
-      abs(np.subtract(*(steps_to(slope, 1, start=0) for slope in SLOPES))), at_most=0)
 
 # %% [markdown]
-# A huge rate wakes the square up, and from a harmless start it never fell asleep. Cross-entropy needs neither.
+# A very large rate lets the square catch up in part. And the start matters: with all knobs at 0 every $p$ is ½, and both losses point the same way.
 #
-# **A bowl without a bottom.** With $p = \sigma(z)$ the price is $\log(1 + e^z)$ for a no, and $\log(1 + e^{-z}) = \log(1 + e^z) - z$ for a yes.
-# In one line: $\log(1 + e^z) - yz$. Its slope $p - y$ only grows with $z$, so it is bent upward everywhere, **convex** (볼록), in $z$ and so in the knobs: there is no second valley. (The square is not: its slope rises and falls again, the hump above.)
+# **A bowl without a bottom.** In one line, the price is $\log(1 + e^z) - yz$.
+# Its slope $p - y$ only grows with $z$: it is bent upward everywhere, **convex** (볼록), in $z$ and so in the knobs. It has no second valley; the square may have one.
 #
-# But it may have no bottom at all. Four cases, $x$ = −2, −1, 1, 2, with answers 0, 0, 1, 1, are **separable** (분리 가능): a cut at 0 makes no error.
+# But there may be no bottom. Four cases, $x$ = −2, −1, 1, 2, with answers 0, 0, 1, 1, are **separable** (분리 가능): a cut at 0 makes no error.
 # A larger $w$ makes every probability better, so $w$ never stops.
+# But the pull fades as $e^{-w}$ (the nearest cases have $|x| = 1$): $w$ grows with the logarithm of the steps.
 # The cure is a price on large weights: section 7 uses one, lecture 06 explains it.
+#
+# <details><summary>Why log(1 + eᶻ) − yz</summary>
+#
+# A no costs $-\log(1-p)$, and $1 - p = 1/(1+e^z)$: the price is $\log(1+e^z)$.
+# A yes costs $-\log p = \log(1+e^{-z})$. Since $1 + e^{-z} = (e^z + 1)\, e^{-z}$, that is $\log(1+e^z) - z$.
+# And $z$ only adds up knobs times inputs, so what is convex in $z$ is convex in the knobs.
+# </details>
 
 # %%
 four, answers = np.array([[-2.0], [-1.0], [1.0], [2.0]]), np.array([0, 0, 1, 1])
 counts = (100, 1000, 10_000)
 w_after = [fit_logistic(four, answers, [0], steps=count)[0] for count in counts]
 print("w after", [run.steps(count) for count in counts], "steps:", np.round(w_after, 2))
-claim("on separable cases a tenfold of steps adds about log 10 = 2.3 to the weight",
+claim("on these four cases ten times the steps add about log 10 = 2.3 to the weight",
       np.mean(np.diff(w_after)), at_least=2.1, at_most=2.4)
 
 # %% [markdown] tags=["notes"]
 # **Notes for the room (20 minutes).**
 #
-# Do the three lines on the board. Everything later in the course (softmax, back-propagation, policy gradients) ends in "probability minus answer".
-# At *Predict first* the common guess is "squared, because the error is large". The error is large, but the sigmoid is flat there, and slopes multiply.
-# Squared error on probabilities (the Brier score) is a fine way to *judge*; it is a poor way to *learn* through a sigmoid.
+# Do the three lines on the board. Much of what follows in the course ends in "probability minus answer".
+# At *Predict first* the common guess is "squared, because the error is large". It is, but the sigmoid is flat there, and slopes multiply.
+# Squared error on probabilities (the Brier score) is a fine way to *judge*, and a poor way to *learn*.
 
 # %% [markdown]
 # ## 5 · The same in PyTorch: one neuron
@@ -532,13 +565,13 @@ claim("on separable cases a tenfold of steps adds about log 10 = 2.3 to the weig
 # On the map: `logistic-regression`
 #
 # A logistic regression is a **neuron** (뉴런): inputs, each times its weight, a sum, a bend.
-# So far we wrote each gradient by hand. PyTorch finds it, so that you may change the model and not the mathematics.
+# So far we wrote each gradient by hand. PyTorch finds it: change the model, and there is nothing to derive again.
 #
 # A **tensor** (텐서) is PyTorch's array: it may live on a graphics card, and it can remember how it was computed.
 # With that memory, `backward()` walks from the loss back to each knob and leaves the slope in its `.grad`.
 # This is **autograd** (자동 미분); lecture 05 builds one.
 #
-# Below the picture it is tried on one number, the logit −6 of a yes, whose slope we know: $p - 1$.
+# First on one number, the logit −6 of a yes, whose slope we know: $p - 1$.
 
 # %%
 sketch = schematics.Sketch("A logistic regression is a neuron (with the knobs just found)",
@@ -567,7 +600,7 @@ print(f"autograd finds {logit.grad.item():.4f}; by hand, p − 1 is {sigmoid(-6.
 # %% [markdown]
 # Now the whole loop. `nn.Linear(2, 1)`, two inputs and one output, holds two weights and a bias, drawn at random.
 # The optimizer `SGD` (lecture 02) makes the steps. The loss takes logits and holds the sigmoid, so that nothing overflows.
-# Look for the four stations of the first picture: you will meet these lines in every lecture from 04 on.
+# Look for the four stations of the first picture: every lecture from 04 on has these lines.
 
 # %%
 inputs = torch.tensor(cases[:, :2], dtype=torch.float32, device=run.device)  # (569, 2)
@@ -584,6 +617,7 @@ for _ in range(run.steps(500)):
     optimizer.step()                      # step
 
 by_neuron = torch.sigmoid(neuron(inputs)[:, 0]).detach().cpu().numpy()  # back to NumPy
+# C=np.inf: no price on large weights (section 7). tol: go on until hardly anything changes.
 library = LogisticRegression(C=np.inf, tol=1e-8).fit(cases[:, :2], malignant)
 others = by_neuron, library.predict_proba(cases[:, :2])[:, 1]
 claim("ours, the neuron and scikit-learn agree (largest difference in probability)",
@@ -631,13 +665,14 @@ sketch.show("A handwritten three goes to ten regressions; their scores enter the
             "and ten shares come out.")
 
 # %% [markdown]
-# The gradient is, once more, inputs times error. For class $k$ and one digit the error is $p_k - y_k$.
-# $y_k$ is 1 for the true class, else 0: the answer is **one-hot** (원-핫).
-# Shares 0.67, 0.24, 0.09 with the first class true: errors −0.33, 0.24, 0.09. The truth is pulled up, the others down.
-# With all shares in a table $P$, a row for each digit, and all answers in $Y$: $\nabla = \frac1n X^\top (P - Y)$.
+# With $t$ the true class, the price is $-\log p_t = \log \sum_j e^{z_j} - z_t$.
+# Nudge $z_k$: the first term has slope $e^{z_k} / \sum_j e^{z_j} = p_k$; the second −1 if $k$ is the true class, else 0.
+# Together $p_k - y_k$: once more, probability minus answer. ($y_k$ is 1 for the true class, else 0: **one-hot**, 원-핫.)
+# Shares 0.67, 0.24, 0.09, the first class true: errors −0.33, 0.24, 0.09.
+# With all shares in a table $P$ and all answers in $Y$, a row for each digit: $\nabla = \frac1n X^\top (P - Y)$.
 #
-# The 1,797 digits lie in the order of their writers. Learn from two thirds of the rows and judge on the other third, mostly by other hands, three times in turn.
-# Shuffled rows would put each hand on both sides: lecture 00's leak.
+# The 1,797 digits lie in the order of their writers. Learn from two thirds of the rows, judge on the last third, three times, until each was judged:
+# mostly by writers whom the model has not seen. Shuffled rows put each hand on both sides: lecture 00's leak.
 # The 64 weights of a class make a picture: what that regression looks for.
 
 # %%
@@ -646,7 +681,7 @@ Y = np.eye(10)[digits.y]  # (1797, 10): row k of np.eye is the one-hot of class 
 
 
 def softmax(z):
-    """(n, k) scores -> (n, k) shares. Taking the largest off changes none: no overflow."""
+    """(n, k) scores -> (n, k) shares. Less the largest, the shares stay: no overflow."""
     powers = np.exp(z - z.max(axis=1, keepdims=True))
     return powers / powers.sum(axis=1, keepdims=True)
 
@@ -674,7 +709,7 @@ claim("shuffled rows flatter it (points)", 100 * (shuffled - honest), at_least=2
 # %%
 W = fit_softmax(np.arange(1797))
 plots.images(W[:64].T.reshape(10, 8, 8), names=range(10), diverging=True,
-             title="Ten templates: blue ink speaks for the digit, red ink against it")
+             title="Ten templates: ink on blue speaks for the digit, ink on red against it")
 plots.show("The weights of each class as a picture: the zero has a red hole in the middle.")
 
 # %% [markdown] tags=["notes"]
@@ -688,15 +723,15 @@ plots.show("The weights of each class as a picture: the zero has a red hole in t
 #
 # On the map: `logistic-regression` · `cross-entropy` · `objective`
 #
-# A row of lecture 00's ad log is an impression: who saw which ad, where and when, clicked (1) or not (0). One is printed below.
-# A name is no number, so each user, ad, hour … gets a column of its own: one-hot again.
-# Train on the first ten days, test on the last four.
+# A row of lecture 00's ad log, printed below, is an impression: who saw which ad, where and when, clicked (1) or not (0).
+# Each user, ad, hour … gets a column of its own. Train on the first ten days, test on the last four.
 #
 # The score is the **share of the gap** (격차 해소율), from three log-losses on the test rows:
 #
 # $$\text{share} = \frac{\text{base rate} - \text{model}}{\text{base rate} - \text{truth}}$$
 #
-# A user who never clicked is a separable case, so the weights pay a small price: half the sum of their squares, as in scikit-learn's `LogisticRegression`.
+# A user who never clicked has only noes: that weight would fall for ever, section 4's bowl without a bottom.
+# So weights cost: half their squares, added to the *sum* of the log-losses (in the code, both by $n$).
 
 # %%
 log = data.load("ads", rows=run.pick(lecture=200_000, full=1_000_000), seed=SEED)
@@ -708,13 +743,15 @@ ids = ["user", "ad", "advertiser", "context"]  # a context is one place on a sit
 def loss_and_gradient(theta, X, y):
     """Section 4's log(1 + e^z) - yz and its gradient, both with the price on weights."""
     z, n = X @ theta, len(y)
-    loss = np.mean(np.logaddexp(0, z) - y * z) + theta @ theta / 2 / n  # no overflow
+    # logaddexp(0, z) is log(e^0 + e^z) without overflow
+    loss = np.mean(np.logaddexp(0, z) - y * z) + theta @ theta / 2 / n
     return loss, X.T @ (sigmoid(z) - y) / n + theta / n
 
 
 def fit_clicks(log, columns):
     X = log.one_hot(columns)
-    start = np.zeros(X.shape[1])  # L-BFGS: a descent that learns how the slope changes
+    start = np.zeros(X.shape[1])
+    # L-BFGS is a descent that learns how the slope changes; jac: the gradient comes along.
     return minimize(loss_and_gradient, start, (X, log.click), jac=True, method="L-BFGS-B").x
 
 
@@ -745,9 +782,9 @@ outcome("01.thinned", min(guesses, key=lambda g: abs(guesses[g] - mean)))  # the
 
 # %% [markdown]
 # Of 1,000 impressions 40 are clicked and 960 are not; thinned, 40 and 96 are left. The odds are ten times as high, for any inputs.
-# (40 of 136 is 29 %. The mean on new traffic is lower: ten times the odds lift a large probability by less.)
+# (40 of 136 is 29 %. The mean on new traffic is lower: 1 % becomes 9 %, but 30 % only 81 %.)
 # So one constant on the logit, log 0.1, undoes it. Forget it, and nearly every bid is several times too high.
-# What the constant cannot bring back is what the dropped rows knew.
+# It cannot bring back what the dropped rows knew.
 #
 # **Calibration** (확률 보정) asks: of the impressions that get 8 %, are 8 % clicked?
 # A **reliability diagram** (신뢰도 다이어그램) shows it: sort by prediction, cut into ten equal groups, compare with the clicks.
@@ -766,6 +803,7 @@ fig, axes = plots.panels("A thinned log leaves the diagonal, and one shift bring
 for ax, p in zip(axes, models.values(), strict=True):
     said, happened = reliability(p, future.click)
     ax.axline((0, 0), slope=1, color=plots.GREY, linewidth=1)
+    # As in 00, 1.96 s / √n; zeros and ones with mean m have s = √(m (1 − m)).
     spread = 1.96 * np.sqrt(happened * (1 - happened) / (len(future) / 10))
     ax.errorbar(100 * said, 100 * happened, yerr=100 * spread, fmt="o", color=plots.BLUE,
                 markersize=4, linewidth=1)
@@ -784,24 +822,23 @@ claim("what was thinned away is gone (percentage points of the gap)", lost, at_l
 # %% [markdown] tags=["notes"]
 # **Notes for the room (12 minutes).**
 #
-# Write the share on the board: every later lecture has to beat it. If somebody asks for accuracy, lecture 00 showed why it is useless at 4 % clicks.
+# Write the share on the board: every later lecture has to beat it.
 # At *Predict first* expect 4 % ("the model adapts") and 40 % ("ten times"). Let the odds decide, on the board.
 
 # %% [markdown]
 # ## What goes wrong in practice
 #
-# - **A loss that has gone flat.** Section 4's dying pull returns in lecture 05 as the vanishing gradient.
-# - **Unscaled inputs.** One column in cents, one in millions: the bowl becomes a ravine and descent crawls (lecture 02).
-# - **Overflow.** `exp(1000)` is infinite and `log(0)` is too. Work with logits, and let `logaddexp` or the `…WithLogits` losses do it.
+# - **A flat loss.** It returns in lecture 05 as the vanishing gradient.
+# - **Unscaled inputs.** The bowl becomes a ravine, and descent crawls (lecture 02).
+# - **Overflow.** `exp(1000)` is infinite, and so is `-log(0)`. Work with logits and the `…WithLogits` losses.
 # - **The forgotten bias.** Without it the line must pass through zero.
-
-# %% [markdown]
+#
 # ## Summary
 #
-# 1. A model is knobs; a loss says what a mistake costs; the gradient says which way is down.
+# 1. A loss says what a mistake costs; the gradient says which way is down.
 # 2. Squared error aims at the mean, whatever the noise. Other prices need another loss.
 # 3. Logistic regression is linear regression plus sigmoid; its loss is cross-entropy, and its gradient is inputs times error.
-# 4. Softmax is the same with ten templates side by side: *ten regressions in a row*, soon to be called a layer.
+# 4. Softmax is the same ten times, side by side: *ten regressions in a row*, soon to be called a layer.
 # 5. A probability that is multiplied by money has to be calibrated.
 
 # %% [markdown]
@@ -813,7 +850,5 @@ claim("what was thinned away is gone (percentage points of the gap)", lost, at_l
 # - P. J. Huber (1964), *Robust Estimation of a Location Parameter*, Annals of Mathematical Statistics 35.
 # - R. Koenker, G. Bassett (1978), *Regression Quantiles*, Econometrica 46.
 # - W. K. Newey, J. L. Powell (1987), *Asymmetric Least Squares Estimation and Testing*, Econometrica 55.
-# - P. McCullagh, J. A. Nelder (1989), *Generalized Linear Models*.
-# - T. Gneiting, A. E. Raftery (2007), *Strictly Proper Scoring Rules, Prediction, and Estimation*, JASA 102.
 # - H. B. McMahan and others (2013), *Ad Click Prediction: a View from the Trenches*, KDD.
 # - X. He and others (2014), *Practical Lessons from Predicting Clicks on Ads at Facebook*, ADKDD.

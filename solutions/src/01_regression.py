@@ -28,7 +28,7 @@ progress.off()  # a solution that was read is not an exercise that was done
 # *So that "inputs times error" is in your fingers.*
 #
 # A log is summed up before training: a row that stands for 20 impressions has the row weight 20.
-# The loss is the weighted mean of the squared errors, with row weights $s_i \ge 0$:
+# The loss is the weighted mean of the squared errors, with row weights $s_i \ge 0$ (in code `rows`); $x_i^\top w$ is the prediction for row $i$:
 #
 # $$\text{loss}(w) = \frac{\sum_i s_i\, (x_i^\top w - y_i)^2}{\sum_i s_i}$$
 #
@@ -123,7 +123,8 @@ check("01.interval", interval_price)
 # *Because you will write this loop a hundred times, and its usual slips raise no error.*
 #
 # It should be the lecture's loop: gradient descent on the mean cross-entropy of one neuron, from given knobs.
-# `knobs` holds the weights, and the bias last. Two slips are in it. Find them and mend them.
+# `knobs` holds the weights, and the bias last; all three inputs are tensors. Two slips are in it. Find them and mend them.
+# The rule to hold it to: each step takes off `lr` times the mean of (p − y) times the input.
 #
 # <details><summary>Hint 1</summary>Call it with one row, a learning rate of 0.1 and 1, 2, 3 steps, and compare with the lecture's rule by hand: step against (p − y) times the input.</details>
 # <details><summary>Hint 2</summary>The first step is too small: which function does <code>BCEWithLogitsLoss</code> apply by itself?</details>
@@ -136,8 +137,8 @@ import torch
 def train(inputs, target, knobs, lr, steps):
     """Descend. inputs: (n, d), target: (n,), knobs: (d + 1,) -> new knobs: (d + 1,)."""
     # solution
-    knobs = knobs.clone().requires_grad_()
-    optimizer = torch.optim.SGD([knobs], lr=lr)
+    knobs = knobs.clone().requires_grad_()  # a copy that remembers what is done with it
+    optimizer = torch.optim.SGD([knobs], lr=lr)  # the list of what it may turn
     loss_of = torch.nn.BCEWithLogitsLoss()
     for _ in range(steps):
         logits = inputs @ knobs[:-1] + knobs[-1]
@@ -146,8 +147,8 @@ def train(inputs, target, knobs, lr, steps):
         optimizer.step()
     return knobs.detach()
     # exercise
-    # knobs = knobs.clone().requires_grad_()
-    # optimizer = torch.optim.SGD([knobs], lr=lr)
+    # knobs = knobs.clone().requires_grad_()  # a copy that remembers what is done with it
+    # optimizer = torch.optim.SGD([knobs], lr=lr)  # the list of what it may turn
     # loss_of = torch.nn.BCEWithLogitsLoss()
     # for _ in range(steps):
     #     p = torch.sigmoid(inputs @ knobs[:-1] + knobs[-1])
@@ -175,8 +176,8 @@ check("01.loop", train)
 # A column of inputs is delivered in millimetres from now on, so its numbers are ten times as large.
 # You fit a line by gradient descent again, to convergence. What happens? Commit to one letter, then check.
 #
-# - **a** – the weight is ten times smaller, the predictions are the same, and the same learning rate still works
-# - **b** – the weight is ten times smaller, the predictions are the same, and the learning rate has to be about a hundred times smaller
+# - **a** – the weight is ten times smaller, the predictions are the same, and so is the largest learning rate that still works
+# - **b** – the weight is ten times smaller, the predictions are the same, and the largest learning rate that still works is about a hundred times smaller
 # - **c** – the weight is the same, and the predictions are ten times larger
 # - **d** – the weight is ten times smaller, and the predictions are worse
 #
@@ -207,7 +208,7 @@ check("01.units", answer)
 # The ends must work too: 0 stays 0, and 1 stays 1.
 #
 # <details><summary>Hint 1</summary>Think of 1,000 impressions with 40 clicks, kept = 0.1. How many clicks and non-clicks are in the thinned log? What is p before and after?</details>
-# <details><summary>Hint 2</summary>Thinning divides the number of non-clicks by 1 / kept, so it multiplies the odds p / (1 − p) by 1 / kept. Undo that.</details>
+# <details><summary>Hint 2</summary>Thinning keeps <code>kept</code> of the non-clicks, so the odds p / (1 − p) become 1 / kept times as large. Undo that.</details>
 # <details><summary>Hint 3</summary>From odds back to a probability: p = odds / (1 + odds). Multiply through by 1 − p, and nothing divides by zero.</details>
 
 # %%

@@ -84,7 +84,8 @@ def kind_of(page: Page) -> str:
 
 def words(text: str) -> int:
     """Words of prose: code, formulas and HTML tags are not read aloud."""
-    return len(re.findall(r"[A-Za-z가-힣']{2,}", re.sub(r"`[^`]*`|\$[^$]*\$|<[^>]+>", " ", text)))
+    prose = re.sub(r"`[^`]*`|\$\$[^$]*\$\$|\$[^$]*\$|<[^>]+>", " ", text)
+    return len(re.findall(r"[A-Za-z가-힣']{2,}", prose))
 
 
 def lines(source: str) -> int:
