@@ -425,6 +425,10 @@ WRONG = {
         "absolute values": (adagrad_absolute, "wrong values"),
         "no memory": (adagrad_no_memory, "memory is lost"),
         "own ε": (lambda W, gradients, lr, eps=0.0: adagrad_with()(W, gradients, lr), "`eps` is not used"),
+        "another default": (
+            lambda W, gradients, lr, eps=1e-8: adagrad_with()(W, gradients, lr, eps),
+            "default",
+        ),
     },
     "02.adamax": {
         "no correction": (adamax_with(correct=lambda m, t, b1, b2: m), "not corrected"),
@@ -439,6 +443,7 @@ WRONG = {
         "one largest": (adamax_one_largest, "every weight has its own"),
         "last only": (lambda *args: adamax_with()(*args)[-1], "shape"),
         "its own rate": (adamax_own_rate, "wrong values"),
+        "another default": (lambda *args: adamax_with()(*(*args, 2e-3, 0.9, 0.999, 1e-5)[:6]), "near 1e-8"),
     },
     "02.units": {
         "both diverge": ("a", "measured just now"),

@@ -80,7 +80,7 @@ def by_quantiles(X, y):
     return (best[1], best[2], best[0]) if best[0] < whole else (-1, 0.0, whole)
 
 
-def split_with(error_of, where=lambda low, high: (low + high) / 2, last=False):
+def split_with(error_of, where=lambda low, high: (low + high) / 2, last=False, close=1e-9):
     def best_split(X, y):
         best = -1, 0.0, float(error_of(y))
         for j in range(X.shape[1]):
@@ -88,7 +88,7 @@ def split_with(error_of, where=lambda low, high: (low + high) / 2, last=False):
             for low, high in pairwise(values):
                 yes = X[:, j] <= low
                 error = error_of(y[yes]) + error_of(y[~yes])
-                if error < best[2] - 1e-9 or (last and best[0] >= 0 and error <= best[2] + 1e-9):
+                if error < best[2] - close or (last and best[0] >= 0 and error <= best[2] + 1e-9):
                     best = j, where(low, high), error
         return best
 
@@ -339,6 +339,7 @@ WRONG = {
         "equal values cut": (every_pair_of_rows, "wrong values"),
         "first column": (lambda X, y: split_with(absolute)(X[:, :1], y), "only the first column"),
         "ties to the last": (split_with(absolute, last=True), "tie"),
+        "small gains are none": (split_with(absolute, close=1e-6), "near 1e-7"),
         "only two results": (lambda X, y: by_library(X, y)[:2], "expected 3 results"),
         "columns sorted in place": (sorted_in_place, "changes its input"),
     },

@@ -236,6 +236,9 @@ adagrad = Function(
             (np.ones((2, 2)), np.array([[[0.0, 0.0], [1.0, 2.0]], [[2.0, 1.0], [1.0, 0.0]]]), 0.1),
         ),
         Case("a large ε", (np.ones((2, 2)), np.array([[[1.0, -2.0], [0.5, 0.5]]]), 0.1, 0.5)),
+        Case(
+            "gradients as small as the ε of the default", (np.ones((1, 2)), np.array([[[1e-10, 3e-10]]]), 1.0)
+        ),
     ],
     oracle=_adagrad_by_loop,
     mistakes=[
@@ -340,6 +343,7 @@ adamax = Function(
         ),
         Case("a gradient of zero", (np.ones(2), np.array([[0.0, 1.0], [0.0, 1.0]]), 0.1, 0.9, 0.999, 1e-8)),
         Case("the defaults", (rng.normal(size=2), rng.normal(size=(5, 2)))),
+        Case("the defaults, gradients near 1e-8", (np.ones(2), np.array([[1e-8, -3e-8], [2e-8, 1e-8]]))),
     ],
     oracle=_torch_adamax,
     mistakes=[

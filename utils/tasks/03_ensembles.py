@@ -124,6 +124,7 @@ split = Function(
         Case("two equal cuts", (np.arange(1.0, 5.0)[:, None], np.array([0.0, 1.0, 1.0, 0.0]))),
         Case("no cut that helps", (np.array([[1.0], [2.0], [3.0]]), np.array([0.0, 1.0, 0.0]))),
         Case("an outlier of 1,000", (np.arange(8.0)[:, None], np.array([0, 0, 0, 5, 5, 5, 5, 1000.0]))),
+        Case("targets near 1e-7", (np.arange(4.0)[:, None], np.array([0.0, 0.0, 2e-7, 2e-7]))),
         Case("a constant column", (np.ones((4, 1)), np.array([0.0, 1.0, 2.0, 3.0]))),
         Case("one row", (np.array([[1.0, 2.0]]), np.array([3.0]))),
     ],

@@ -59,6 +59,7 @@ def _matrices(*sizes):
 
 
 _x = rng.normal(size=(30, 6)) + 2
+_even = np.eye(6, 3) / np.sqrt(_x[:, :3].var(axis=0).mean())  # scores of difference one
 rescale = Function(
     "07.rescale",
     cases=[
@@ -72,8 +73,8 @@ rescale = Function(
             "a layer whose units are all off",
             (_relu(_x) + 1, (-np.ones((6, 3)), *_matrices(3, 2)), _relu),
         ),
-        Case("weights near 1e-10", (_x, (1e-10 * np.eye(6, 3),), np.tanh)),
-        Case("weights near 1e-14", (_x, (1e-14 * np.eye(6, 3),), np.tanh)),
+        Case("a difference of 1.5e-12", (_x, (1.5e-12 * _even,), np.tanh)),
+        Case("a difference of 0.7e-12", (_x, (0.7e-12 * _even,), np.tanh)),
     ],
     oracle=_by_definition,
     mistakes=[

@@ -306,8 +306,13 @@ def _logs():
     from utils import data
 
     cases = []
-    for seed in (71, 74):
-        ads = data.load("ads", rows=300_000, seed=seed)
+    for seed in (75, 76):
+        ads = data.load("ads", rows=900_000, seed=seed)
+        # each ad aims at a quarter of the users; the others see it less
+        draw = np.random.default_rng(seed)
+        aim, group = draw.integers(4, size=ads.sizes["user"]), draw.integers(4, size=ads.sizes["ad"])
+        aimed = aim[ads.features["user"]] == group[ads.features["ad"]]
+        ads = ads[np.flatnonzero(aimed | (draw.random(len(ads)) < 0.2))]
         category = np.zeros(ads.sizes["ad"], dtype=int)
         category[ads.features["ad"]] = ads.features["category"]
         columns = ads.features["user"], ads.features["ad"], ads.click
@@ -327,8 +332,8 @@ ads = Function(
             1,
         ),
         Rule(
-            "categories hold together less than 0.785 of the time",
-            lambda out, user, ad, click, category: category_score(out, category) >= 0.785,
+            "categories hold together less than 0.76 of the time",
+            lambda out, user, ad, click, category: category_score(out, category) >= 0.76,
             2,
         ),
     ],
