@@ -142,6 +142,42 @@ def bars(
     ax.tick_params(axis="y", labelcolor=INK, length=0)
 
 
+def intervals(ax, rows: dict, colors=None) -> None:
+    """A row for each name: values as ticks, their mean as a dot, its 95 % interval (Student's t) as a bar.
+
+    `rows`: name -> (runs,) values, at least two; `colors`: one for each row.
+    """
+    from scipy import stats
+
+    for place, values in enumerate(rows.values()):
+        values, color = np.asarray(values), colors[place] if colors else BLUE
+        half = stats.t.ppf(0.975, len(values) - 1) * stats.sem(values)
+        ax.plot(values, [place] * len(values), "|", color=GREY, markersize=9)
+        ax.errorbar(values.mean(), place, xerr=half, fmt="o", color=color, markersize=6)
+    ax.set_yticks(range(len(rows)), list(rows))
+    ax.set_ylim(len(rows) - 0.5, -0.5)
+    ax.tick_params(axis="y", labelcolor=INK, length=0)
+
+
+def table(title: str, rows: dict, columns, *, xlabel: str, digits: int = 1, low: float | None = None) -> None:
+    """Named rows of numbers, written out and tinted by their size; the last column in bold, set apart.
+
+    `rows`: name -> a number for each of `columns`; `low` is the size that stays white, by default the least.
+    """
+    _, ax = figure(title, xlabel=xlabel, ylabel="", size=(7.5, 1.1 + 0.38 * len(rows)))
+    sheet = np.array(list(rows.values()), dtype=float)
+    low = sheet.min() if low is None else low
+    ax.imshow(sheet, cmap="Blues", vmin=low, vmax=low + 1.8 * (sheet.max() - low), aspect="auto")
+    for (row, column), value in np.ndenumerate(sheet):
+        weight = "bold" if column == len(columns) - 1 else None
+        ax.text(column, row, f"{value:.{digits}f}", ha="center", va="center", color=INK, fontweight=weight)
+    ax.set_xticks(range(len(columns)), columns)
+    ax.set_yticks(range(len(rows)), list(rows))
+    ax.axvline(len(columns) - 1.5, color="white", linewidth=6)
+    ax.tick_params(labelcolor=INK, length=0)
+    ax.grid(visible=False)
+
+
 def headline(fig, title: str) -> None:
     """The message, from the left edge, as large as the width allows."""
     text = fig.suptitle(title, x=0.008, ha="left", fontsize=14, fontweight="bold", color=INK)
