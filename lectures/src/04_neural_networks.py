@@ -838,7 +838,7 @@ claim("by hand, 64 ReLUs for 16 divide the error by", hand[1] / hand[2], at_leas
 # ## What goes wrong in practice
 #
 # - **A forgotten activation.** Two linear layers in a row are one regression (exercise 4).
-# - **A softmax before `cross_entropy`**, which wants logits. It still trains, slowly, and nobody tells you.
+# - **A softmax before the loss.** `cross_entropy` wants logits. Softmax twice still trains, slowly, and nobody tells you.
 # - **Activations compared at one rate.** Give each its best.
 # - **Dead units.** Count them; lower the rate before you change the activation.
 
