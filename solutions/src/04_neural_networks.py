@@ -70,7 +70,7 @@ check("04.merge", merge)
 #
 # <details><summary>Hint 1</summary>Read the formulas: α stands twice, in front and below z; β once, inside the sigmoid. Then print your CELU at −1e-13. Nearly all digits of exp(z / α) − 1 cancel; NumPy has a function for exactly this difference.</details>
 # <details><summary>Hint 2</summary>A product with a mask, <code>expm1(z / alpha) * (z <= 0)</code>, computes infinity times zero at z = 1000. Clip z before the exponential.</details>
-# <details><summary>Hint 3</summary>A sigmoid as exp(s) / (1 + exp(s)) is infinity over infinity at s = 1000. Lecture 04's sigmoid uses tanh.</details>
+# <details><summary>Hint 3</summary>A sigmoid as exp(s) / (1 + exp(s)) is infinity over infinity at s = 1000. The same sigmoid is <code>0.5 * (1 + np.tanh(0.5 * s))</code>, which cannot overflow.</details>
 
 # %%
 def celu_and_swish(z, alpha, beta):
