@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 04 · Neural networks: exercises
 #
-# Seven tasks, about 120 minutes, after lecture 04.
+# Seven tasks, about 130 minutes, after lecture 04.
 
 # %% tags=["parameters"]
 PROFILE = "lecture"
@@ -163,34 +163,35 @@ check("04.line", moons_network)
 # The same happens inside larger networks, when an activation is lost in a refactoring: the loss still falls, only less.
 
 # %% [markdown]
-# ## 5 · How many pieces?
+# ## 5 · Nobody votes against
 #
-# **predict** · level ●○○ · 5 minutes · `relu`
+# **build** · level ●●○ · 15 minutes · `ann` `sigmoid`
 #
-# *So that you know what "piecewise linear" buys, before you count.*
+# *Because this is why a plain average of votes can be as good as a network.*
 #
-# One input, one hidden layer of 10 ReLUs, a linear output.
-# The function that comes out is a zigzag. How many straight pieces can it have, at most? Commit to one letter, then check.
+# A network of one hidden layer has the logit $\sigma(xW + b)\,v + u$, with `W` (d, units), `b` (units,), `v` (units,) and a number `u`.
+# Where $v$ is negative, a unit votes *against* class 1. Turn these units round, so that no output weight is negative and no logit changes.
+# Return `W`, `b`, `v`, `u`, with the same units in the same order.
 #
-# - **a** – 10
-# - **b** – 11
-# - **c** – 20
-# - **d** – 1,024
-#
-# <details><summary>Hint 1</summary>Where does a ReLU of one input switch? At how many places can ten of them switch?</details>
-# <details><summary>Hint 2</summary>Ten cuts divide a line into how many parts? There are 1,024 on-off patterns; which of them can you meet when you walk along the line?</details>
+# <details><summary>Hint 1</summary>σ(z) = 1 − σ(−z). Put that into v σ(z), for a negative v. What becomes of the weight?</details>
+# <details><summary>Hint 2</summary>v σ(z) = v − v σ(−z). The first v does not depend on the input: where in the network is there room for it?</details>
+# <details><summary>Hint 3</summary>The score is z = xW + b. To turn it round, both the unit's column of W and its b change their sign.</details>
 
 # %%
-# solution
-answer = "b"
-# end solution
+def all_for(W, b, v, u):
+    """A network of one hidden layer of sigmoids -> (W, b, v, u) with the same logits, and no v below zero."""
+    # solution
+    sign = np.where(v < 0, -1.0, 1.0)
+    return W * sign, b * sign, np.abs(v), u + v[v < 0].sum()
+    # end solution
+
 
 # %%
-check("04.pieces", answer)
+check("04.turn", all_for)
 
 # %% [markdown] tags=["solution-only"]
-# Each ReLU switches once, so n of them make n + 1 pieces in one dimension, and most of the $2^n$ patterns never occur.
-# With more inputs there are more pieces, and with more layers many more: the tents of lecture 04 double them layer by layer.
+# So a layer of sigmoids needs no negative output weights. If all are of one size as well, the network is an average behind a steep link: section 3's jury.
+# With a ReLU it does not work: max(0, −z) is no mirror image of max(0, z).
 
 # %% [markdown]
 # ## 6 · How far is the regression true?

@@ -106,6 +106,32 @@ def smooth_by_loop(z, alpha, beta):
     return out, np.array([value * expit(beta * value) for value in z.ravel()]).reshape(z.shape)
 
 
+# -- 04.turn
+def turned_with(columns=True, bias=True, out=1.0):
+    def turn(W, b, v, u):
+        sign = np.where(v < 0, -1.0, 1.0)
+        return W * (sign if columns else 1), b * (sign if bias else 1), np.abs(v), u + out * v[v < 0].sum()
+
+    return turn
+
+
+def turn_in_place(W, b, v, u):
+    against = v < 0
+    u = u + v[against].sum()
+    W[:, against] *= -1
+    b[against] *= -1
+    v[against] *= -1
+    return W, b, v, u
+
+
+def turn_one_by_one(W, b, v, u):
+    W, b, v = W.copy(), b.copy(), v.copy()
+    for j in range(len(v)):
+        if v[j] < 0:
+            u, v[j], W[:, j], b[j] = u + v[j], -v[j], -W[:, j], -b[j]
+    return W, b, v, u
+
+
 # -- 04.line
 def moons(make_net, steps=300, lr=0.03):
     def answer(x, y, x_new, rng):
@@ -436,11 +462,20 @@ WRONG = {
         ),
         "both classes": (lambda x, y, x_new, rng: np.full((len(x_new), 2), 0.5), "shape"),
     },
-    "04.pieces": {
-        "one a unit": ("a", "counted just now"),
-        "two a unit": ("c", "counted just now"),
-        "every pattern": ("d", "counted just now"),
-        "the number": (11, "answer with one of"),
+    "04.turn": {
+        "as it was": (lambda W, b, v, u: (W, b, v, u), "still negative"),
+        "sign dropped": (lambda W, b, v, u: (W, b, np.abs(v), u), "only the sign of v"),
+        "constant forgotten": (turned_with(out=0.0), "leaves a constant"),
+        "constant with the other sign": (turned_with(out=-1.0), "the wrong way"),
+        "b forgotten": (turned_with(bias=False), "b is not"),
+        "W forgotten": (turned_with(columns=False), "W is not"),
+        "left out": (lambda W, b, v, u: (W, b, np.maximum(v, 0), u), "left out"),
+        "mean in place of sum": (
+            lambda W, b, v, u: (*turned_with()(W, b, v, u)[:3], u + np.minimum(v, 0).mean()),
+            "not those of the given",
+        ),
+        "u forgotten": (lambda W, b, v, u: turned_with()(W, b, v, u)[:3], "4 results"),
+        "in place": (turn_in_place, "changes its input"),
     },
     "04.radius": {
         "the lecture's": (local_regression, "one number"),
@@ -508,7 +543,15 @@ RIGHT = {
         "two hidden layers": moons(net(nn.Tanh, between, nn.Tanh)),
         "scikit-learn": moons_by_sklearn,
     },
-    "04.pieces": {"b": "b"},
+    "04.turn": {
+        "unit by unit": turn_one_by_one,
+        "doubled": lambda W, b, v, u: (
+            np.where(v < 0, -W, W),
+            b * np.copysign(1, v),
+            np.copysign(v, 1),
+            u - (np.abs(v).sum() - v.sum()) / 2,
+        ),
+    },
     "04.radius": {"masks": radius_by_masks, "frozen network": radius_by_nudging_scores},
     "04.clicks": {
         "by hand": clicks_by_sparse_matrix,

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from utils.checks import Case, Choice, Function, Mistake, Rule, Value
+from utils.checks import Case, Function, Mistake, Rule, Value
 from utils.tasks import without_clicks, without_truth
 
 rng = np.random.default_rng(4)
@@ -296,29 +296,70 @@ line = Function(
 )
 
 
-# -------------------------------------------------------------------------------------------- 04.pieces
-@cache
-def _counted_pieces() -> str:
-    """Walk along a line and count the pieces of random one-layer networks with 10 ReLUs; the most of 200."""
-    draw = np.random.default_rng(7)
-    most = 0
-    for _ in range(200):
-        w, kinks, v = draw.normal(size=10), draw.uniform(-1, 1, 10), draw.normal(size=10)
-        edges = np.concatenate([[-2.0], np.sort(kinks), [2.0]])
-        inside = edges[:-1, None] + np.diff(edges)[:, None] * np.array([0.3, 0.6])  # two points a stretch
-        value = np.maximum(w * (inside[..., None] - kinks), 0) @ v
-        slope = (value[:, 1] - value[:, 0]) / (inside[:, 1] - inside[:, 0])
-        most = max(most, 1 + int(np.sum(~np.isclose(np.diff(slope), 0, atol=1e-9))))
-    return {10: "a", 11: "b", 20: "c", 1024: "d"}[most]
+# ---------------------------------------------------------------------------------------------- 04.turn
+def _one_logit(x, W, b, v, u):
+    """PyTorch's layers with these weights, in double precision: (n,)."""
+    import torch
+
+    W, b, v, x = (torch.tensor(np.asarray(part, dtype=np.float64)) for part in (W, b, v, x))
+    return (torch.sigmoid(x @ W + b) @ v + float(u)).numpy()
 
 
-pieces = Choice(
-    "04.pieces",
-    options=("a", "b", "c", "d"),
-    truth=_counted_pieces,
-    wrong="the most pieces of 200 random networks, counted just now, are another number",
-    right="counted just now on 200 random networks: none has more",
-    concepts=["relu"],
+def _same_logits(answer, *given):
+    x = 2 * np.random.default_rng(9).normal(size=(200, len(given[0])))
+    return np.allclose(_one_logit(x, *answer), _one_logit(x, *given), rtol=1e-5, atol=1e-5)
+
+
+def _turned(W, b, v, u, *, w=True, bias=True, weight=np.abs, out=1.0):
+    """The turned network, with a switch for each usual mistake."""
+    sign = np.where(v < 0, -1.0, 1.0)
+    return W * (sign if w else 1), b * (sign if bias else 1), weight(v), u + out * v[v < 0].sum()
+
+
+_some = rng.normal(size=(2, 5)), rng.normal(size=5)
+
+turn = Function(
+    "04.turn",
+    cases=[
+        Case(
+            "three for, two against",
+            (rng.normal(size=(3, 5)), rng.normal(size=5), np.array([2.0, -1.0, 0.5, -3.0, 1.0]), 0.7),
+        ),
+        Case("all against", (*_some, -np.abs(rng.normal(size=5)), -1.5)),
+        Case("all for", (*_some, np.abs(rng.normal(size=5)), 0.3)),
+        Case("a unit without a vote", (*_some, np.array([0.0, -1.0, 1.0, 0.0, -2.0]), 0.0)),
+        Case("one unit, against", (rng.normal(size=(4, 1)), rng.normal(size=1), np.array([-2.5]), 1.0)),
+    ],
+    like=lambda W, b, v, u: (np.zeros_like(W), np.zeros_like(b), np.zeros_like(v), 0.0),
+    rules=[
+        Rule("an output weight is still negative", lambda answer, *_: (np.asarray(answer[2]) >= 0).all(), 1),
+        Rule("the logits are not those of the given network", _same_logits, 2),
+    ],
+    mistakes=[
+        Mistake(
+            "only the sign of v was dropped: a unit that votes against must be turned round first",
+            lambda W, b, v, u: (W, b, np.abs(v), u),
+            1,
+        ),
+        Mistake(
+            "the units are turned, but each leaves a constant v behind, which belongs to u",
+            lambda W, b, v, u: _turned(W, b, v, u, out=0.0),
+            2,
+        ),
+        Mistake(
+            "u moves the wrong way: it takes the negative weights as they are",
+            lambda W, b, v, u: _turned(W, b, v, u, out=-1.0),
+            2,
+        ),
+        Mistake("W is turned, but b is not", lambda W, b, v, u: _turned(W, b, v, u, bias=False), 3),
+        Mistake("b is turned, but W is not", lambda W, b, v, u: _turned(W, b, v, u, w=False), 3),
+        Mistake(
+            "the units that vote against were left out; they must vote too, turned round",
+            lambda W, b, v, u: (W, b, np.maximum(v, 0), u),
+            1,
+        ),
+    ],
+    concepts=["ann", "sigmoid"],
 )
 
 
@@ -499,4 +540,4 @@ clicks = Function(
     concepts=["mlp", "ann"],
 )
 
-TASKS = [merge, smooth, xor, line, pieces, radius, clicks]
+TASKS = [merge, smooth, xor, line, turn, radius, clicks]
