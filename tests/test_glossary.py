@@ -100,4 +100,4 @@ def test_the_gate_can_fail(old, new, before, problem):
 
 
 def test_what_comes_before_a_lecture_is_what_it_needs_and_what_that_needs():
-    assert glossary.before("04") == {"00", "01", "03"}
+    assert glossary.before("04") == {"00", "01", "02", "03"}
