@@ -448,6 +448,14 @@ WRONG = {
             "longest",
         ),
         "in place": (clip_in_place, "changes its input"),
+        "a factor in single precision": (
+            lambda gs, c: [g * np.float32(min(1, c / max(norm(gs), 1e-12))) for g in gs],
+            "to six digits only",
+        ),
+        "a norm in single precision": (
+            lambda gs, c: [g * min(1, c / max(float(np.float32(norm(gs))), 1e-12)) for g in gs],
+            "to six digits only",
+        ),
         "divides by zero": (clip_dividing, "contains nan"),
         "double precision": (clip_wide, "dtype"),
         "the norm": (lambda gs, c: norm(gs), "expected 3 results"),
