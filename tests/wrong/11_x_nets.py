@@ -143,8 +143,8 @@ def in_place(x, state, stride):
 
 # ---------------------------------------------------------------------------------------------- frozen
 def fine_tune(net, classes, x, y, new, mode="eval", which="head", order="right", steps=20, lr=0.5, start=0,
-              end=True, clear=True):  # fmt: skip
-    net = copy.deepcopy(net)
+              end=True, clear=True, given=False):  # fmt: skip
+    net = net if given else copy.deepcopy(net)
     stale = list(net.fc.parameters())
     net.fc = nn.Linear(net.fc.in_features, classes, dtype=x.dtype)
     nn.init.eye_(net.fc.weight)
@@ -393,6 +393,8 @@ WRONG = {
         "gradients pile up": (lambda *a: fine_tune(*a, clear=False), "wrong values"),
         "softmax": (lambda *a: fine_tune(*a).softmax(1), "wrong values"),
         "never back to eval": (lambda *a: fine_tune(*a, mode="train", end=False), "wrong values"),
+        "on the given net": (lambda *a: fine_tune(*a, given=True), "changes its input"),
+        "the given net's body too": (lambda *a: fine_tune(*a, which="all", given=True), "changes its input"),
         "seven old classes": (lambda net, k, x, y, new: net.eval()(new).detach(), "shape"),
     },
     "11.squash": {

@@ -303,7 +303,7 @@ def _tune_with(train_mode=False, old_head=False, body=False, back=False, eval_at
         import torch
         from torch import nn
 
-        net = net.train(train_mode)
+        net = copy.deepcopy(net).train(train_mode)
         kept = copy.deepcopy(net.body.state_dict())
         descent = torch.optim.SGD(net.fc.parameters(), lr=0.5)
         net.body.requires_grad_(body)
