@@ -221,6 +221,7 @@ def neighbourhood(x, y, rng):
 
 def train_alone(x, y, parts):
     """A logistic regression for each part, a list of rows: W (d, units), b (units,)."""
+    # C=100: large weights cost little, so that a border may be sharp
     fit = [LogisticRegression(C=100, max_iter=5000).fit(x[r], y[r]) for r in parts]
     return np.transpose([m.coef_[0] for m in fit]), np.array([m.intercept_[0] for m in fit])
 
@@ -375,7 +376,10 @@ together = {name: {way: many.fit(parts, (2, UNITS, 1), logits, rates=RATES, **ho
 
 # %% [markdown]
 # The rivals are trained alone, each to the end, since scikit-learn finds the best weights of a regression.
-# Their settings: the strength `C`; members from random rows or from neighbourhoods; and a control with *random* members that are never trained, flat or steep.
+# Their settings: the strength `C`, which says how little large weights cost; members from random rows or from neighbourhoods.
+# A control has *random* members that are never trained, with small or large weights.
+#
+# In the picture a dot is the mean over five draws, the bar its 95 % interval (lecture 00), the ticks are the draws.
 
 # %%
 def ways_alone(parts):
@@ -395,12 +399,13 @@ def ways_alone(parts):
 scores = {}
 for name, parts in problems.items():
     runs = [ways_alone([(x[i], y[i]) for x, y in parts]) for i in range(RUNS)]
+    # .T turns (runs, settings, 2) into valid and test, (settings, runs) each
     scores[name] = {way: many.chosen(*np.array([result[way] for result in runs]).T)
                     for way in runs[0]}
     scores[name] |= {way: many.chosen(*pair) for way, (_, *pair) in together[name].items()}
 
 # %%
-fig, axes = plots.panels("Trained together, even a plain average follows the spirals",
+fig, axes = plots.panels("Trained together, an average can follow the spirals",
                          scores, xlabel="test accuracy", ylabel="", sharey=True)
 for ax, rows in zip(axes, scores.values(), strict=True):
     plots.intervals(ax, rows, [plots.GREY] + [plots.BLUE] * 3 + [plots.ORANGE] * 3)
@@ -737,7 +742,7 @@ outcome("04.regions", nearest)
 # On the map: `mlp` · `relu` · `tanh`
 #
 # With enough units one hidden layer comes as close to any continuous function as you like, on any closed and bounded piece of its inputs: **universal approximation** (보편 근사).
-# For sigmoids that is Cybenko (1989); for ReLU, and any activation but polynomials, Leshno and others (1993).
+# For sigmoids that is Cybenko (1989); for ReLU, and every usual activation but polynomials, Leshno and others (1993).
 # It says that the weights exist, not how to find them.
 #
 # For one input you can see why. A ReLU is a hinge: flat, then a ramp. Put one at each knot, let each change the slope, and the network follows any zigzag through the knots.
