@@ -490,7 +490,7 @@ claim("spirals: 64 random regressions, never trained, and a stack are right, per
 #
 # - **Where the thesis holds.** In form, always: a network is a stack on a bag. On moons in the score too.
 # - **Where it ends.** In the training. Sixteen members, each trained to be right, lose to sixteen that are trained to be right *together*; even random members, never trained, come within a few points of those.
-# - **What joint training buys.** Economy. Sixty-four random units and a stack solve the spirals too, with four times the units. But with many inputs random units fall behind, by theorem: to come as near as $n$ trained units they can need exponentially many in the number of inputs (Barron 1993; Yehudai & Shamir 2019).
+# - **What joint training buys.** Economy. Sixty-four random units and a stack solve the spirals too. But with many inputs random units fall behind, by theorem: to come as near as $n$ trained units they can need exponentially many in the number of inputs (Barron 1993; Yehudai & Shamir 2019).
 
 # %% [markdown]
 # ## 4 · The activation decides what can bend, and what can learn
@@ -628,8 +628,8 @@ def dead(name):
 # %%
 claim("at a learning rate of 1: dead ReLUs, per cent", dead("ReLU")[-1], at_least=30)
 claim("the same of GELUs, whose left tail is thin, per cent", dead("GELU")[-1], at_least=15)
-claim("ReLUs die more often than ELUs, percentage points", dead("ReLU")[-1] - dead("ELU")[-1],
-      at_least=25)
+claim("ReLUs die more often than ELUs, percentage points",
+      dead("ReLU")[-1] - dead("ELU")[-1], at_least=25)
 
 # %% [markdown]
 # ## 6 · A ReLU network is a piecewise linear regression
@@ -743,11 +743,10 @@ outcome("04.regions", nearest)
 #
 # On the map: `mlp` · `relu` · `tanh`
 #
-# With enough units one hidden layer comes as close to any continuous function as you like, on any closed and bounded piece of its inputs: **universal approximation** (보편 근사).
-# For sigmoids that is Cybenko (1989); for ReLU, and every usual activation but polynomials, Leshno and others (1993).
-# It says that the weights exist, not how to find them.
+# With enough units one hidden layer comes as close to any continuous function as you like, on any closed and bounded piece of its inputs: **universal approximation** (보편 근사; Cybenko 1989 for sigmoids, Leshno and others 1993 for ReLU).
+# The weights exist; that does not find them.
 #
-# For one input you can see why. A ReLU is a hinge: flat, then a ramp. Put one at each knot, let each change the slope, and the network follows any zigzag through the knots.
+# For one input you can see why. A ReLU is a hinge: flat, then a ramp. One at each knot, each changing the slope, follows any zigzag.
 #
 # So set the weights by hand, then let descent search at the same widths.
 # It starts with hinges all over the range, three times at each of three rates; the median at the best rate counts.
@@ -834,10 +833,10 @@ claim("64 units, descent: tanh's error over ReLU's", tanh[2] / relu[2],
 
 # %% [markdown]
 # Few hinges must sit in the right places, and descent moves them there; the hand keeps its equal knots.
-# Many hinges only have to be dense, and then the hand's exact slopes win: four times the units, about a fifteenth of the error. There descent is slow: three times the steps (`BUDGET = 3.0`) close only part of the gap.
-# (A smooth curve suits smooth units: the trained tanh comes closer than the trained ReLU.)
+# Many hinges only have to be dense: then four times the units leave a fifteenth of the hand's error, and descent is slow. Three times the steps close part of the gap.
+# (Smooth units suit a smooth curve: see tanh.)
 #
-# And depth? By construction it is strong: stacked, two ReLUs a layer double the pieces each time.
+# And depth? By construction it is strong: two ReLUs a layer double the pieces each time.
 #
 # <details><summary>Sixty-four pieces from twelve ReLUs</summary>
 #
@@ -850,7 +849,7 @@ claim("64 units, descent: tanh's error over ReLU's", tanh[2] / relu[2],
 # ## What goes wrong in practice
 #
 # - **A forgotten activation.** Two linear layers in a row are one regression (exercise 4).
-# - **A softmax before the loss.** `cross_entropy` wants logits. Softmax twice still trains, slowly, and nobody tells you.
+# - **A softmax before the loss.** `cross_entropy` wants logits. Softmax twice still trains, slowly.
 # - **Activations compared at one rate.** Give each its best.
 # - **Dead units.** Count them; lower the rate before you change the activation.
 
