@@ -32,6 +32,7 @@ from torch.nn import functional as F
 from utils import concept_map, data, plots, runtime
 from utils.claims import claim
 from utils.scratch import word2vec, word_probe
+from utils.scratch.glove import cooccurrence
 
 # matrices this small: a second thread only waits
 run = runtime.setup(PROFILE, SEED, DEVICE, BUDGET, threads=1)
@@ -539,14 +540,14 @@ for word in ("gradient", "matrix", "tree", "normal", "red", "python"):
 
 # %%
 # near (V, V) a pair s places apart counts 1 / s
-near = word2vec.cooccurrence(corpus, window=8, harmonic=True)
+near = cooccurrence(corpus, window=8, harmonic=True)
 
 
 def glove_step(rows, w, c, b, d, x_max=10):
     """Loss and half gradients of some rows of the table against all columns."""
     x = torch.from_numpy(near[rows].toarray()).float()                   # (R, V)
-    f = (x / x_max).clamp(max=1) ** 0.75  # no weight where x is 0 …
-    # … whatever stands here
+    f = (x / x_max).clamp(max=1) ** 0.75
+    # Where x is 0, f is 0 too, so it does not matter what its logarithm is clamped to.
     miss = w[rows] @ c.T + b[rows, None] + d - x.clamp(min=1e-9).log()
     pull = f * miss  # weight times error
     return (pull * miss).sum(), (pull @ c, pull.T @ w[rows], pull.sum(1), pull.sum(0))
