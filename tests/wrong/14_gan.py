@@ -120,6 +120,15 @@ def turns(
     return vector(G.parameters()).detach(), vector(D.parameters()).detach()
 
 
+def turns_by_bare_logarithms(G, D, real, noise, lr):
+    kept = F.softplus
+    F.softplus = lambda logits: torch.log(1 + torch.exp(logits))
+    try:
+        return turns(G, D, real, noise, lr)
+    finally:
+        F.softplus = kept
+
+
 def turns_by_optimizers(G, D, real, noise, lr):
     sgd_g, sgd_d = (torch.optim.SGD(net.parameters(), lr) for net in (G, D))
     for z in noise:
@@ -253,6 +262,7 @@ WRONG = {
         "detached in both": (lambda *a: turns(*a, still=True), "does not move"),
         "G first": (lambda *a: turns(*a, order="GD"), "wrong values"),
         "D twice": (lambda *a: turns(*a, order="DDG"), "wrong values"),
+        "bare logarithms": (turns_by_bare_logarithms, "logits of thousands"),
         "half of the fakes' loss": (lambda *a: turns(*a, share=0.5), "wrong values"),
         "G alone": (lambda *a: turns(*a)[0], "expected 2 results"),
         "D first": (lambda *a: turns(*a)[::-1], "shape"),

@@ -128,10 +128,12 @@ def _turn_cases():
     import torch
     from torch import nn
 
-    def case(label, turns, batch=6, d=2, lr=0.3):
+    def case(label, turns, batch=6, d=2, lr=0.3, sure=1.0):
         torch.manual_seed(len(label))
         G = nn.Linear(2, d).double()
         D = nn.Sequential(nn.Linear(d, 4), nn.Tanh(), nn.Linear(4, 1)).double()
+        with torch.no_grad():
+            D[2].weight *= sure
         return Case(label, (G, D, torch.randn(5, d).double() + 1, torch.randn(turns, batch, 2).double(), lr))
 
     return [
@@ -141,6 +143,7 @@ def _turn_cases():
         case("five turns in one dimension", 5, d=1),
         case("a rate of 2", 3, lr=2.0),
         case("no turn", 0),
+        case("logits of thousands", 2, sure=1e4),
     ]
 
 
