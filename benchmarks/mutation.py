@@ -232,8 +232,10 @@ def main() -> None:
     options = parser.parse_args()
 
     total, wanted = {True: Score(), False: Score()}, options.names or paths.units()
+    known = {task.name: task for number in paths.units() for task in checks.tasks(number)}
+    if unknown := set(wanted) - set(paths.units()) - set(known):
+        parser.error(f"unknown: {', '.join(sorted(unknown))}; name a unit such as 05, or a task: 05.clip")
     for number in dict.fromkeys(name[:2] for name in wanted):
-        known = {task.name: task for task in checks.tasks(number)}
         for answer in answers(number):
             task = known[answer.task]
             if not isinstance(task, checks.Function) or not {number, task.name} & set(wanted):
