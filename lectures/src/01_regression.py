@@ -839,7 +839,7 @@ claim("what was thinned away is gone (percentage points of the gap)", lost, at_l
 # 2. Squared error aims at the mean, whatever the noise. Other prices need another loss.
 # 3. Logistic regression is linear regression plus sigmoid; its loss is cross-entropy, and its gradient is inputs times error.
 # 4. Softmax is the same ten times, side by side: *ten regressions in a row*, soon to be called a layer.
-# 5. A probability that is multiplied by money has to be calibrated.
+# 5. A probability that meets money has to be calibrated.
 
 # %% [markdown]
 # ## Exercises and further reading

@@ -17,7 +17,7 @@ from utils import data, plots, progress, runtime
 from utils.checks import check
 from utils.training import fit
 
-run = runtime.setup(PROFILE, SEED, DEVICE, threads=1)  # matrices this small: a second thread only waits
+run = runtime.setup(PROFILE, SEED, DEVICE, threads=1)  # two threads would only wait
 # solution
 progress.off()  # a solution that was read is not an exercise that was done
 # exercise
@@ -40,7 +40,7 @@ progress.off()  # a solution that was read is not an exercise that was done
 
 # %%
 def merge(networks):
-    """networks: [(W, b, V, c), ...] -> (W, b, V, c) of one network, whose logits are the mean of theirs."""
+    """[(W, b, V, c), ...] -> (W, b, V, c): one network, its logits the mean of theirs."""
     # solution
     W, b, V, c = zip(*networks, strict=True)
     return np.hstack(W), np.concatenate(b), np.concatenate(V) / len(V), np.mean(c, axis=0)
@@ -74,7 +74,7 @@ check("04.merge", merge)
 
 # %%
 def celu_and_swish(z, alpha, beta):
-    """Two activations of the same scores. z: any shape, float -> (celu, swish), each of z's shape."""
+    """Two activations of the same scores: z -> (celu, swish), each of z's shape."""
     # solution
     celu = np.where(z > 0, z, alpha * np.expm1(np.minimum(z, 0) / alpha))
     swish = z * 0.5 * (1 + np.tanh(0.5 * beta * z))
@@ -138,21 +138,22 @@ check("04.xor", xor)
 
 # %%
 def moons_network(x, y, x_new, rng):
-    """x: (n, 2), y: (n,) of 0 and 1, x_new: (m, 2), rng: NumPy generator -> (m,) probabilities of class 1."""
+    """x: (n, 2), y: (n,), x_new: (m, 2), rng: a generator -> (m,) probabilities of 1."""
     torch.manual_seed(int(rng.integers(2**31)))
     # solution
     net = nn.Sequential(nn.Linear(2, 32), nn.Tanh(), nn.Linear(32, 1))
     # exercise
     # net = nn.Sequential(nn.Linear(2, 32), nn.Linear(32, 1))
     # end solution
-    inputs, target = torch.tensor(x, dtype=torch.float32), torch.tensor(y, dtype=torch.float32)
+    inputs, target = (torch.tensor(part, dtype=torch.float32) for part in (x, y))
     descent = torch.optim.Adam(net.parameters(), lr=0.03)
     for _ in range(300):
         descent.zero_grad()
         nn.functional.binary_cross_entropy_with_logits(net(inputs)[:, 0], target).backward()
         descent.step()
     with torch.no_grad():
-        return torch.sigmoid(net(torch.tensor(x_new, dtype=torch.float32))[:, 0]).double().numpy()
+        logits = net(torch.tensor(x_new, dtype=torch.float32))[:, 0]
+        return torch.sigmoid(logits).double().numpy()
 
 
 # %%
@@ -179,7 +180,7 @@ check("04.line", moons_network)
 
 # %%
 def all_for(W, b, v, u):
-    """A network of one hidden layer of sigmoids -> (W, b, v, u) with the same logits, and no v below zero."""
+    """A one-layer sigmoid network -> (W, b, v, u): the same logits, no v below zero."""
     # solution
     sign = np.where(v < 0, -1.0, 1.0)
     return W * sign, b * sign, np.abs(v), u + v[v < 0].sum()
@@ -248,7 +249,8 @@ check("04.radius", radius)
 # <details><summary>Hint 3</summary>The network overfits soon: 32 units, batches of 500, three epochs at lr 0.005 and one at 0.001. A falling rate is worth several points.</details>
 
 # %%
-columns = ["user", "age", "gender", "ad", "category", "context", "site", "position", "device", "hour"]
+columns = ["user", "age", "gender", "ad", "category",
+           "context", "site", "position", "device", "hour"]
 
 
 def predict_clicks(past, future):
@@ -259,7 +261,8 @@ def predict_clicks(past, future):
     starts = np.cumsum([0, *sizes[:-1]])
 
     def values(log):
-        return torch.tensor(np.stack([log.features[name] for name in columns], axis=1) + starts)
+        names = np.stack([log.features[name] for name in columns], axis=1)
+        return torch.tensor(names + starts)
 
     table = nn.EmbeddingBag(sum(sizes), 32, mode="sum")
     net = nn.Sequential(table, nn.ReLU(), nn.Linear(32, 1), nn.Flatten(0))
@@ -280,7 +283,8 @@ if check("04.clicks", predict_clicks):
     past, future = log[log.features["day"] < 10], log[log.features["day"] >= 10]
     share = 100 * future.share_of_gap(predict_clicks(past, future))
     plots.bars("Your network on the ad log", {"base rate": 0, "yours": share, "truth": 100},
-               xlabel="share of the gap (%)", unit=" %", colors={"truth": plots.COLOR["truth"]})
+               xlabel="share of the gap (%)", unit=" %",
+               colors={"truth": plots.COLOR["truth"]})
     plots.show("Bars of the share of the gap: base rate, your network, truth.")
 
 # %% [markdown] tags=["solution-only"]

@@ -216,8 +216,8 @@ check("09.analogy", analogy)
 #
 # `user`, `ad` and `click` are columns of an ad log: 400 users, 50 ads, a row for each impression. Return 12 numbers for each ad.
 # Judged is the lecture's first probe, with the ads' hidden *categories* for kinds: how often is an ad nearer to one of its own category than to one of another?
-# 0.5 is a guess. The check wants 0.76 on logs that you have not seen, whose advertisers each aimed at some of the users: who *saw* an ad says little there, and a table of clicks holds much of it.
-# The lecture's PPMI with its SVD, on a table of clicks by ad and user, stays below: it throws something away.
+# 0.5 is a guess. The check wants 0.76 on logs that you have not seen, whose advertisers each aimed at some of the users: who *saw* an ad says little there.
+# The lecture's PPMI with its SVD, on a table of clicks by ad and user, stays below.
 #
 # <details><summary>Hint 1</summary>Count with <code>np.add.at(clicks, (ad, user), click)</code>. A user who saw an ad fifty times and never clicked says something. What does PPMI make of it?</details>
 # <details><summary>Hint 2</summary>Keep the negative values: log((clicks + 1) / (expected + 1)), where the one more on either side keeps cells of few clicks quiet.</details>
