@@ -158,7 +158,7 @@ ax.set_aspect("equal")
 plots.show("Contour lines of the loss over both knobs; three descents meet at the bottom.")
 
 # %% [markdown]
-# The bottom of this bowl can be computed. There the gradient is zero, so $X^\top X\, \theta = X^\top y$: two equations with two unknowns, for `np.linalg.solve`.
+# The bottom of this bowl can be computed. There $X^\top (X\theta - y)$ is zero, so $X^\top X\, \theta = X^\top y$: two equations with two unknowns, for `np.linalg.solve`.
 # This **closed form** (닫힌 형태) is exact and needs no learning rate (scikit-learn: `LinearRegression`).
 # Few models have one, so most of this course descends.
 #
@@ -213,7 +213,7 @@ claim("though most cases lie below that line (share)",
 #
 # The **quantile loss** (분위수 손실) tilts: each unit too low costs $\tau$ ("tau"), each unit too high $1 - \tau$.
 # With $\tau = 0.9$, 10 too low costs 9, and 10 too high costs 1.
-# A line that moves up saves 0.9 for each patient above it and pays 0.1 for each below: they balance with nine in ten below.
+# Moving the line up by 1 saves 0.9 for each patient above it and costs 0.1 for each below: even at nine below to one above.
 #
 # Or write a **custom loss** (맞춤 손실함수). A bid too low loses the auction, one too high overpays a little:
 # say the squared error, and nine times that for a bid too low.
@@ -336,7 +336,7 @@ claim("but the squared-loss line, moved up by a constant, costs about the same (
 # The **sigmoid** (시그모이드) is a step with a slope, $\sigma(z) = \dfrac{1}{1 + e^{-z}}$ ("sigma of z").
 # It is 0.12 at $z = -2$, exactly ½ at 0 and 0.88 at 2: a probability $p$ of a yes.
 # Its loss in the picture, the mean of $|p - y|$, changes smoothly.
-# (Its bottom is not quite where the errors are fewest: to descend and to count are two things.)
+# (Its bottom is not quite where the errors are fewest.)
 
 # %%
 cancer = data.load("breast_cancer")
@@ -434,13 +434,13 @@ plots.show("Left, zeros and ones, a line, a step and an S. Right, a loss made of
 
 # %% [markdown]
 # **Two rules.** The slope of $\log u$ is $1/u$: near $u = 2$, a nudge of 0.01 moves it by 0.005.
-# And slopes multiply along a chain, the **chain rule** (연쇄 법칙): $p$ moves $p'$ times as far as $z$, and $\log p$ moves $1/p$ times as far as $p$.
+# And slopes multiply along a chain, the **chain rule** (연쇄 법칙): $p'$ is the slope of $p$ by $z$, and $\log p$ moves $1/p$ times as far as $p$.
 # So the slope of $\log p$ is $p'/p$. For the sigmoid, $p' = p(1-p)$.
 #
 # **The slope, in three lines.** One case, with $z = wx + b$ and $p = \sigma(z)$:
 #
 # - $y = 1$: the price is $-\log p$, its slope $-p'/p = -(1-p) = p - 1$
-# - $y = 0$: the price is $-\log(1-p)$, its slope $p'/(1-p) = p$
+# - $y = 0$: the price is $-\log(1-p)$, its slope $-(-p')/(1-p) = p$
 # - both are $p - y$.
 #
 # And $z$ moves by $x$ for each unit of $w$: the slope by $w$ is $(p - y)\,x$. Averaged over all cases:
@@ -534,7 +534,7 @@ claim("and several times the steps with each loss at its best rate (ratio)",
 #
 # But there may be no bottom. Four cases, $x$ = −2, −1, 1, 2, with answers 0, 0, 1, 1, are **separable** (분리 가능): a cut at 0 makes no error.
 # A larger $w$ makes every probability better, so $w$ never stops.
-# But the pull fades as $e^{-w}$ (the nearest cases have $|x| = 1$): $w$ grows with the logarithm of the steps.
+# But the pull fades as $e^{-w}$ (that is $1 - p$ at $x = 1$): each unit more of $w$ takes $e$ times the steps.
 # The cure is a price on large weights: section 7 uses one, lecture 06 explains it.
 #
 # <details><summary>Why log(1 + eᶻ) − yz</summary>
@@ -666,13 +666,13 @@ sketch.show("A handwritten three goes to ten regressions; their scores enter the
 
 # %% [markdown]
 # With $t$ the true class, the price is $-\log p_t = \log \sum_j e^{z_j} - z_t$.
-# Nudge $z_k$: the first term has slope $e^{z_k} / \sum_j e^{z_j} = p_k$; the second −1 if $k$ is the true class, else 0.
+# Nudge $z_k$: the first term ($e^z$ is its own slope) has slope $e^{z_k} / \sum_j e^{z_j} = p_k$; the second −1 if $k$ is the true class, else 0.
 # Together $p_k - y_k$: once more, probability minus answer. ($y_k$ is 1 for the true class, else 0: **one-hot**, 원-핫.)
 # Shares 0.67, 0.24, 0.09, the first class true: errors −0.33, 0.24, 0.09.
 # With all shares in a table $P$ and all answers in $Y$, a row for each digit: $\nabla = \frac1n X^\top (P - Y)$.
 #
-# The 1,797 digits lie in the order of their writers. Learn from two thirds of the rows, judge on the last third, three times, until each was judged:
-# mostly by writers whom the model has not seen. Shuffled rows put each hand on both sides: lecture 00's leak.
+# The 1,797 digits lie in the order of their writers. Learn from two thirds of the rows, judge on the third left out, three times:
+# mostly digits of writers whom the model has not seen. Shuffled rows put each hand on both sides: lecture 00's leak.
 # The 64 weights of a class make a picture: what that regression looks for.
 
 # %%
@@ -731,7 +731,7 @@ plots.show("The weights of each class as a picture: the zero has a red hole in t
 # $$\text{share} = \frac{\text{base rate} - \text{model}}{\text{base rate} - \text{truth}}$$
 #
 # A user who never clicked has only noes: that weight would fall for ever, section 4's bowl without a bottom.
-# So weights cost: half their squares, added to the *sum* of the log-losses (in the code, both by $n$).
+# So weights cost: half their squares, added to the *sum* of the log-losses (the code divides both by $n$).
 
 # %%
 log = data.load("ads", rows=run.pick(lecture=200_000, full=1_000_000), seed=SEED)
@@ -782,7 +782,7 @@ outcome("01.thinned", min(guesses, key=lambda g: abs(guesses[g] - mean)))  # the
 
 # %% [markdown]
 # Of 1,000 impressions 40 are clicked and 960 are not; thinned, 40 and 96 are left. The odds are ten times as high, for any inputs.
-# (40 of 136 is 29 %. The mean on new traffic is lower: 1 % becomes 9 %, but 30 % only 81 %.)
+# (40 of 136: 29 %. The mean is lower, as high rates grow less: 1 % to 9 %, 30 % only to 81 %.)
 # So one constant on the logit, log 0.1, undoes it. Forget it, and nearly every bid is several times too high.
 # It cannot bring back what the dropped rows knew.
 #
