@@ -332,8 +332,8 @@ predict("04.jury", *JURY)
 # %% [markdown]
 # Call the average $\bar p$. What should training charge for it? There are two prices.
 #
-# - **The cross-entropy of $\bar p$.** Nine of sixteen vote for the right arm: $\bar p = 0.56$ costs $-\log 0.56 = 0.58$, nearly as much as a coin's $0.69$. It gets cheap only if *all* agree. So each member is pushed to be right alone.
-# - **The cross-entropy of a steep logit.** Take $100\,(\bar p - \frac12)$ for the logit, a steep *link*. No answer changes, since this is positive exactly where $\bar p > \frac12$. But now nine of sixteen have the logit 6.25, which costs 0.002. A majority is enough, and the other seven may vote as they like.
+# - **The cross-entropy of $\bar p$.** Nine of sixteen say 1, rightly, seven say 0: $\bar p = 0.56$ costs $-\log 0.56 = 0.58$, nearly as much as a coin's $0.69$. It gets cheap only if *all* agree. So each member is pushed to be right alone.
+# - **The cross-entropy of a steep logit.** Make the logit from $\bar p$ by a steep *link*: $100\,(\bar p - \frac12)$. No answer changes: it is positive exactly where $\bar p > \frac12$. But now nine of sixteen have the logit 6.25, which costs 0.002. A majority is enough, and the other seven may vote as they like.
 
 # %% [markdown]
 # To be fair, each way gets the same rows, the same steps, and its best of four learning rates.
@@ -422,7 +422,7 @@ outcome("04.jury", JURY[0 if steep < one + 3 else 2 if steep > joint - 3 else 1]
 # %% [markdown]
 # Why is the average enough, if it is trained together? Because it *is* a network.
 # Written out, its logit is $\frac{100}{16} h_1 + \dots + \frac{100}{16} h_{16} - 50$: an output layer whose weights are all 6.25 and never change.
-# That costs little. A unit that should count against class 1 turns round: $\sigma(-z) = 1 - \sigma(z)$. One that is always on moves the bar.
+# That costs little. A unit that should count against class 1 turns round: $\sigma(-z) = 1 - \sigma(z)$. One that is always on shifts the constant.
 # A unit that should count twice comes twice. Such *committee machines* are as old as Nilsson (1965).
 #
 # And what is a member of this jury worth alone? Let each of the sixteen decide by itself.
@@ -496,11 +496,11 @@ claim("spirals: 64 random regressions, never trained, and a stack are right, per
       100 * many_random.mean(), at_least=99)
 
 # %% [markdown]
-# (Five draws need shuffled rows, so the same writers stand on both sides: lecture 00's leak.)
+# (The digits' rows are shuffled, so a writer is in training and in test: lecture 00's leak.)
 #
-# - **Where the thesis holds.** In form, always: a network is a stack on a bag. On moons in the score too, but there random members do as well.
+# - **Where the thesis holds.** In form, always: a network is a stack on a bag. On moons in the score too, but random members tie there.
 # - **Where it ends.** In the training. Sixteen members, each trained to be right, lose to sixteen that are trained to be right *together*; on the spirals random members lose only a few points more.
-# - **What joint training buys.** Economy. Sixty-four random units and a stack solve the spirals too. But with many inputs random units fall behind, by theorem: to match $n$ trained ones, their number can have to grow exponentially with the inputs (Barron 1993; Yehudai & Shamir 2019).
+# - **What joint training buys.** Economy. Sixty-four random units and a stack solve the spirals too. But with many inputs random units fall behind, by theorem: to match $n$ trained ones may take a number exponential in the inputs (Barron 1993; Yehudai & Shamir 2019).
 
 # %% [markdown]
 # ## 4 · The activation decides what can bend, and what can learn
@@ -574,7 +574,7 @@ plots.show("Nine functions and slopes: the bounded go flat far out, four rise fo
 #
 # <details><summary>One answer</summary>
 #
-# The random members with a stack on top: the hidden layer stays as it was drawn. Evolution (lecture 02) could train it; so could a sigmoid that is made steeper bit by bit.
+# In form the random members, stacked: the hidden layer stays as it was drawn. (Its score is lower: a step says less than a sigmoid.) Evolution (lecture 02) could train it; so could a sigmoid that is made steeper bit by bit.
 # </details>
 
 # %% [markdown] tags=["notes"]
@@ -756,10 +756,10 @@ outcome("04.regions", nearest)
 # With enough units one hidden layer comes as close as you like to any continuous function on a closed and bounded domain: **universal approximation** (보편 근사; Cybenko 1989 for sigmoids, Leshno and others 1993 for ReLU).
 # The weights exist; finding them is another matter.
 #
-# For one input you can see why. A ReLU is a hinge: flat, then a ramp. One at each corner (knot) of a zigzag, each changing the slope, follows it.
+# For one input you can see why. A ReLU is a hinge: flat, then a ramp. Put one at each corner (knot) of a zigzag: each changes the slope there.
 #
-# Set the weights by hand, with equal knots: a zigzag through the curve, or fitted slopes. Then let descent search.
-# It starts with hinges all over, thrice at each of three rates; the median at the best counts.
+# By hand, with evenly spaced knots: a zigzag through the curve, or slopes by least squares.
+# Then descent: hinges all over, three starts at each of three rates; the best rate's median counts.
 
 # %% [markdown] tags=["notes"]
 # **Notes for the room (11 minutes).**
