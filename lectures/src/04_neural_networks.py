@@ -574,7 +574,7 @@ plots.show("Nine functions and slopes: the bounded go flat far out, four rise fo
 #
 # <details><summary>One answer</summary>
 #
-# In form the random members, stacked: the hidden layer stays as it was drawn. (Its score is lower: a step says less than a sigmoid.) Evolution (lecture 02) could train it; so could a sigmoid that is made steeper bit by bit.
+# In form the random members, stacked: the hidden layer stays as it was drawn. (Its score is lower; these units were drawn at one scale only.) Evolution (lecture 02) could train it; so could a sigmoid that is made steeper bit by bit.
 # </details>
 
 # %% [markdown] tags=["notes"]
