@@ -1,10 +1,9 @@
 """`dlmap start` and `dlmap reset`: the learner's copies, and that nothing a learner wrote is ever lost."""
 
 import errno
+import io
 import json
 import os
-import resource
-import signal
 import subprocess
 import sys
 import time
@@ -116,20 +115,37 @@ def test_reset_of_a_first_editions_copy(tree):
 # --- where nothing can be written ----------------------------------------------------------------------
 
 
+class FullDisk(io.FileIO):
+    """Takes the first letters of a new file and then no more."""
+
+    def write(self, data):
+        super().write(data[:100])
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
 @pytest.fixture
-def full_disk():
-    """No file may grow beyond a few bytes: a write breaks off as it does on a full disk."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
-    yield lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+def full_disk(monkeypatch):
+    """A new file breaks off, until the function that this gives is called.
+
+    A limit of the whole process (RLIMIT_FSIZE) would be simpler, and would also stop what runs the tests.
+    """
+    usual = Path.open
+
+    def open_(path, mode="r", **options):
+        if mode != "x":
+            return usual(path, mode, **options)
+        return io.TextIOWrapper(io.BufferedWriter(FullDisk(path, mode)), **options)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "open", open_)
+        yield patched.undo
 
 
 def test_a_write_that_breaks_off_leaves_nothing_half(tree, full_disk):
     work = tree / "work"
     with pytest.raises(
-        UserError, match=r"cannot write .*01_lecture.ipynb: .*set DLMAP_WORK to a folder you own"
+        UserError,
+        match=r"cannot write .*01_lecture.ipynb: .*; make room, or set DLMAP_WORK to a folder you own",
     ):
         copies.start(tree, work, "01")
     assert list(work.iterdir()) == []

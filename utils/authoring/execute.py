@@ -184,7 +184,9 @@ def in_parallel(
 
         def finish(name: str, result: Any) -> None:
             results[name] = result
-            running.pop(name).join()
+            process = running.pop(name)
+            process.join(10)  # its word is here: one that cannot end holds nobody up
+            process.kill()
             progress.console.print(f"{mark(result)} {name} {time.monotonic() - began[name]:.1f} s")
             progress.remove_task(bars[name])
             progress.advance(whole)
