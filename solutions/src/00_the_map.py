@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 00 · The map: exercises
 #
-# Five tasks, about 55 minutes, after lecture 00.
+# Five tasks, about 65 minutes, after lecture 00.
 
 # %% tags=["parameters"]
 PROFILE = "lecture"
@@ -21,32 +21,7 @@ progress.off()  # a solution that was read is not an exercise that was done
 # end solution
 
 # %% [markdown]
-# ## 1 · Is everything installed?
-#
-# **build** · level ●○○ · 5 minutes · `data-practice`
-#
-# *So that the first problem you meet is not the installation.*
-#
-# Make a PyTorch tensor with the numbers 0 to 9 as 32-bit floats, on the device of this run (`run.device`).
-#
-# <details><summary>Hint 1</summary><code>torch.arange</code> counts; it takes <code>dtype=</code> and <code>device=</code>.</details>
-# <details><summary>Hint 2</summary>If the import fails, run <code>dlmap doctor</code> in a terminal.</details>
-
-# %%
-import torch
-
-# solution
-numbers = torch.arange(10, dtype=torch.float32, device=run.device)
-# end solution
-
-# %%
-check("00.environment", numbers)
-
-# %% [markdown] tags=["solution-only"]
-# Nothing in this course names a GPU. `run.device` is the best that the machine has, or the one you asked for.
-
-# %% [markdown]
-# ## 2 · The accuracy of doing nothing
+# ## 1 · The accuracy of doing nothing
 #
 # **predict** · level ●○○ · 5 minutes · `data-practice`
 #
@@ -74,7 +49,7 @@ check("00.baseline", answer)
 # A good model and a useless one look the same. Choose a metric that can see the difference, before you choose a model.
 
 # %% [markdown]
-# ## 3 · Split by group
+# ## 2 · Split by group
 #
 # **build** · level ●●○ · 15 minutes · `data-practice`
 #
@@ -104,6 +79,45 @@ check("00.split", split_by_group)
 # %% [markdown] tags=["solution-only"]
 # `rng.choice` draws with replacement unless told otherwise: then a group can be drawn twice, and too few are tested.
 # `sklearn.model_selection.GroupShuffleSplit` does the same.
+
+# %% [markdown]
+# ## 3 · Every row judged by a model that has not seen it
+#
+# **build** · level ●●○ · 15 minutes · `data-practice`
+#
+# *So that with few rows you still get an honest score from all of them.*
+#
+# This is the heart of cross-validation. `fold` holds the name of each row's fold.
+# Answer each row with a model that was fitted on all rows of the *other* folds. The answers stand in the order of the rows.
+#
+# `fit(x, y)` learns from rows `x` and their answers `y`, and returns a function: `predict = fit(x, y)`, then `predict(new_x)` gives an answer for each row of `new_x`.
+# The names of the folds may be any whole numbers, and the rows of a fold need not stand together.
+#
+# <details><summary>Hint 1</summary>One round for each fold: <code>for name in np.unique(fold)</code>. Which rows learn in this round, and which are answered?</details>
+# <details><summary>Hint 2</summary>With <code>out = fold == name</code>, learn from <code>x[~out], y[~out]</code> and answer <code>x[out]</code>.</details>
+# <details><summary>Hint 3</summary>Make room first, <code>answers = np.empty(len(y))</code>, and write with the mask: <code>answers[out] = …</code>. So each answer lands at its own row.</details>
+
+# %%
+def answers_out_of_fold(fit, x, y, fold):
+    """fit: see above; x: (n, d), y: (n,) float, fold: (n,) int, two folds or more
+    -> (n,) answers."""
+    # solution
+    answers = np.empty(len(y))
+    for name in np.unique(fold):
+        out = fold == name
+        predict = fit(x[~out], y[~out])
+        answers[out] = predict(x[out])
+    return answers
+    # end solution
+
+
+# %%
+check("00.folds", answers_out_of_fold)
+
+# %% [markdown] tags=["solution-only"]
+# Whatever `fit` does (scale, choose columns, train) it does with the other folds only: this is what a pipeline is for.
+# Who chooses the folds decides what the score promises: rows at random for the same users, whole users for new ones.
+# scikit-learn: `cross_val_predict`. For a log in the order of time even this is a leak, since the other folds hold the future (exercise 03.leak).
 
 # %% [markdown]
 # ## 4 · A rate that looks into the future

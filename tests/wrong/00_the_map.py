@@ -1,7 +1,6 @@
 """Wrong answers to lecture 00's tasks, each with its message, and right ones written otherwise."""
 
 import numpy as np
-import torch
 
 
 def split_by_set(groups, share, rng):
@@ -62,6 +61,59 @@ def split_indices(groups, share, rng):
     return np.flatnonzero(split_by_set(groups, share, rng))
 
 
+def rounds(learn, answer):
+    """In each round the rows of `learn(fold, name)` learn, and those of `answer(fold, name)` are answered."""
+
+    def code(fit, x, y, fold):
+        answers = np.zeros(len(y))
+        for name in np.unique(fold):
+            seen, asked = learn(fold, name), answer(fold, name)
+            if seen.any():
+                answers[asked] = fit(x[seen], y[seen])(x[asked])
+        return answers
+
+    return code
+
+
+def folds_numbered(fit, x, y, fold):
+    """Folds are thought to be 0, 1, 2 …: other names are never answered."""
+    answers = np.zeros(len(y))
+    for name in range(len(np.unique(fold))):
+        out = fold == name
+        if out.any():
+            answers[out] = fit(x[~out], y[~out])(x[out])
+    return answers
+
+
+def folds_joined(fit, x, y, fold):
+    parts = [fit(x[fold != name], y[fold != name])(x[fold == name]) for name in np.unique(fold)]
+    return np.concatenate(parts)
+
+
+def folds_averaged(fit, x, y, fold):
+    return sum(fit(x[fold != name], y[fold != name])(x) for name in np.unique(fold)) / len(np.unique(fold))
+
+
+def folds_as_score(fit, x, y, fold):
+    answers = rounds(lambda fold, name: fold != name, lambda fold, name: fold == name)(fit, x, y, fold)
+    return np.mean((answers - y) ** 2)
+
+
+def folds_in_a_dict(fit, x, y, fold):
+    """Right: the models first, then each row asks that of its own fold."""
+    models = {}
+    for name in set(fold.tolist()):
+        others = [i for i in range(len(y)) if fold[i] != name]
+        models[name] = fit(x[others], y[others])
+    return np.array([models[name](row[None])[0] for name, row in zip(fold.tolist(), x, strict=True)])
+
+
+def folds_joined_and_sorted(fit, x, y, fold):
+    """Right: one fold after the other, then back in the order of the rows."""
+    places = np.concatenate([np.flatnonzero(fold == name) for name in np.unique(fold)])
+    return folds_joined(fit, x, y, fold)[np.argsort(places)]
+
+
 def rates(may_look, clicks=0.4, rows=10):
     """The rate over the rows of the same user that a row may look at."""
 
@@ -119,19 +171,6 @@ def wilson(clicks, shown, z=1.96):
 
 
 WRONG = {
-    "00.environment": {
-        "whole numbers": (torch.arange(10), "dtype"),
-        "double": (torch.arange(10, dtype=torch.float64), "dtype"),
-        "numpy": (np.arange(10, dtype=np.float32), "PyTorch tensor"),
-        "one to ten": (torch.arange(1, 11, dtype=torch.float32), "0 to 9"),
-        "a column": (torch.arange(10, dtype=torch.float32)[:, None], "shape"),
-        "eleven": (torch.arange(11, dtype=torch.float32), "shape"),
-        "list": (list(range(10)), "PyTorch tensor"),
-        "zeros": (torch.zeros(10), "0 to 9"),
-        "nan": (torch.full((10,), float("nan")), "contains nan"),
-        "on no device": (torch.arange(10.0, device="meta"), "on cpu"),
-        "nothing": (None, "nothing came back"),
-    },
     "00.baseline": {
         "much": ("a", "another amount"),
         "some": ("b", "another amount"),
@@ -161,6 +200,16 @@ WRONG = {
         "training side": (lambda groups, share, rng: ~split_by_set(groups, share, rng), "number of groups"),
         "as numbers": (lambda groups, share, rng: split_by_set(groups, share, rng).astype(float), "dtype"),
     },
+    "00.folds": {
+        "all rows learn": (rounds(lambda f, n: f == f, lambda f, n: f == n), "all rows"),
+        "its own fold learns": (rounds(lambda f, n: f == n, lambda f, n: f == n), "very rows"),
+        "roles swapped": (rounds(lambda f, n: f == n, lambda f, n: f != n), "swapped"),
+        "later folds": (rounds(lambda f, n: f > n, lambda f, n: f == n), "wrong values"),
+        "numbered from 0": (folds_numbered, "wrong values"),
+        "joined": (folds_joined, "order of the folds"),
+        "averaged": (folds_averaged, "mean of all models"),
+        "the score": (folds_as_score, "NumPy array"),
+    },
     "00.leak": {
         "without itself": (rates(lambda i, row, day: i != row), "after it"),
         "with itself": (rates(lambda i, row, day: i <= row), "its own click"),
@@ -183,7 +232,6 @@ WRONG = {
 }
 
 RIGHT = {
-    "00.environment": {"from a list": torch.tensor([float(i) for i in range(10)])},
     "00.baseline": {"c": "c", "capital": " C."},
     "00.split": {
         "by set": split_by_set,
@@ -191,6 +239,7 @@ RIGHT = {
             groups, rng.choice(np.unique(groups), int(share * len(set(groups.tolist()))), replace=False)
         ),
     },
+    "00.folds": {"a dict": folds_in_a_dict, "joined and sorted": folds_joined_and_sorted},
     "00.leak": {"by user": rate_by_user},
     "00.interval": {
         "quadratic": wilson,

@@ -4,25 +4,7 @@ from functools import cache
 
 import numpy as np
 
-from utils.checks import Case, Choice, Function, Mistake, Rule, Value
-
-
-# --------------------------------------------------------------------------------------- 00.environment
-def _ten_numbers(answer):
-    """On the device of this run, as `runtime.setup` chose it."""
-    import torch
-
-    from utils import runtime
-
-    return torch.arange(10, dtype=torch.float32, device=runtime.last.device if runtime.last else "cpu")
-
-
-environment = Value(
-    "00.environment",
-    like=_ten_numbers,
-    rules=[Rule("the numbers are not 0 to 9", lambda numbers: numbers.tolist() == list(range(10)), 1)],
-    concepts=["data-practice"],
-)
+from utils.checks import Case, Choice, Function, Mistake, Rule
 
 
 # ------------------------------------------------------------------------------------------ 00.baseline
@@ -94,6 +76,116 @@ split = Function(
         _each_group_equally_often,
         2,
     ),
+    concepts=["data-practice"],
+)
+
+
+# --------------------------------------------------------------------------------------------- 00.folds
+def _twin(x, y):
+    """Answers with the nearest row's answer: a row that it has seen it knows by heart."""
+
+    def predict(new):
+        return y[((new[:, None] - x) ** 2).sum(axis=2).argmin(axis=1)]
+
+    return predict
+
+
+def _mean(x, y):
+    return lambda new: np.full(len(new), y.mean())
+
+
+def _line(x, y):
+    weights = np.linalg.lstsq(np.column_stack([x, np.ones(len(x))]), y)[0]
+    return lambda new: np.column_stack([new, np.ones(len(new))]) @ weights
+
+
+def _row_by_row(fit, x, y, fold):
+    """The definition: for each row a model of its own, from the rows of other folds."""
+    return np.array([fit(x[fold != fold[i]], y[fold != fold[i]])(x[i : i + 1])[0] for i in range(len(y))])
+
+
+def _rounds(learns, answered, order=False):
+    """Round by round, with the rows that learn and that are answered; `order`: one fold after the other."""
+
+    def code(fit, x, y, fold):
+        answers, parts = np.full(len(y), y.mean()), []
+        for name in np.unique(fold):
+            rows = answered(fold, name)
+            parts.append(fit(x[learns(fold, name)], y[learns(fold, name)])(x[rows]))
+            answers[rows] = parts[-1]
+        return np.concatenate(parts) if order else answers
+
+    return code
+
+
+def _mean_of_rounds(fit, x, y, fold):
+    return np.mean([fit(x[fold != name], y[fold != name])(x) for name in np.unique(fold)], axis=0)
+
+
+few = np.random.default_rng(5)
+
+folds = Function(
+    "00.folds",
+    cases=[
+        Case(
+            "four rows in two folds, answered by the mean",
+            (_mean, np.arange(4.0)[:, None], np.array([0.0, 0.0, 1.0, 3.0]), np.array([0, 1, 0, 1])),
+        ),
+        Case(
+            "60 rows in five folds, answered by a line",
+            (_line, few.normal(size=(60, 3)), few.normal(size=60), few.permutation(60) % 5),
+        ),
+        Case(
+            "40 rows in folds 3, 7 and 20, answered by the nearest row",
+            (_twin, few.normal(size=(40, 2)), few.normal(size=40), few.choice([3, 7, 20], 40)),
+        ),
+        Case(
+            "a fold of each row alone",
+            (_twin, few.normal(size=(9, 1)), few.normal(size=9), few.permutation(9) - 4),
+        ),
+        Case(
+            "folds of unequal size",
+            (
+                _line,
+                few.normal(size=(30, 2)),
+                few.normal(size=30),
+                np.sort(few.choice(3, 30, p=[0.7, 0.2, 0.1])),
+            ),
+        ),
+    ],
+    oracle=_row_by_row,
+    mistakes=[
+        Mistake(
+            "every model has learned from all rows, so from the row that it answers as well",
+            _rounds(lambda fold, name: fold == fold, lambda fold, name: fold == name),
+            1,
+        ),
+        Mistake(
+            "a model answers the very rows that it has learned from; it learns from the other folds",
+            _rounds(lambda fold, name: fold == name, lambda fold, name: fold == name),
+            2,
+        ),
+        Mistake(
+            "the roles are swapped: one fold learns and all others are answered",
+            _rounds(lambda fold, name: fold == name, lambda fold, name: fold != name),
+            2,
+        ),
+        Mistake(
+            "only the folds before a fold have learned; here all other folds do",
+            _rounds(lambda fold, name: fold < name, lambda fold, name: fold == name),
+            2,
+        ),
+        Mistake(
+            "the answers stand in the order of the folds; put each back at its row",
+            _rounds(lambda fold, name: fold != name, lambda fold, name: fold == name, order=True),
+            3,
+        ),
+        Mistake(
+            "each row gets the mean of all models, and most of them have seen it",
+            _mean_of_rounds,
+            1,
+        ),
+    ],
     concepts=["data-practice"],
 )
 
@@ -218,4 +310,4 @@ interval = Function(
     concepts=["data-practice"],
 )
 
-TASKS = [environment, baseline, split, leak, interval]
+TASKS = [baseline, split, folds, leak, interval]
