@@ -110,21 +110,25 @@ STEPS = {"u": "u = w·x", "z": "z = u + b", "a": "a = tanh z", "e": "e = a − y
          "L": "L = e²"}
 
 
+def number(x):
+    return f"{x:.3f}".rstrip("0").rstrip(".").replace("-", "−")
+
+
 def draw(w=0.5, b=-0.4):
     value, slope = neuron(w, b)
     s = schematics.Sketch("Values go forward, slopes multiply on the way back",
                           width=10, height=3.25)
     boxes = {}
     for name, place in PLACES.items():
-        boxes[name] = s.box(f"{STEPS.get(name, name)}\n{value[name]:.3f}", at=place,
+        boxes[name] = s.box(f"{STEPS.get(name, name)}\n{number(value[name])}", at=place,
                             kind="concept" if name in STEPS else "data", fontsize=12,
-                            size=(1.08, 0.6))
-        s.text(f"{slope[name]:.3f}", (place[0], place[1] - 0.5), color=plots.RED,
+                            size=(1.0, 0.6))
+        s.text(number(slope[name]), (place[0], place[1] - 0.5), color=plots.RED,
                fontsize=13, fontweight="bold")
     local = {"wu": value["x"], "xu": w, "uz": 1, "bz": 1, "za": 1 - value["a"] ** 2,
              "ae": 1, "ye": -1, "eL": 2 * value["e"]}
-    for (start, end), number in local.items():
-        s.arrow(boxes[start], boxes[end], f"× {number:.3g}".replace("-", "−"))
+    for (start, end), times in local.items():
+        s.arrow(boxes[start], boxes[end], f"× {number(times)}")
     s.show("A graph from x and w to the loss: a value in each box, a local slope on each "
            "arrow, and under each box, in red, the slope of the loss.")
 
@@ -773,7 +777,7 @@ STARTS = ("Glorot", "4 × Glorot", "N(0, 1)", "none gets above 30 % right")
 predict("05.start", *STARTS)
 
 # %%
-RATES = [0.0003, 0.001, 0.003]
+RATES = [0.001, 0.003, 0.01]
 
 
 def price(theta, *args, **options):
@@ -795,7 +799,7 @@ def at_its_best(bend, *starts, **options):
     theta = torch.cat([drawn(start, len(RATES)) for start in starts])
     rates = many.tensor(RATES, run.device).repeat(len(starts))[:, None]
     theta = many.train(theta, lambda theta: price(theta, bend, **options), rates,
-                       run.steps(run.pick(lecture=300, full=3000)))  # rates fall to 1/50
+                       run.steps(run.pick(lecture=250, full=2500)))  # rates fall to 1/50
     choice, unseen = (per_cent(theta, rows, bend, **options).reshape(len(starts), -1)
                       for rows in (valid, test))
     return [[*row, row[place]] for row, place in zip(unseen, choice.argmax(1), strict=True)]
@@ -847,7 +851,7 @@ claim("sigmoid, Glorot, and ReLU, 0.01, at any of the rates: accuracy, per cent"
       max(accuracy["sigmoid, Glorot"] + accuracy["ReLU, 0.01"]), at_most=20)
 claim("sigmoid, N(0, 1): accuracy, per cent", best["sigmoid, N(0, 1)"], at_least=30)
 claim("the worst of the five mended nets: accuracy, per cent",
-      min(list(best.values())[4:]), at_least=75)
+      min(list(best.values())[4:]), at_least=70)
 uneven = gradient_lengths("ReLU", "He", norm=True)
 claim("ReLU + batch norm, at the start: layer 1's gradient over layer 20's (ratio)",
       uneven[0] / uneven[-1], at_least=10)
@@ -898,17 +902,17 @@ plots.show("A flat valley with walls: "
 # (Each blue dot is a step. A millionth is added, since a log scale has no place for zero.)
 #
 # The same on a real net: ReLU with skips. Each layer adds to its input, so lengths grow from layer to layer, and the gradient with them.
-# Momentum descent (lecture 02), without and with a limit of 2, each at its best of five rates.
+# Momentum descent (lecture 02), without and with a limit of 2, each at its best of four rates.
 
 # %%
-SLOW = [1e-6, 1e-5, 1e-4, 0.003, 0.03]
+SLOW = [1e-6, 1e-5, 0.003, 0.03]
 
 
 def by_momentum(limit, bend, start, **options):
-    """Accuracies on unseen rows, per cent, after a descent at each of the rates (5,)."""
+    """Accuracies on unseen rows, per cent, after a descent at each rate: (4,)."""
     theta, lr = drawn(start, len(SLOW)).requires_grad_(), many.tensor(SLOW, run.device)
     speed = torch.zeros_like(theta)
-    for _ in range(run.steps(300)):
+    for _ in range(run.steps(250)):
         (g,) = torch.autograd.grad(price(theta, bend, **options).sum(), theta)
         length = g.norm(dim=1, keepdim=True)  # each net has its own
         speed = 0.9 * speed + g * (limit / length).clamp(max=1)
