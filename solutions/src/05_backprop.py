@@ -28,8 +28,10 @@ progress.off()  # a solution that was read is not an exercise that was done
 #
 # *So that you can referee any derivative that you will ever write, also that of a layer.*
 #
-# The lecture's referee takes a loss, one number. A layer has many outputs, so its derivative is a table: each output by each input, the **Jacobian**.
-# `f` takes an array and returns an array, each of any shape, a single number included. Return the Jacobian by **central differences**:
+# The lecture's referee takes a loss, one number. A layer has many outputs, so its slopes are a table: each output by each input, the **Jacobian**.
+# For example $f(x_1, x_2) = (x_1 x_2,\ 3 x_1)$ at (2, 5): the first output moves by 5 for each unit of $x_1$ and by 2 for each unit of $x_2$; the second by 3 and 0. The table is [[5, 2], [3, 0]].
+#
+# `f` takes an array and returns an array, each of any shape, a single number included. Return the Jacobian by central differences:
 # nudge one entry of `x` up by `h`, then down by `h`, and divide the change of the outputs by `2h`.
 # Its shape is that of `f(x)` followed by that of `x`, so `J[i, j]` says how output `i` changes with input `j`. Leave `x` as it was.
 #
@@ -57,7 +59,7 @@ check("05.jacobian", jacobian)
 # %% [markdown] tags=["solution-only"]
 # It costs two calls of f for every input, so nobody trains with it.
 # But it knows nothing of your derivation, and that is what a referee is for.
-# Back-propagation never builds this table: it takes a gradient of the outputs, and gives back that gradient *times* the table.
+# Neither mode builds this table. Backward takes a gradient of the outputs and gives back that gradient *times* the table; forward takes a nudge of the inputs and gives back the table times that nudge.
 
 # %% [markdown]
 # ## 2 · Cross-entropy with holes in the labels, backward
@@ -71,7 +73,8 @@ check("05.jacobian", jacobian)
 #
 # $$q = (1 - s) \cdot \text{one-hot} + s / k \qquad L = -\frac1m \sum_{\text{known rows}} \sum_j q_j \log p_j$$
 #
-# $s$ is `smooth`, from 0 to 1, $p$ the softmax of the row, and $m$ the number of known rows, at least one.
+# $s$ is `smooth`, from 0 to 1, $p$ the softmax of the row, $j$ runs over the $k$ classes, and $m$ is the number of known rows, at least one.
+# With $k = 4$, $s = 0.2$ and class 0 true, $q$ is (0.85, 0.05, 0.05, 0.05): one-hot gives up 0.2, and all four share it.
 # Return the gradient of $L$ with respect to $z$. It must be right for scores of 1000 as well.
 #
 # <details><summary>Hint 1</summary>For one row, −log p[j] = log Σ exp(z) − z[j], and the q sum to one. Differentiate with respect to each z: the first term gives the shares p.</details>
@@ -146,7 +149,8 @@ check("05.linear", linear_backward)
 #
 # *So that you can do the one everybody looks up.*
 #
-# Each row of $x$ is shifted to mean 0 and scaled to variance 1: $y = (x - \mu) / s$, with $s = \sqrt{\text{var} + \epsilon}$ and the variance divided by $d$.
+# Each row of $x$ is shifted to mean 0 and scaled to variance 1: $y = (x - \mu) / s$. Here $\mu$ is the mean of the row, $d$ the number of its entries,
+# and $s = \sqrt{\text{var} + \epsilon}$ with the variance var, the mean of $(x - \mu)^2$, and a small $\epsilon$ (`eps`) against a division by zero.
 # Given $g$, the gradient with respect to $y$, return the gradient with respect to $x$.
 #
 # <details><summary>Hint 1</summary>An entry of x acts on y in three ways: itself, through μ, and through s. Three terms add up.</details>
@@ -233,6 +237,7 @@ check("05.learns", answer)
 # %% [markdown] tags=["solution-only"]
 # a: ¼ a layer. b: the length grows eightfold, every unit saturates, and the gradients that get through explode.
 # d: 0.08 a layer, less for the units that are off: by the last layer nothing of the picture is left. c: about 1.
+# Not the sigmoid is to blame, but the product: the lecture's sigmoid from N(0, 1) learns, only later than c.
 
 # %% [markdown]
 # ## 7 · Vectors for users and ads
@@ -241,7 +246,8 @@ check("05.learns", answer)
 #
 # *Because every large click model is a table of vectors, and this is the line where its gradient goes wrong.*
 #
-# Each user and each ad has a vector. The logit of a click is $z = b + u \cdot a$, with $u$ the user's row of $U$ and $a$ the ad's row of $A$.
+# Each user and each ad has a vector, a row of weights of its own. The logit of a click is $z = b + u \cdot a$, with $u$ the user's row of $U$ and $a$ the ad's row of $A$:
+# for $u = (1, 2)$, $a = (0.5, -1)$ and $b = 0$ it is $1 \cdot 0.5 - 2 \cdot 1 = -1.5$.
 # The loss is the mean cross-entropy of $\sigma(z)$. Return the gradients with respect to $U$, $A$ and $b$.
 # A user who appears in three rows of the batch gets three gradients, added up.
 #
