@@ -5,7 +5,7 @@
 #
 # **You will be able to** find your way on the map; split data honestly; choose a metric; tell a real score from a leak; put an interval around a score; say what choosing costs, and cross-validate.
 #
-# **Needs** Python, school algebra · **Minutes** 85 to teach, 120 to study · **CPU** 20 s
+# **Needs** Python, school algebra · **Minutes** 85 to teach, 120 to study · **CPU** 25 s
 #
 # On the map: `deep-learning` · `data-practice`
 
@@ -22,7 +22,7 @@ from scipy.sparse import hstack
 from sklearn.datasets import make_moons
 from sklearn.feature_selection import SelectKBest
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import average_precision_score, roc_auc_score
+from sklearn.metrics import average_precision_score, pairwise_distances, roc_auc_score
 from sklearn.model_selection import KFold, cross_val_score, train_test_split
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
@@ -48,7 +48,7 @@ concept_map.show(progress=True)
 #
 # *Deep learning extends the neural network, and the neural network is an ensemble of regressions.*
 #
-# An engineer of an ad platform drew the map around that sentence, this course's **thesis** (논지): the team wanted to use **deep learning** (딥러닝). Above is its skeleton, then the whole.
+# An engineer of an ad platform drew the map around that sentence, this course's **thesis** (논지), for a team that wanted to use **deep learning** (딥러닝). Above is its skeleton, then the whole.
 # A rectangle is a concept, an ellipse a family of algorithms, plain text a detail.
 # You need none of these words yet. Click a node to open its lecture.
 #
@@ -62,7 +62,7 @@ concept_map.show(progress=True)
 #
 # **Now the thesis.** For this lecture a *regression* is a small machine that answers with a probability.
 # It multiplies each input by its own number, the weight, and adds one more, the bias.
-# Then it squeezes the sum $z$ between 0 and 1, by $1 / (1 + e^{-z})$.
+# Then it squeezes the sum $z$ between 0 and 1, by $1 / (1 + e^{-z})$, where $e$ is 2.718 ….
 # For the inputs 1 and 2, the weights 0.5 and −1, and the bias 1: $z = 0.5 - 2 + 1 = -0.5$, and the answer is $1/(1+e^{0.5}) = 0.38$.
 #
 # Below: to which of two half-moons does a point belong?
@@ -162,6 +162,7 @@ print(f"{'truth':>10}", *(f"{100 * p:5.1f}" for p in five.truth), "  the probabi
 
 # %%
 day = log.features["day"]
+# log[condition]: the rows for which it holds
 train, validation, test = log[day < 8], log[(day >= 8) & (day < 11)], log[day >= 11]
 attributes = ["age", "gender", "category", "site", "position", "hour", "device"]
 
@@ -179,10 +180,10 @@ def fit_predict(train, test, columns):
 # - **Average precision** (평균 정밀도): sort by probability, the largest first. At each click write down which share of the rows *so far* are clicks, then average. Clicks in the places 1 and 4: (1/1 + 2/4) / 2 = 0.75. Guessing gives the click rate, here 0.04.
 
 # %% [markdown]
-# A probability that is multiplied by money must be right, not only in order. That is judged by the **log-loss** (로그 손실): the mean of −log (the natural logarithm) of the probability that was given to what happened.
+# A probability that meets money must be right, not only in order. That is judged by the **log-loss** (로그 손실): the mean of −log (the natural logarithm) of the probability that was given to what happened.
 # Say 4 % to everybody: a click costs $-\log 0.04 = 3.22$, a non-click $-\log 0.96 = 0.04$.
 #
-# Of all numbers that one could say to everybody, the **base rate** (기저율), the share of clicks, has the smallest.
+# Of all numbers that one could say to everybody, the **base rate** (기저율), the share of clicks, has the smallest log-loss.
 # The true probabilities have a smaller one, but not zero: a click at 10 % is luck.
 # How far has a model come from the one to the other? This is the **share of the gap** (격차 해소율):
 #
@@ -226,14 +227,16 @@ plots.show("All three accuracies are nearly 1; the AUC and the average precision
 # %% [markdown]
 # Hardly an impression is more likely clicked than not. So even the *truth* says "no" nearly always.
 #
-# AUC and average precision answer two questions. The AUC of 0.76 says that the order is fair over all rows.
+# AUC and average precision answer two questions. The AUC asks whether the order is right over all rows.
 # Average precision looks at the top of the list, where you would buy: most of those rows are not clicked.
 # Read it beside the click rate, for it moves with it. Drop nine of ten non-clicks, and the same model looks far better.
 # The AUC stays: it compares clicks with non-clicks, however many there are.
+#
+# At the end, the share of the gap with this lecture's own three log-losses.
 
 # %%
 claim("at 4 % clicks a model beats 'never click' by hardly anything (points of accuracy)",
-      abs(gain), at_most=0.05)
+      abs(gain), at_most=0.03)
 claim("its AUC is far above the one half of guessing", table["AUC: model"], at_least=0.74)
 thin = (test.click == 1) | (rng.random(len(test)) < 0.1)  # all clicks, a tenth of the rest
 auc_thin, ap_thin = (METRICS[name](test.click[thin], p[thin])
@@ -362,8 +365,9 @@ claim("in use the honest feature closes more of the gap (percentage points)",
 # Rows of one user resemble each other. Split rows at random, and every test user was already seen in training.
 # That is fine if you will serve the same users. It is a leak if you promise a score for *new* ones.
 #
-# A famous table has this leak built in: scikit-learn's 1,797 handwritten **digits**. They were written by 13 people, and the rows lie writer by writer.
-# No column names the writer. But each form repeats the same list of digits, which begins 0, 1, 2 … 9. So the answers tell where a form begins: there are 14.
+# A famous table has this leak built in: scikit-learn's 1,797 handwritten **digits** (손글씨 숫자). They are by 13 people, and the rows lie writer by writer.
+# No column names the writer. But each copied the same list onto a form, and it begins 0, 1, 2 … 9, again and again. So the answers tell where a form begins: there are 14.
+# Below is the beginning of four of them, a row each.
 
 # %%
 digits = data.load("digits")
@@ -381,6 +385,9 @@ plots.show("Zero to nine as written on four forms; each form has a style of its 
 # So each row is judged once, by a model that has not seen it.
 #
 # Cut the sevenths in two ways: shuffled rows, or two whole forms each. Both leave about as many rows to learn from.
+# And look for each digit's most similar image, pixel by pixel: on whose form is it?
+#
+# For the ad log, learn from 70 % of the rows at random, or from all rows of 70 % of the users.
 
 # %%
 def judged_once(part, rounds=7):
@@ -393,17 +400,17 @@ def judged_once(part, rounds=7):
     return 100 * right.mean()
 
 
-shuffled = judged_once(rng.permutation(1797) % 7)     # a random round for each row
+shuffled = judged_once(rng.permutation(1797) % 7)       # a random round for each row
 by_form = judged_once((rng.permutation(14) % 7)[form])  # a random round for each form
-distance = ((pixels[:, None] - pixels) ** 2).sum(axis=-1)  # (1797, 1797), pixel by pixel
-np.fill_diagonal(distance, np.inf)                     # a row is no neighbour of itself
+distance = pairwise_distances(pixels)  # (1797, 1797)
+np.fill_diagonal(distance, np.inf)     # a row is not its own neighbour
 same_form = np.mean(form[distance.argmin(axis=1)] == form)
 
 # %%
 # ("user", "category") is a cross: a column for each combination of the two
 detailed = [*attributes, "ad", "user", ("user", "category")]
 by_row = rng.random(len(log)) < 0.7  # 70 % of the rows, to learn from
-by_user = (rng.random(log.sizes["user"]) < 0.7)[log.features["user"]]
+by_user = (rng.random(400) < 0.7)[log.features["user"]]  # one draw for each user
 seen_users, new_users = (
     100 * roc_auc_score(log[~part].click, fit_predict(log[part], log[~part], detailed))
     for part in (by_row, by_user))
@@ -418,14 +425,14 @@ plots.bars("A random split of rows answers another question",
 plots.show("Two pairs of bars: split by row scores higher than by form or by user.")
 
 claim("a digit's most similar image is on the same form (share; by chance 0.07)",
-      same_form, at_least=0.5, at_most=0.55)
+      same_form, at_least=0.5)
 claim("digits: shuffled rows flatter the score for new hands (points of accuracy)",
-      shuffled - by_form, at_least=2)
+      shuffled - by_form, at_least=3.2)
 claim("clicks: a split by row flatters the score for new users (points of AUC)",
-      seen_users - new_users, at_least=6)
+      seen_users - new_users, at_least=5.5)
 
 # %% [markdown]
-# Shuffled, about half of the mistakes disappear: the model does not read better, it knows the hands.
+# Shuffled, many of the mistakes disappear: the model does not read better, it knows the hands.
 # (13 people, 14 forms: two share a hand, so even the score by forms is a little flattered.)
 # Before you split, say where the model will be used, and split the same way: scikit-learn's `GroupKFold` keeps groups together, `TimeSeriesSplit` the order of time.
 #
@@ -598,7 +605,7 @@ claim("two models compared row by row: the interval of the difference "
 # Toss again, and the same person is back at ten. The winner's score promises more than the winner keeps: the **winner's curse** (승자의 저주).
 #
 # Models are no coins; some are better. So the test: forty candidates, each a regression on 5,000 rows with a random half of the columns.
-# Choose by the AUC on 1,000 validation rows. Then look at the winner's AUC on all 60,000 from which those were drawn.
+# Choose by the AUC on 1,000 validation rows. Then look at the winner's AUC on all 60,000 from which those were drawn: sixty times, each time on another 1,000.
 
 # %%
 def auc(click, p):
@@ -610,17 +617,17 @@ def auc(click, p):
 fresh = data.load("ads", rows=60_000, seed=SEED + 6000)
 small = train[rng.permutation(len(train))[:5000]]
 names = [*attributes, "user", "ad", "context", "advertiser"]
-opinions, kept = [], []
+guesses, kept = [], []
 for _ in range(40):
     half = [name for name in names if rng.random() < 0.5] or ["ad"]
-    opinions.append(fit_predict(small, fresh, half))
-    kept.append(roc_auc_score(fresh.click, opinions[-1]))
-draws = [rng.permutation(60_000)[:1000] for _ in range(100)]  # a hundred validation sets
-promised = np.array([[auc(fresh.click[rows], p[rows]) for p in opinions] for rows in draws])
+    guesses.append(fit_predict(small, fresh, half))
+    kept.append(roc_auc_score(fresh.click, guesses[-1]))
+draws = rng.permutation(60_000).reshape(60, 1000)  # sixty validation sets
+promised = np.array([[auc(fresh.click[rows], p[rows]) for p in guesses] for rows in draws])
 
 # %% [markdown]
 # **Predict first.** The winner of forty has some AUC on the 1,000 rows that chose it.
-# On the 60,000 its AUC will be, on average over a hundred such choices,
+# On the 60,000 its AUC will be, on average over sixty such choices,
 
 # %%
 CURSE = ("higher by more than 0.01", "the same within 0.01", "lower by more than 0.01")
@@ -633,11 +640,11 @@ for count in counts:  # each choice is among so many of the forty, drawn anew
     for scores in promised:
         few = rng.permutation(40)[:count]
         best.append(few[scores[few].argmax()])
-    said.append(promised[np.arange(100), best].mean())  # choice 0's winner, choice 1's …
+    said.append(promised[np.arange(60), best].mean())  # choice 0's winner, choice 1's …
     held.append(np.mean(np.array(kept)[best]))
 
 fig, ax = plots.figure("The more you choose from, the less the winner keeps of its promise",
-                       xlabel="candidates to choose from", ylabel="AUC (mean of 100)")
+                       xlabel="candidates to choose from", ylabel="AUC (mean of 60)")
 for curve, label, color in ((said, "promised", plots.COLOR["validation"]),
                             (held, "kept", plots.COLOR["test"])):
     ax.semilogx(counts, curve, "o-", color=color)
@@ -657,7 +664,7 @@ outcome("00.winner", CURSE[2 if lost > 0.01 else 0 if lost < -0.01 else 1])
 claim("the best of forty on 1,000 rows promises more than it keeps (difference of AUC)",
       lost, at_least=0.02)
 claim("it is worth choosing all the same: best of forty over one at random (AUC, kept)",
-      held[-1] - held[0], at_least=0.02)
+      held[-1] - held[0], at_least=0.01)
 
 # %% [markdown]
 # **Few rows?** Then a test set of a fifth is small, and its score hangs on which rows it got.
@@ -681,18 +688,18 @@ s.text("all rows, shuffled, in five folds", (4.2, 0.16), fontsize=12)
 s.show("Five rounds; in each another fifth judges, and the rest is learned from.")
 
 # %% [markdown]
-# What is gained? Shuffle the 569 tumours twenty times. How much does a score wander from shuffle to shuffle, with the first fold alone, and with the mean of five?
+# What is gained? Shuffle the 569 tumours twenty times. How much does a score wander from shuffle to shuffle: that of a single fold, and the mean of five?
 # `make_pipeline` is section 4's advice: the scaling is fitted in each round anew, on the four folds only.
 
 # %%
 machine = make_pipeline(StandardScaler(), LogisticRegression())
 cuts = [KFold(5, shuffle=True, random_state=20 * SEED + turn) for turn in range(20)]
 scores = np.array([cross_val_score(machine, cancer.x, cancer.y, cv=cut) for cut in cuts])
-one, five = scores[:, 0].std(), scores.mean(axis=1).std()  # scores: (20 shuffles, 5 folds)
+one, five = scores.std(), scores.mean(axis=1).std()  # scores: (20 shuffles, 5 folds)
 print(f"{100 * scores.mean():.1f} % right; standard deviation over the shuffles:",
       f"{100 * one:.1f} points with one fold, {100 * five:.1f} with five")
 claim("from shuffle to shuffle the mean of five folds wanders less than one fold (ratio)",
-      five / one, at_most=0.4)
+      five / one, at_most=0.5)
 
 # %% [markdown]
 # The price is five times the work. And only the luck of the *cut* is averaged away: the 569 patients are the same each time.
