@@ -178,6 +178,27 @@ def table(title: str, rows: dict, columns, *, xlabel: str, digits: int = 1, low:
     ax.grid(visible=False)
 
 
+def maps(title: str, machines: dict, points, label, *, sizes=3, borders=None) -> None:
+    """The plane behind two moons, coloured by what each machine says there, and the points on top.
+
+    Parameters: `machines`: name -> a function from (m, 2) points to (m,) numbers from 0, red, to 1, blue;
+    points: (n, 2); label: (n,) of 0 and 1; `sizes`: the dots' areas, for all or a list for each machine;
+    `borders`: for each machine a list of such functions, whose ½ is drawn as a thin line.
+    """
+    across, up = np.meshgrid(np.linspace(-2, 3, 160), np.linspace(-1.6, 2.1, 120))
+    plane = np.column_stack([across.ravel(), up.ravel()])
+    _, axes = panels(title, machines, xlabel="x₁", ylabel="x₂", size=(11, 3.1), sharey=True)
+    for i, (ax, machine) in enumerate(zip(axes, machines.values(), strict=True)):
+        said = np.asarray(machine(plane), dtype=float).reshape(across.shape)
+        ax.pcolormesh(across, up, said, cmap="RdBu", vmin=-0.6, vmax=1.6)
+        for line in borders[i] if borders else []:
+            half = line(plane).reshape(across.shape)
+            ax.contour(across, up, half, levels=[0.5], colors=INK, linewidths=0.5)
+        area = sizes if np.isscalar(sizes) else sizes[i]
+        ax.scatter(*points.T, s=area, c=np.where(label == 1, BLUE, RED), alpha=0.7, linewidths=0)
+        ax.grid(visible=False)
+
+
 def headline(fig, title: str) -> None:
     """The message, from the left edge, as large as the width allows."""
     text = fig.suptitle(title, x=0.008, ha="left", fontsize=14, fontweight="bold", color=INK)
