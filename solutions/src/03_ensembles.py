@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 03 · Ensembles: exercises
 #
-# Six tasks, about 100 minutes, after lecture 03.
+# Seven tasks, about 120 minutes, after lecture 03.
 
 # %% tags=["parameters"]
 PROFILE = "lecture"
@@ -168,7 +168,47 @@ check("03.reweigh", reweigh)
 # If ε is above 1 − 1/k, α is negative, and the machine's vote counts against what it says.
 
 # %% [markdown]
-# ## 5 · A stack that knows tomorrow
+# ## 5 · A leaf that knows how far to go
+#
+# **build** · level ●●○ · 15 minutes · `boosting`
+#
+# *Because this line is what XGBoost adds to gradient boosting.*
+#
+# A leaf of boosted trees for clicks holds $n$ rows, with answers $y$ (0 or 1) and logits $z$ so far, so $p = \sigma(z)$.
+# It pays a price $\lambda$ on large answers: half of $\lambda v^2$, beside the sum of its rows' losses. With that, section 7's Newton step is
+#
+# $$v = \frac{\sum (y - p)}{\sum p(1-p) + \lambda}$$
+#
+# The tree also needs to know what a leaf is worth, to choose its questions: the *score* $\big(\sum (y-p)\big)^2 / \big(\sum p(1-p) + \lambda\big)$. A question is good if its two sides score more than the whole.
+# Return $v$ and the score. Logits may be as large as 1,000.
+#
+# <details><summary>Hint 1</summary>First p, from the logits: <code>from scipy.special import expit</code> is a sigmoid that does not overflow. A machine that says 1 where the answer is 1 leaves nothing.</details>
+# <details><summary>Hint 2</summary>Sums, not means: the price counts once for a leaf, however many rows it holds.</details>
+# <details><summary>Hint 3</summary>The score is the answer times <code>(y - p).sum()</code>.</details>
+
+# %%
+from scipy.special import expit
+
+
+def leaf(y, z, price):
+    """y: (n,) of 0 and 1, z: (n,) logits, price: a number above 0 -> answer v, score."""
+    # solution
+    p = expit(z)
+    left = (y - p).sum()
+    answer = left / ((p * (1 - p)).sum() + price)
+    return answer, answer * left
+    # end solution
+
+
+# %%
+check("03.leaf", leaf)
+
+# %% [markdown] tags=["solution-only"]
+# Where all rows are far out on the flat of the sigmoid, $\sum p(1-p)$ is nearly zero, and without a price a single wrong row sends $v$ off to infinity. The price is a brake, and it brakes small leaves most.
+# Set $p(1-p) = 1$ and $\lambda = 0$, and both are the lecture's tree for the squared error: the mean of what is left, and $\frac1n (\sum y)^2$.
+
+# %% [markdown]
+# ## 6 · A stack that knows tomorrow
 #
 # **debug** · level ●●○ · 20 minutes · `stacking`
 #
@@ -212,7 +252,7 @@ check("03.leak", answers_in_time)
 # When you review such code, look at the line with `fit`, and ask of each row: was it there, at that hour?
 
 # %% [markdown]
-# ## 6 · Clicks, boosted
+# ## 7 · Clicks, boosted
 #
 # **apply** · level ●●● · 30 minutes · `boosting`
 #
@@ -267,4 +307,4 @@ if check("03.ctr", predict_clicks):
 # At 4 % clicks a leaf of twenty rows holds one click or none, and its answer is mostly luck; 400 rows hold sixteen.
 # Small steps average over many trees: one large step into a lucky leaf is what they avoid.
 # Encode each row with its own click in it, and most logs punish you, some hardly: an id has many rows here, so a single click leaks little. The rarer the ids, the worse the leak.
-# Lecture 01's regression with three crosses still wins. Learning such crosses, in place of cutting, is lecture 08's subject.
+# The regression with three crosses still wins. Learning such crosses, in place of cutting, is lecture 08's subject.

@@ -3,6 +3,7 @@
 from itertools import pairwise
 
 import numpy as np
+from scipy.special import expit
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.model_selection import StratifiedKFold
@@ -179,6 +180,57 @@ def shifted(w, y, said, k):
     """Right rows lose by exp(-α): the same after scaling."""
     alpha, _ = a_round(w, y, said, k)
     return alpha, a_round(w, y, said, k, right=-1, wrong=0)[1]
+
+
+# ------------------------------------------------------------------------------------------------ leaf
+def leaf_with(slope=lambda p: p * (1 - p), add=np.sum, price_times=1.0, squash=expit):
+    def leaf(y, z, price):
+        p = squash(z)
+        left, below = add(y - p), add(slope(p)) + price_times * price
+        return left / below, left**2 / below
+
+    return leaf
+
+
+def uphill(y, z, price):
+    answer, score = leaf_with()(y, z, price)
+    return -answer, score
+
+
+def leaf_only(y, z, price):
+    return leaf_with()(y, z, price)[0]
+
+
+def score_is_the_answer(y, z, price):
+    answer = leaf_with()(y, z, price)[0]
+    return answer, answer
+
+
+def half_a_score(y, z, price):
+    answer, score = leaf_with()(y, z, price)
+    return answer, score / 2
+
+
+def overflowing(y, z, price):
+    """exp(z) / (1 + exp(z)): inf / inf where the logit is large."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return leaf_with(squash=lambda z: np.exp(z) / (1 + np.exp(z)))(y, z, price)
+
+
+def by_weighted_mean(y, z, price):
+    """The lecture's remark: a weighted mean of (y - p) / w, beside one row of weight λ that is content."""
+    p = np.clip(0.5 * (1 + np.tanh(np.asarray(z, dtype=float) / 2)), 1e-300, 1 - 1e-16)
+    w = p * (1 - p)
+    answer = np.average([*((y - p) / w), 0.0], weights=[*w, price])
+    return answer, answer * np.sum(y - p)
+
+
+def loss_by_hand(y, z, price):
+    """Two sums in one loop; the two classes apart: 1 - p for a yes, -p for a no."""
+    p = expit(z)
+    left = (1 - p[y == 1]).sum() - p[y == 0].sum()
+    below = price + p @ expit(-z)
+    return left / below, left * left / below
 
 
 # ------------------------------------------------------------------------------------------------ leak
@@ -372,6 +424,21 @@ WRONG = {
         "base two": (lambda *a: a_round(*a, factor=1 / np.log(2)), "wrong values"),
         "weights only": (lambda *a: a_round(*a)[1], "expected 2 results"),
     },
+    "03.leaf": {
+        "uphill": (uphill, "wrong"),
+        "mean of what is left": (leaf_with(slope=lambda p: 0 * p + 1), "the number of rows"),
+        "no price": (leaf_with(price_times=0.0), "price λ is missing"),
+        "means": (leaf_with(add=np.mean), "Use sums"),
+        "price twice": (leaf_with(price_times=2.0), "not twice"),
+        "half a price": (leaf_with(price_times=0.5), "counts whole"),
+        "logits for probabilities": (leaf_with(squash=lambda z: z), "make a probability"),
+        "slope p": (leaf_with(slope=lambda p: p), "not p"),
+        "root": (leaf_with(slope=lambda p: np.sqrt(p * (1 - p))), "standard deviation"),
+        "score is the answer": (score_is_the_answer, "times what is left"),
+        "half a score": (half_a_score, "half too many"),
+        "overflow": (overflowing, "nan"),
+        "answer only": (leaf_only, "expected 2 results"),
+    },
     "03.leak": {
         "own day too": (days(lambda day, d: day <= d), "the very day that it answers; only"),
         "own day only": (days(lambda day, d: day == d), "fitted on the very day"),
@@ -429,6 +496,7 @@ RIGHT = {
     "03.split": {"by the library": by_library, "by quantiles": by_quantiles, "loop": split_with(absolute)},
     "03.correlation": {"c": "c"},
     "03.reweigh": {"odds": by_odds, "right rows lighter": shifted},
+    "03.leaf": {"weighted mean": by_weighted_mean, "classes apart": loss_by_hand},
     "03.leak": {"in order of time": in_order_of_time, "row after row": row_after_row},
     "03.ctr": {"rates by hand": rates_by_hand},
 }

@@ -2,9 +2,11 @@
 
 from functools import cache
 from itertools import pairwise
+from math import exp
 from statistics import fmean, median
 
 import numpy as np
+from scipy.special import expit
 
 from utils.checks import Case, Choice, Function, Mistake, Rule
 from utils.tasks import hidden_ad_logs
@@ -308,6 +310,83 @@ reweigh = Function(
 )
 
 
+# ---------------------------------------------------------------------------------------------- 03.leaf
+def _row_after_row(y, z, price):
+    """Both sums in plain Python, with the sigmoid that suits the sign."""
+    left = slopes = 0.0
+    for answer, logit in zip(y.tolist(), z.tolist(), strict=True):
+        small = exp(-abs(logit))
+        p = (1 if logit >= 0 else small) / (1 + small)
+        left, slopes = left + answer - p, slopes + small / (1 + small) ** 2
+    return left / (slopes + price), left**2 / (slopes + price)
+
+
+def _leaf(y, z, price, *, slope=lambda p: p * (1 - p), add=np.sum, sign=1, once=1.0, squash=expit):
+    """The answer and its score, with a switch for each usual mistake."""
+    p = squash(z)
+    left, below = sign * add(y - p), add(slope(p)) + once * price
+    return left / below, left**2 / below
+
+
+def _half(y, z, price):
+    answer, score = _leaf(y, z, price)
+    return answer, score / 2
+
+
+def _unsquared(y, z, price):
+    answer, _ = _leaf(y, z, price)
+    return answer, answer
+
+
+_logits = rng.normal(size=30)
+leaf = Function(
+    "03.leaf",
+    cases=[
+        Case("30 rows", (rng.integers(2, size=30), _logits, 1.0)),
+        Case("30 rows, a small price", (rng.integers(2, size=30), 3 * _logits, 0.1)),
+        Case("the lecture's ten rows", (np.arange(10) // 7, np.full(10, np.log(0.25)), 1e-6)),
+        Case("one row", (np.array([1]), np.array([-2.0]), 0.5)),
+        Case("more noes than the logits say", (np.zeros(5, dtype=int), np.linspace(-1, 1, 5), 2.0)),
+        Case("logits of a thousand", (np.array([0, 1, 1, 0]), np.array([1e3, -1e3, 1e3, 0.5]), 1.0)),
+    ],
+    oracle=_row_after_row,
+    mistakes=[
+        Mistake(
+            "the answer has the wrong sign: it goes uphill. What is left is y − p",
+            lambda *a: _leaf(*a, sign=-1),
+            2,
+        ),
+        Mistake(
+            "this divides by the number of rows; Newton divides by the sum of p(1 − p)",
+            lambda *a: _leaf(*a, slope=lambda p: 0 * p + 1),
+            2,
+        ),
+        Mistake("the price λ is missing below the line", lambda *a: _leaf(*a, once=0.0), 2),
+        Mistake(
+            "these are means; then the price counts once for each row. Use sums",
+            lambda *a: _leaf(*a, add=np.mean),
+            2,
+        ),
+        Mistake(
+            "the price counts once, not twice: half of λv² has the slope λv",
+            lambda *a: _leaf(*a, once=2.0),
+            2,
+        ),
+        Mistake("the price counts whole: half of λv² has the slope λv", lambda *a: _leaf(*a, once=0.5), 2),
+        Mistake("z is a logit; make a probability of it first", lambda *a: _leaf(*a, squash=lambda z: z), 1),
+        Mistake("the answer is right; its score has a half too many", _half, 3),
+        Mistake("the answer is right; its score is the answer times what is left", _unsquared, 3),
+        Mistake("the slope of p is p(1 − p), not p", lambda *a: _leaf(*a, slope=lambda p: p), 2),
+        Mistake(
+            "p(1 − p) is the slope of the sigmoid; √ of it is a standard deviation",
+            lambda *a: _leaf(*a, slope=lambda p: np.sqrt(p * (1 - p))),
+            2,
+        ),
+    ],
+    concepts=["boosting"],
+)
+
+
 # ---------------------------------------------------------------------------------------------- 03.leak
 def _by_heart():
     from sklearn.neighbors import KNeighborsRegressor
@@ -451,4 +530,4 @@ ctr = Function(
     concepts=["boosting"],
 )
 
-TASKS = [bootstrap, split, correlation, reweigh, leak, ctr]
+TASKS = [bootstrap, split, correlation, reweigh, leaf, leak, ctr]
