@@ -768,12 +768,12 @@ claim("sigmoid, Glorot: what is left of the pictures in layer 20 (spread of a un
 # | batch norm (lecture 06) | gives each unit's scores mean 0 and spread 1 |
 # | a skip (lecture 11) | $h + f(h)$: a path without any factor |
 #
-# Now train, with Adam, whose steps do not depend on the gradient's length. Each net gets its best of three rates, chosen on rows set aside.
+# Now train, with Adam: its steps hardly depend on the gradient's length, so a weak gradient gets its best chance. Each net gets its best of three rates, chosen on rows set aside.
 #
 # **Predict first.** Plain sigmoid, 20 layers. Which start gets furthest?
 
 # %%
-STARTS = ("Glorot", "4 × Glorot", "N(0, 1)", "none gets above 30 % right")
+STARTS = ("Glorot", "4 × Glorot", "N(0, 1)", "none gets above 20 % right")
 predict("05.start", *STARTS)
 
 # %%
@@ -799,7 +799,7 @@ def at_its_best(bend, *starts, **options):
     theta = torch.cat([drawn(start, len(RATES)) for start in starts])
     rates = many.tensor(RATES, run.device).repeat(len(starts))[:, None]
     theta = many.train(theta, lambda theta: price(theta, bend, **options), rates,
-                       run.steps(run.pick(lecture=250, full=2500)))  # rates fall to 1/50
+                       run.steps(run.pick(lecture=300, full=3000)))  # rates fall to 1/50
     choice, unseen = (per_cent(theta, rows, bend, **options).reshape(len(starts), -1)
                       for rows in (valid, test))
     return [[*row, row[place]] for row, place in zip(unseen, choice.argmax(1), strict=True)]
@@ -844,12 +844,12 @@ plots.table("The plain sigmoid learns from N(0, 1), the mended nets much faster"
             xlabel="first learning rate of Adam: accuracy on unseen digits (%)")
 plots.show("Accuracy by net and rate: two nets at chance, two in between, five high.")
 top = max(STARTS[:3], key=lambda start: best[f"sigmoid, {start}"])
-outcome("05.start", top if best[f"sigmoid, {top}"] > 30 else STARTS[3])
+outcome("05.start", top if best[f"sigmoid, {top}"] > 20 else STARTS[3])
 
 # %%
 claim("sigmoid, Glorot, and ReLU, 0.01, at any of the rates: accuracy, per cent",
       max(accuracy["sigmoid, Glorot"] + accuracy["ReLU, 0.01"]), at_most=20)
-claim("sigmoid, N(0, 1): accuracy, per cent", best["sigmoid, N(0, 1)"], at_least=30)
+claim("sigmoid, N(0, 1): accuracy, per cent", best["sigmoid, N(0, 1)"], at_least=20)
 claim("the worst of the five mended nets: accuracy, per cent",
       min(list(best.values())[4:]), at_least=70)
 uneven = gradient_lengths("ReLU", "He", norm=True)
@@ -929,7 +929,7 @@ print("without clipping", unclipped.round(), "clipped", limited.round())
 claim("clipped, the descent on w arrives: distance from 1", abs(clipped[-1] - 1),
       at_most=1e-3)
 claim("ReLU with skips: clipping leads, points of accuracy",
-      limited.max() - unclipped.max(), at_least=0)
+      limited.max() - unclipped.max(), at_least=15)
 claim("tanh from N(0, 1), clipped, at any rate: accuracy, per cent", wild.max(),
       at_most=20)
 
