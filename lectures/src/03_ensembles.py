@@ -21,6 +21,7 @@ from scipy.stats import linregress
 from sklearn import ensemble
 from sklearn.datasets import make_moons
 from sklearn.inspection import permutation_importance
+from sklearn.model_selection import StratifiedKFold
 from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import TargetEncoder
 from sklearn.tree import DecisionTreeClassifier, export_text
@@ -411,9 +412,9 @@ for name, model in models.items():
 
 # %%
 claim("the forest's trees make less similar mistakes (difference of correlation)",
-      alike["bag"] - alike["forest"], at_least=0.03)
+      alike["bag"] - alike["forest"], at_least=0.1)
 claim("so the forest makes fewer mistakes than the bag (points of error)",
-      error["bag"] - error["forest"], at_least=2)
+      error["bag"] - error["forest"], at_least=3.5)
 claim("other hands: the test error exceeds what out of bag promised (points)",
       error["forest"] - 100 * (1 - models["forest"].oob_score_), at_least=1)
 
@@ -604,14 +605,14 @@ outcome("03.depth", f"{words[0]} on both" if words[0] == words[1]
 claim("moons, wrong labels: 8-deep trees end behind 3-deep ones (points of error)",
       last["moons, 15 % wrong"][8] - last["moons, 15 % wrong"][3], at_least=3)
 claim("digits: 8-deep trees beat 3-deep ones (points of error, clean or wrong, the less)",
-      min(last[kind][3] - last[kind][8] for kind in last if "digits" in kind), at_least=2)
+      min(last[kind][3] - last[kind][8] for kind in last if "digits" in kind), at_least=2.5)
 claim("digits, clean: boosted 8-deep trees and a forest are level (points, either way)",
-      abs(last["digits, clean"][8] - forests["digits, clean"]), at_most=1.2)
+      abs(last["digits, clean"][8] - forests["digits, clean"]), at_most=1)
 claim("after 50 rounds of stumps a wrong label weighs more than a right one (ratio)",
       w[seen != side[:500]].mean() / w[seen == side[:500]].mean(), at_least=2)
 
 # %% [markdown]
-# ## 6 · Straight lines bend if they are stacked, or made for each other
+# ## 6 · Straight lines bend if they are stacked, or picked for each other
 #
 # On the map: `stacking` · `bagging` · `ensemble`
 #
@@ -680,7 +681,7 @@ predict("03.hinge", "the best sixteen", "the sixteen for each other", "both", "n
 #
 # This section is the reason for the lecture; do not run out of time before the four panels.
 # At the prediction expect "the best". Let the picture answer, and then put the word *layer* on the board.
-# The sentence to leave with: averaging is not at fault, it is that each member was trained alone.
+# The sentence to leave with: averaging is not at fault, it is that each member only had to be right alone.
 
 # %%
 points, moon = make_moons(3000, noise=0.2, random_state=SEED)
@@ -728,7 +729,7 @@ machines = {"one regression": averaged([single]), "best 16, averaged": averaged(
             "16 for each other": averaged(mates),
             "any 16, stacked": stacked(lines[:16])}
 share = {name: right_of(machine) for name, machine in machines.items()}
-plots.maps("The members are straight; it matters what they were made for, and who listens",
+plots.maps("The members are straight; it matters what they were picked for, and who listens",
            {f"{name}: {share[name]:.0f} %": lambda X, m=m: m(X) > 0.5
             for name, m in machines.items()}, x[::3], y[::3],
            borders=[[averaged([member]) for member in team]
@@ -743,8 +744,8 @@ outcome("03.hinge", {(False, True): "the sixteen for each other", (True, True): 
 
 # %% [markdown]
 # The same straight lines and the same average: so averaging is not what keeps a border straight.
-# What fails is averaging members of which each was made *to be right alone*. They all say about the same, and so does their mean.
-# Lines chosen for each other are poorer alone, by far. But their mistakes fall on different points.
+# What fails is averaging members that were each made, or picked, *to be right alone*. They all say about the same, and so does their mean.
+# Lines picked for each other are poorer alone, by far. But their mistakes fall on different points.
 #
 # Stacking is the other way out: the regression on top decides whom to count, and against whom.
 # (It learned on seen rows. But each line saw five of a thousand: a small leak.)
@@ -753,11 +754,11 @@ outcome("03.hinge", {(False, True): "the sixteen for each other", (True, True): 
 alone = [np.mean([right_of(averaged([m])) for m in team]) for team in (best, mates)]
 claim("a member of the best team is right more often alone (points of accuracy)",
       alone[0] - alone[1], at_least=10)
-claim("but the best sixteen, averaged, do not beat one regression (points of accuracy)",
+claim("but the best sixteen, averaged, hardly beat one regression (points of accuracy)",
       by_best, at_most=0.5)
 claim("sixteen chosen for each other, averaged, do (points of accuracy)",
-      by_mates, at_least=3)
-claim("any sixteen, stacked, do (points of accuracy)", more["any 16, stacked"], at_least=6)
+      by_mates, at_least=5)
+claim("any sixteen, stacked, do (points of accuracy)", more["any 16, stacked"], at_least=7)
 
 # %% [markdown]
 # Look at the last panel: sixteen regressions side by side, a bag; one more on top of them, a stack.
@@ -789,7 +790,7 @@ together, each, wider = (100 * np.mean(shares.argmax(axis=-1) == digits.y[judge]
 
 # %%
 claim("five networks averaged beat one of them (points of accuracy, other hands)",
-      together - each, at_least=0.5)
+      together - each, at_least=0.6)
 claim("and beat one with five times the units (points of accuracy)",
       together - wider, at_least=0.15)
 
@@ -830,17 +831,17 @@ def columns(log, names):
 log = data.load("ads", rows=run.pick(lecture=200_000, full=1_000_000), seed=SEED)
 past, future = log[log.features["day"] < 10], log[log.features["day"] >= 10]
 attributes = ["age", "gender", "category", "site", "position", "hour", "device"]
-ids, encoder = ["user", "ad", "context"], TargetEncoder(random_state=SEED)
+ids = ["user", "ad", "context"]
+encoder = TargetEncoder(cv=StratifiedKFold(5, shuffle=True, random_state=SEED))
 rates = encoder.fit_transform(columns(past, ids), past.click)  # (n, 3), out of fold
-X = np.hstack([columns(past, attributes), rates])
 
 # %%
+X = np.hstack([columns(past, attributes), rates])
 X_future = np.hstack([columns(future, attributes), encoder.transform(columns(future, ids))])
-size, rounds = {"learning_rate": 0.2, "max_depth": 5}, run.steps(60)
-boosted = {"boosting, ours": GradientBoostingClassifier(rounds, **size),
+boosted = {"boosting, ours": GradientBoostingClassifier(run.steps(60), learning_rate=0.2),
            "boosting, scikit-learn": ensemble.HistGradientBoostingClassifier(
-               max_iter=rounds, max_leaf_nodes=32, early_stopping=False,
-               categorical_features=range(7), random_state=SEED, **size)}
+               max_iter=run.steps(60), learning_rate=0.2, max_depth=5, max_leaf_nodes=32,
+               early_stopping=False, categorical_features=range(7), random_state=SEED)}
 predicted = {name: model.fit(X, past.click).predict_proba(X_future)[:, 1]
              for name, model in boosted.items()}
 
@@ -864,9 +865,9 @@ plots.bars("Boosting beats the regression, and known crosses beat boosting",
            xlabel="share of the gap (%)", unit=" %")
 plots.show("Bars: regression lowest, both boostings higher, crosses higher still.")
 claim("boosting beats logistic regression on the ad log (percentage points of the gap)",
-      share["boosting, ours"] - share["regression"], at_least=4)
+      share["boosting, ours"] - share["regression"], at_least=5)
 claim("a regression that is told the crosses beats boosting (percentage points)",
-      share["regression, told crosses"] - share["boosting, ours"], at_least=4)
+      share["regression, told crosses"] - share["boosting, ours"], at_least=6)
 
 # %% [markdown]
 # Which columns does boosting use? **Permutation importance** (순열 중요도): shuffle one column of rows that the model was not trained on, and see how much of the score is lost.
@@ -908,7 +909,7 @@ claim("shuffling the hour costs more on training rows than on test rows (ratio)"
 # 2. The bootstrap makes samples out of one, and an honest error bar. Bag what is nervous; a forest also draws columns.
 # 3. Boosting works in a row, on what is left. How deep its trees should be depends on the data: on overlapping classes with wrong labels shallow, on digits deep.
 # 4. Stacking learns the combination, from out-of-fold answers only.
-# 5. Lines that are trained alone and averaged stay straight. Made for each other, or read by one more regression, they bend: that is the form of a neural network.
+# 5. Lines that are each right alone, averaged, stay straight. Picked for each other, or read by one more regression, they bend. The last is the form of a neural network.
 #
 # ## Exercises and further reading
 #
