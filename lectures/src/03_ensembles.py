@@ -729,7 +729,7 @@ machines = {"one regression": averaged([single]), "best 16, averaged": averaged(
             "16 for each other": averaged(mates),
             "any 16, stacked": stacked(lines[:16])}
 share = {name: right_of(machine) for name, machine in machines.items()}
-plots.maps("The members are straight; it matters what they were picked for, and who listens",
+plots.maps("The members are straight; it matters what they are picked for, and who listens",
            {f"{name}: {share[name]:.0f} %": lambda X, m=m: m(X) > 0.5
             for name, m in machines.items()}, x[::3], y[::3],
            borders=[[averaged([member]) for member in team]
