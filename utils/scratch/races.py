@@ -1,0 +1,125 @@
+"""What lecture 02 races on, but does not teach: two small networks, and a black box.
+
+The optimizers are compared on a convolutional net (lecture 10) that reads digits, and on a Transformer
+(lecture 20) that guesses words. Vaswani and others (2017); auctions: Vickrey (1961).
+"""
+
+from collections import Counter
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from utils import data
+from utils.scratch import optim
+
+WORDS, WINDOW = 300, 8  # the first of the words, number 0, stands for all that are rarer
+
+
+class Transformer(nn.Module):
+    """One block: (n, 8) word numbers -> (n, 300, 8) scores of each next word, which sees those before it."""
+
+    def __init__(self, d: int = 24):
+        super().__init__()
+        self.word, self.place = nn.Embedding(WORDS, d), nn.Parameter(torch.zeros(WINDOW, d))
+        self.norms = nn.ModuleList(nn.LayerNorm(d) for _ in range(3))
+        self.look = nn.Linear(d, 3 * d)
+        self.think = nn.Sequential(nn.Linear(d, 2 * d), nn.ReLU(), nn.Linear(2 * d, d))
+        self.guess = nn.Linear(d, WORDS)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        x = self.word(tokens) + self.place
+        x = x + F.scaled_dot_product_attention(*self.look(self.norms[0](x)).chunk(3, -1), is_causal=True)
+        x = x + self.think(self.norms[1](x))
+        return self.guess(self.norms[2](x)).transpose(1, 2)
+
+
+def convolutional() -> nn.Module:
+    """(n, 1, 8, 8) pictures -> (n, 10) scores."""
+    return nn.Sequential(
+        nn.Conv2d(1, 8, 3),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Conv2d(8, 16, 3),
+        nn.ReLU(),
+        nn.Flatten(),
+        nn.Linear(16, 10),
+    )
+
+
+def problem(name: str, seed: int, device=None) -> tuple:
+    """Of "convolutional net" or "Transformer": how to make it, (x, y) to train on, (x, y) to judge on."""
+    rng = np.random.default_rng(seed)
+    if name == "convolutional net":
+        digits = data.load("digits")
+        make, cut, end = convolutional, 1300, len(digits.x)
+        x, y = (digits.x.reshape(-1, 1, 8, 8) / 16).astype(np.float32), digits.y
+    else:
+        windows = np.lib.stride_tricks.sliding_window_view(words()[0], WINDOW + 1)
+        make, cut, end = Transformer, 50_000, 52_000
+        x, y = windows[:, :-1], windows[:, 1:]
+    order = rng.permutation(len(x))[:end]
+    pairs = [tuple(torch.tensor(v[rows], device=device) for v in (x, y)) for rows in np.split(order, [cut])]
+    return make, *pairs
+
+
+def words(count: int = 200_000) -> tuple[np.ndarray, list[str]]:
+    """Technical English as word numbers (count,), and the words; "?" is any word that is not among them."""
+    text = data.load("docstrings").split()[:count]
+    common = ["?", *(word for word, _ in Counter(text).most_common(WORDS - 1))]
+    number = {word: i for i, word in enumerate(common)}
+    return np.array([number.get(word, 0) for word in text]), common
+
+
+def race(
+    make: Callable[[], nn.Module],
+    train: tuple[Tensor, Tensor],
+    judge: tuple[Tensor, Tensor],
+    optimizer: Callable,
+    lr: float,
+    *,
+    steps: int,
+    seed: int,
+    batch: int = 16,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Train a net with a warm-up of a tenth and a cosine. The same start and batches for the same `seed`.
+
+    Returns: on the rows to judge on, the log-loss of each guess and whether it is right.
+    """
+    torch.manual_seed(seed)
+    x, y = train
+    net, draw = make().to(x.device), np.random.default_rng(seed)
+    descent = optimizer(net.parameters(), lr=lr)
+    for t in range(steps):
+        descent.param_groups[0]["lr"] = optim.cosine(t, steps, lr, warmup=steps // 10)
+        rows = torch.tensor(draw.integers(0, len(x), batch), device=x.device)
+        loss = F.cross_entropy(net(x[rows]), y[rows])
+        descent.zero_grad()
+        loss.backward()
+        descent.step()
+    with torch.no_grad():
+        scores = net(judge[0])
+        price = F.cross_entropy(scores, judge[1], reduction="none")
+    return price.cpu().numpy(), (scores.argmax(1) == judge[1]).cpu().numpy()
+
+
+class Auctions:
+    """A day of second-price auctions on some sites: `gain(bids)` is all that it tells.
+
+    The highest bidder wins a view and pays the second highest bid. A tenth of what all views would cost is
+    the day's budget; once a win would pass it, nothing more is bought.
+    """
+
+    def __init__(self, value: np.ndarray, usual: np.ndarray, rng: np.random.Generator, views: int = 2000):
+        """`value` of a view and `usual` price on each site: (sites,)."""
+        self.site = rng.integers(0, len(value), views)
+        self.value = value[self.site]
+        self.rival = usual[self.site] * np.exp(rng.normal(0, 0.6, views))
+
+    def gain(self, bids: np.ndarray) -> float:
+        """bids: (sites,) -> value won less price paid, a view."""
+        paid = np.where(bids[self.site] > self.rival, self.rival, 0)
+        won = (paid > 0) & (np.cumsum(paid) <= 0.1 * self.rival.sum())
+        return float(np.sum((self.value - self.rival)[won]) / len(won))
