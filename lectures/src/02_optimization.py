@@ -92,7 +92,7 @@ plots.headline(fig, "The same ravine, four learning rates")
 u, v = np.meshgrid(np.linspace(-60, 130, 60), np.linspace(-30, 36, 60))
 surface = np.mean((u[..., None] * X[:, 0] + v[..., None] * X[:, 1] - y) ** 2, axis=-1)
 for ax, (name, factor) in zip(axes.flat, rates.items(), strict=True):
-    ax.contour(u, v, surface, levels=14, cmap="Greys_r", linewidths=0.7)
+    ax.contour(u, v, surface, levels=9, cmap="Greys_r", linewidths=0.7)
     path = descend(mse_gradient, [-40, 28], factor / L, 25)
     ax.plot(*path.T, "o-", color=plots.BLUE, markersize=3, linewidth=1)
     ax.plot(*bottom, "*", color=plots.ORANGE, markersize=12)
@@ -288,7 +288,7 @@ grid = np.linspace(0, 8.6, 500)
 hole = np.mean((np.sin(grid[:, None] * waves) - heard) ** 2, axis=1)
 left.plot(grid, hole, color=plots.GREY)
 for batch, color, name, at in ((200, plots.BLUE, "all rows", (0.02, 25)), (10, plots.GREEN,
-        "ten rows", (0.55, 74)), (1, plots.ORANGE, "one row", (0.045, 90))):
+        "ten rows", (0.36, 93)), (1, plots.ORANGE, "one row", (0.045, 90))):
     found[batch] = [share_found(batch, lr) for lr in RATES]
     right.semilogx(RATES, found[batch], "o-", color=color)
     plots.name(right, *at, name, color, dx=0)
@@ -424,8 +424,7 @@ def settle(H, start, beta, nesterov, steps=2200):
         g = w @ H
         v = beta * v + g
         w = w - rates * (g + beta * v if nesterov else v)
-    late = np.array(away)[::-1] >= 1e-6  # (steps, 40), the last step first
-    needed = len(away) - late.argmax(axis=0)
+    needed = len(away) - (np.array(away)[::-1] >= 1e-6).argmax(axis=0)  # from the end back
     return needed.min(), np.array(away)[:, needed.argmin()]
 
 
@@ -434,14 +433,15 @@ fits = [((k**0.5 - 1) / (k**0.5 + 1)) ** 2 for k in KAPPAS]  # the best β of ea
 fig, (left, right) = plots.panels("Momentum pays in narrow ravines, and β has to fit",
                                   [f"κ = {L / flat:.0f}, as in section 1", "other ravines"],
                                   xlabel="step", ylabel="distance left (share, log)")
-for name, betas, color in (("β = 0", [0] * 5, plots.INK), ("best β", fits, plots.BLUE),
-        ("β = 0.9", [0.9] * 5, plots.PURPLE), ("Nesterov", [0.9] * 5, plots.GREEN)):
+for name, betas, color, dy in (
+        ("β = 0", [0] * 5, plots.INK, 0), ("best β", fits, plots.BLUE, -9),
+        ("β = 0.9", [0.9] * 5, plots.PURPLE, 8), ("Nesterov", [0.9] * 5, plots.GREEN, -2)):
     each = [settle(np.diag([1, k]), np.ones(2), beta, name == "Nesterov")
             for k, beta in zip(KAPPAS, betas, strict=True)]
     needed[name], away = zip(*each, strict=True)
     left.semilogy(away[2][:300], color=color, linewidth=1.3)
     right.loglog(KAPPAS, needed[name], "o-", color=color)
-    plots.name(right, 300, needed[name][-1], name, color, dy=4 - 10 * (name == "Nesterov"))
+    plots.name(right, 300, needed[name][-1], name, color, dy=dy)
 left.set_ylim(1e-8, 2)
 plots.name(left, 46, 1e-7, f"best β = {fits[2]:.2f}", plots.BLUE)
 right.set(xlabel="condition number κ (log)", ylabel="steps to a millionth (log)")
@@ -570,6 +570,8 @@ def apart(name, lr=0.1, steps=100):  # each by the gradients of its own place
     return gap
 
 
+COLORS = {"SGD": plots.INK, "momentum": plots.BLUE, "AdaGrad": plots.GREEN,
+          "RMSProp": plots.SKY, "AdaDelta": plots.PURPLE, "Adam": plots.ORANGE}
 claim("all seven are PyTorch's, step by step (largest difference of a weight)",
       max(apart(name) for name in rules), at_most=1e-6)
 
@@ -610,7 +612,9 @@ left.loglog(times_seen, rate, ".", color=plots.GREEN, alpha=0.5)
 for (name, plan), values in share.items():
     color = plots.GREEN if name == "AdaGrad" else plots.INK
     right.semilogx(LADDER[name], values, "o-" if plan == "constant" else "o--", color=color)
-    plots.name(right, LADDER[name][0], values[0], f"{name}, {plan}", color, dx=-30, dy=-12)
+places = (1.1, 18), (5, 36.5), (0.03, 37), (0.03, 17)
+for (name, plan), at in zip(share, places, strict=True):
+    plots.name(right, *at, f"{name}, {plan}", plots.INK, dx=0, fontweight=None)
 right.set(xlabel="learning rate (log)", ylabel="share of the gap (%)", ylim=(10, 40))
 plots.show("Left, the rate falls with the count. Right, on a line to zero SGD catches up.")
 
@@ -631,12 +635,10 @@ claim("SGD with a schedule comes near AdaGrad's best (points of the gap it stays
 # Adam is as fast as before: what carries it along a tilted ravine is its momentum.
 
 # %%
-COLORS = {"SGD": plots.INK, "momentum": plots.BLUE, "AdaGrad": plots.GREEN,
-          "RMSProp": plots.SKY, "AdaDelta": plots.PURPLE, "Adam": plots.ORANGE}
 FINE = np.geomspace(1e-3, 30, 46)
 
 
-def race(name, tilt, steps):  # all rates at once: paths (steps + 1, 46, 2), and losses
+def race(name, tilt, steps):  # all rates at once: paths (steps + 1, 46, 2), losses
     a = np.deg2rad(tilt)
     turn = np.array([[np.cos(a), -np.sin(a)], [np.sin(a), np.cos(a)]])
     ravine, memory = turn @ np.diag([1, 100]) @ turn.T, {}
@@ -646,7 +648,7 @@ def race(name, tilt, steps):  # all rates at once: paths (steps + 1, 46, 2), and
             g = path[-1] @ ravine
             path.append(rules[name](path[-1], g, memory, FINE[:, None]))
         path = np.array(path)
-        return path, (path @ ravine * path).sum(axis=2) / 2
+        return path, (path @ ravine * path).sum(axis=2) / 2, ravine
 
 
 
@@ -654,13 +656,16 @@ def draw(tilt=45.0, steps=80.0):
     fig, axes = plots.panels("A tilt takes AdaGrad's lead away; momentum does not mind",
                              ["along an axis", f"turned by {tilt:g}°"],
                              xlabel="weight 1", ylabel="weight 2", size=(10, 4.4))
+    u, v = np.meshgrid(np.linspace(-2.5, 2.2, 80), np.linspace(-2.4, 0.9, 80))
     for ax, angle in zip(axes, (0.0, tilt), strict=True):
         for name, color in COLORS.items():
-            path, loss = race(name, angle, steps)
+            path, loss, ((a, b), (_, d)) = race(name, angle, steps)
             best = np.nanargmin(loss[-1])  # the rate that is lowest at the end
             wide = {"linewidth": 6, "alpha": 0.3} if name == "SGD" else {}
             label = f"{name} {loss[-1, best]:.0e}"
             ax.plot(*path[:, best].T, color=color, label=label, **wide)
+        ax.contour(u, v, a * u**2 + 2 * b * u * v + d * v**2, levels=[1, 4, 16, 50, 160],
+                   colors="#BBBBBB", linewidths=0.8)
         ax.set(xlim=(-2.5, 2.2), ylim=(-2.4, 0.9), aspect="equal")
         ax.legend(fontsize=10, loc="lower right", title="loss at the end", framealpha=0.9)
     plots.show("Six paths in a straight ravine and in a tilted one, with the last losses.")
@@ -684,7 +689,7 @@ claim("turned by 45°, Adam hardly more (ratio)", slower["Adam"], at_least=0.9, 
 #
 # On the map: `sgd` · `adagrad` · `adadelta` · `adam` · `optimization`
 #
-# On a convex model with scaled inputs they are, SGD too; on words they are not.
+# On a convex model with scaled inputs their accuracy is, SGD's too; on words it is not.
 #
 # The sentence is from the article that drew the map. First softmax regression, which is convex: one cosine schedule for all six, every rate from $10^{-7}$ to $10^3$.
 # Digits are scaled to $[0, 1]$; tumours are in *raw* units, from thousandths to thousands.
@@ -755,7 +760,7 @@ for where, (steps, batch, rates) in NETS.items():
                                                  steps=run.steps(steps), batch=batch)
 losses = {key: price.mean() for key, (price, _) in judged.items()}
 fig, axes = plt.subplots(2, 2, figsize=(9.5, 6.4), layout="constrained")
-plots.headline(fig, "Alike on scaled digits; not on raw columns, and not on words")
+plots.headline(fig, "A good rate for each; how deep it leads hangs on the problem")
 for ax, where, name in zip(axes[0], tables, ("scaled digits", "raw tumours"), strict=True):
     for rule, color in COLORS.items():
         wide = {"linewidth": 6, "alpha": 0.3} if rule == "SGD" else {"linewidth": 1.6}
@@ -770,6 +775,7 @@ for (where, name, lr), loss in losses.items():
         plots.name(ax, lr, loss, name, COLORS[name], dx=-22, dy=16)
     ax.set(title=where, xlabel="rate (log)", ylabel="loss on unseen rows (nats)")
     ax.margins(0.15, 0.4)
+    ax.minorticks_off()
 plots.show("Loss by rate: on digits six curves are alike; on words Adam is below momentum.")
 
 # %%
@@ -787,12 +793,12 @@ claim("Transformer, best rates: Adam is ahead of SGD with momentum (nats a word)
 # %% [markdown]
 # So the sentence needs its conditions.
 #
-# - **Scaled inputs, one convex model:** tuned, all six are alike, SGD too.
+# - **Scaled inputs, one convex model:** tuned, all six read unseen digits alike, SGD too (Adam's training loss falls fastest).
 # - **Raw columns:** SGD's rate lies far to the left, and even there it crawls along the flat directions.
 # - **The convolutional net:** tuned SGD with momentum reads digits as well as Adam.
 # - **The Transformer:** even tuned, SGD with momentum stays behind. That fits what is known from large ones: a rare word gives a rare gradient, and SGD hardly moves its weights (Kunstner and others, 2024). AdaGrad's rare user again.
 #
-# (The article says 대부분 비슷한 성능, "mostly similar performance"; that was 2017, before Transformers spread. Ours are small and short: a hint, not a proof.)
+# (The article's 대부분 비슷한 성능, "mostly similar", is from 2017, before Transformers spread. Ours are small: a hint, not a proof.)
 #
 # **Ask the room.** A paper says "our optimizer beats SGD". Which questions do you ask?
 #
