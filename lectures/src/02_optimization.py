@@ -795,8 +795,8 @@ claim("Transformer, best rates: Adam is ahead of SGD with momentum (nats a word)
 #
 # - **Scaled inputs, one convex model:** tuned, all six read unseen digits alike, SGD too (Adam's training loss falls fastest).
 # - **Raw columns:** SGD's rate lies far to the left, and even there it crawls along the flat directions.
-# - **The convolutional net:** tuned SGD with momentum reads digits as well as Adam.
-# - **The Transformer:** even tuned, SGD with momentum stays behind. That fits what is known from large ones: a rare word gives a rare gradient, and SGD hardly moves its weights (Kunstner and others, 2024). AdaGrad's rare user again.
+# - **The convolutional net:** tuned SGD with momentum does as well as Adam.
+# - **The Transformer:** even tuned, SGD with momentum stays behind. That fits what is known from large ones: a rare word gives a rare gradient, and SGD hardly moves its weights (Kunstner and others, 2024).
 #
 # (The article's 대부분 비슷한 성능, "mostly similar", is from 2017, before Transformers spread. Ours are small: a hint, not a proof.)
 #

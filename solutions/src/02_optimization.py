@@ -32,7 +32,8 @@ progress.off()  # a solution that was read is not an exercise that was done
 # $$\ell(w) = \frac{\sum_i c_i\,(x_i w - y_i)^2}{\sum_i c_i} + p\,\lVert w\rVert^2$$
 #
 # $c_i \ge 0$ is the weight of row $i$, and $p$ is the price of a unit of squared weight.
-# Steepest descent converges below some learning rate and diverges above it. Return that limit. It does not depend on $y$.
+# For one row $x = 2$ with $c = 3$ and $p = 0.5$ it is $(2w - y)^2 + 0.5\,w^2$: the slope is $8w - 4y + w$, its slope 9, and the limit $2/9$.
+# Steepest descent converges below some learning rate and diverges above it. Return that limit, for any number of rows and weights. It does not depend on $y$.
 #
 # <details><summary>Hint 1</summary>The limit is 2 / L, with L the largest eigenvalue of the matrix of second derivatives. Derive the loss twice: which matrix is it?</details>
 # <details><summary>Hint 2</summary>The gradient is 2 / Σc · X.T @ (c · (X @ w − y)) + 2 p w. Derive once more: how does the price enter, and where do the weights of the rows stand?</details>
@@ -64,6 +65,7 @@ check("02.limit", speed_limit)
 #
 # Nesterov's momentum steps as if the velocity had already moved the ball once more:
 # $v \leftarrow \beta v + g$ as in the lecture, then $w \leftarrow w - \eta\,(g + \beta v)$ with the *new* $v$.
+# With $\eta = 1$, $\beta = \frac12$, $w = 0$ and gradients 1, 1: first $v = 1$ and $w = -1.5$, then $v = 1.5$ and $w = -3.25$.
 # You get the gradients of several steps, one a row. Start at $w$ with velocity zero and take all the steps.
 # Return the weights after *each* step.
 #
@@ -101,7 +103,7 @@ check("02.momentum", look_ahead)
 #
 # A large click model keeps a row of weights for each user. A memory as large as the table would be a second table.
 # So **row-wise** AdaGrad keeps *one number a row*: the sum, over all steps, of the mean of the row's squared gradients, the present one included.
-# A row's step is divided by the root of its number.
+# A row's step is divided by the root of its number (plus `eps`).
 # The function below has two bugs, and a patch that hides one of them. Mend all three lines.
 #
 # <details><summary>Hint 1</summary>Feed it one row of two weights and one gradient, (3, 4). The mean square is 12.5. By hand: the first step is lr · (3, 4) / √12.5.</details>
@@ -144,6 +146,7 @@ check("02.adagrad", adagrad_by_row)
 #
 # **AdaMax**, from the same article as Adam, divides by the largest recent gradient in place of a root of a mean:
 # $m \leftarrow \beta_1 m + (1 - \beta_1)\, g$ and $u \leftarrow \max(\beta_2 u,\ |g| + \epsilon)$, entry by entry; both start at zero.
+# $g$ is the gradient, $\beta_1$ and $\beta_2$ say how much of the old stays, and $\epsilon$ keeps $u$ above zero.
 # The step is $\eta$ times $m$ over $u$. But one of the two starts too small, as in Adam, and is divided by $1 - \beta^t$ first, with its own $\beta$; the other is right from the first step on.
 # Which? Return the weights after *each* step; $t$ counts from 1.
 #
@@ -211,6 +214,7 @@ check("02.units", answer)
 #
 # The lecture weighs each draw with a difference of losses. In practice people weigh with **ranks** (Salimans, 2017):
 # take the losses of all $2m$ tries, $w + \sigma\varepsilon_k$ and $w - \sigma\varepsilon_k$, and rank them *together*, from −½ for the smallest to ½ for the largest, in equal steps.
+# (Losses 30, 10, 20, 40 get the ranks $\frac16$, $-\frac12$, $-\frac16$, $\frac12$.)
 # Weigh $\varepsilon_k$ with the rank of its try less the rank of its mirror image; average over the $m$ draws.
 # Nothing is divided by $\sigma$, since a rank has no unit. The noise is given, one draw a row; no two losses are equal.
 #
@@ -253,7 +257,7 @@ check("02.evolution", evolution_by_rank)
 #
 # <details><summary>Hint 1</summary>Gradient of a batch: <code>np.bincount(ones[rows].ravel(), np.repeat(error, 11) / len(rows), minlength=548)</code>, with error = p − click. Start every weight so that the sum of eleven is the logit of the click rate you see.</details>
 # <details><summary>Hint 2</summary>Thinning divides the rows without a click by ten, so the odds p / (1 − p) are ten times too high. What is that on the logit? Spread the correction over the eleven weights, at the end.</details>
-# <details><summary>Hint 3</summary>Plain SGD with lr 0.3 and batches of 100 needs about ten passes. AdaGrad with lr 0.1 is there after one.</details>
+# <details><summary>Hint 3</summary>Plain SGD with lr 0.3 and batches of 100 needs about ten passes. AdaGrad with lr 0.1 is there after one, SGD with a rate that falls on a line from 4 to zero after two.</details>
 
 # %%
 def train_clicks(ones, click, kept, rng):
@@ -292,4 +296,4 @@ if check("02.clicks", train_clicks):
 # %% [markdown] tags=["solution-only"]
 # A seventh of the rows does nearly what all of them do: the clicks are what is scarce, and none was dropped.
 # Another way is to give each kept row without a click the weight 1 / kept in the gradient; then nothing is undone at the end.
-# Rare ids decide here: with one rate for all weights, a rate that moves the rare ones shakes the frequent ones; AdaGrad gives each its own.
+# Rare ids decide here: a constant rate that moves the rare ones shakes the frequent ones. AdaGrad gives each its own, and lets it fall; SGD with a schedule comes close.

@@ -323,6 +323,14 @@ def clicks_by_sgd(lr, passes, batch=100, undo=lambda kept: np.log(kept) / 11):
     return train
 
 
+def clicks_on_a_line(ones, click, kept, rng):
+    """SGD whose rate falls on a line from 4 to zero, two passes."""
+    w, steps = base(click), 2 * len(click) // 100
+    for t in range(steps):
+        w = w - 4 * (1 - t / steps) * gradient(w, ones, click, rng.integers(0, len(click), 100))
+    return w + np.log(kept) / 11
+
+
 def clicks_by_adam(ones, click, kept, rng):
     w = torch.tensor(base(click), requires_grad=True)
     optimizer = torch.optim.Adam([w], lr=0.02)
@@ -501,6 +509,7 @@ RIGHT = {
     "02.clicks": {
         "Adam": clicks_by_adam,
         "SGD, twelve passes": clicks_by_sgd(0.3, 12),
+        "SGD on a line": clicks_on_a_line,
         "weighted rows": clicks_weighted,
     },
 }
