@@ -768,7 +768,7 @@ claim("sigmoid, Glorot: what is left of the pictures in layer 20 (spread of a un
 # | batch norm (lecture 06) | gives each unit's scores mean 0 and spread 1 |
 # | a skip (lecture 11) | $h + f(h)$: a path without any factor |
 #
-# Now train, with Adam: its steps hardly depend on the gradient's length, so a weak gradient gets its best chance. Each net gets its best of three rates, chosen on rows set aside.
+# Now train, with Adam: its steps hardly depend on the gradient's length, a weak gradient's best chance. Each net gets its best of three rates, chosen on other rows.
 #
 # **Predict first.** Plain sigmoid, 20 layers. Which start gets furthest?
 
