@@ -546,7 +546,6 @@ def spoiled(label, share):
     return np.where(rng.random(len(label)) < share, moved, label)
 
 
-
 ROUNDS, depths = run.steps(60), {1: plots.BLUE, 3: plots.GREEN, 8: plots.ORANGE}
 
 
@@ -588,7 +587,7 @@ outcome("03.depth", f"{words[0]} on both" if words[0] == words[1]
         else f"{words[0]} on the moons, {words[1]} on the digits")
 
 # %% [markdown]
-# So the footnote is right on the moons with wrong labels, and wrong on the digits. (There the forest is level on clean labels, and ahead on wrong ones.)
+# So the footnote is right on the moons with wrong labels, and wrong on the digits. (There a forest, without boosting, is as good on clean labels.)
 # Wyner and others (2017) explain it: boosted deep trees learn every label by heart, the wrong ones too, but each in a spike of its own.
 # In two dimensions test points fall on the spikes. Among 64 pixels hardly any do, and around a spike the other trees outvote it.
 #

@@ -429,9 +429,9 @@ claim("our engine against PyTorch: largest relative error of nine expressions",
 claim("a step of 1e-12 errs more than one of 1e-5, orders of magnitude",
       min(np.log10(errors[2] / errors[9]) for errors in double.values()), at_least=4)
 claim("in single precision the best of all steps errs more, orders of magnitude",
-      np.log10(single.min() / double["tanh"].min()), at_least=4)
+      np.log10(single.min() / double["tanh"].min()), at_least=4.5)
 claim("the spoiled rule is caught: relative error",
-      gap(spoiled, differences(gallery["tanh"])), at_least=0.1)
+      gap(spoiled, differences(gallery["tanh"])), at_least=0.5)
 
 # %% [markdown]
 # **Train a network with it.** Sixty lines of engine do it, number for number as PyTorch does.
@@ -449,8 +449,8 @@ X, Y = torch.tensor(pixels), torch.tensor(digits.y)     # the same for PyTorch
 train, valid, test = np.split(rng.permutation(len(pixels)), [1100, 1300])
 start = [rng.normal(0, 0.2, (64, 32)), np.zeros(32), rng.normal(0, 0.2, (32, 10)),
          np.zeros(10)]
-STEPS = run.steps(run.pick(lecture=400, full=2000))
-batches = [rng.choice(train, 64) for _ in range(STEPS)]
+batches = [rng.choice(train, 64)
+           for _ in range(run.steps(run.pick(lecture=400, full=2000)))]
 
 
 def scores(x, w1, b1, w2, b2):
@@ -615,8 +615,8 @@ plots.show("Left: two low lines, and two that rise steeply with the number of we
            "Right: memory rises with depth with a tape, and is flat without.")
 
 # %%
-claim("forward and backward together cost a few forward walks (median ratio)",
-      np.median(costs["back-propagation"] / costs["forward"]), at_least=1.5, at_most=8)
+claim("forward and backward together cost at most 8 forward walks (median ratio)",
+      np.median(costs["back-propagation"] / costs["forward"]), at_most=8)
 claim("131,072 weights: nudging and forward mode cost more, at least 5,000 times",
       min(costs["nudging"][-1], costs["forward mode"][-1])
       / costs["back-propagation"][-1], at_least=5000)
@@ -752,7 +752,7 @@ outcome("05.deep", min(WEAKER, key=lambda guess: abs(np.log(WEAKER[guess] / weak
 claim("sigmoid, Glorot: each layer multiplies by about a quarter",
       weaker ** (-1 / 19), at_least=0.23, at_most=0.26)
 claim("sigmoid, N(0, 1): layer 1's gradient over layer 20's (ratio)",
-      ratio["sigmoid", "N(0, 1)"], at_least=0.02)
+      ratio["sigmoid", "N(0, 1)"], at_least=0.005)
 claim("ReLU, N(0, 1): the length of layer 1's gradient, orders of magnitude above 1",
       np.log10(lengths["ReLU", "N(0, 1)"][0]), at_least=14)
 claim("sigmoid, Glorot: what is left of the pictures in layer 20 (spread of a unit)",
@@ -768,7 +768,7 @@ claim("sigmoid, Glorot: what is left of the pictures in layer 20 (spread of a un
 # | batch norm (lecture 06) | gives each unit's scores mean 0 and spread 1 |
 # | a skip (lecture 11) | $h + f(h)$: a path without any factor |
 #
-# Now train, with Adam: its steps hardly depend on the gradient's length, a weak gradient's best chance. Each net gets its best of three rates, chosen on other rows.
+# Now train, with Adam: it divides each step by the gradient's own recent length plus $10^{-8}$. So a weak gradient still moves its weights, and one far below $10^{-8}$ does not. Each net gets its best of three rates, chosen on other rows.
 #
 # **Predict first.** Plain sigmoid, 20 layers. Which start gets furthest?
 
@@ -848,13 +848,13 @@ outcome("05.start", top if best[f"sigmoid, {top}"] > 20 else STARTS[3])
 
 # %%
 claim("sigmoid, Glorot, and ReLU, 0.01, at any of the rates: accuracy, per cent",
-      max(accuracy["sigmoid, Glorot"] + accuracy["ReLU, 0.01"]), at_most=20)
+      max(accuracy["sigmoid, Glorot"] + accuracy["ReLU, 0.01"]), at_most=16)
 claim("sigmoid, N(0, 1): accuracy, per cent", best["sigmoid, N(0, 1)"], at_least=20)
 claim("the worst of the five mended nets: accuracy, per cent",
-      min(list(best.values())[4:]), at_least=70)
+      min(list(best.values())[4:]), at_least=80)
 uneven = gradient_lengths("ReLU", "He", norm=True)
 claim("ReLU + batch norm, at the start: layer 1's gradient over layer 20's (ratio)",
-      uneven[0] / uneven[-1], at_least=10)
+      uneven[0] / uneven[-1], at_least=12)
 
 # %% [markdown]
 # ## 6 · The exploding gradient, and clipping
@@ -929,9 +929,9 @@ print("without clipping", unclipped.round(), "clipped", limited.round())
 claim("clipped, the descent on w arrives: distance from 1", abs(clipped[-1] - 1),
       at_most=1e-3)
 claim("ReLU with skips: clipping leads, points of accuracy",
-      limited.max() - unclipped.max(), at_least=15)
+      limited.max() - unclipped.max(), at_least=25)
 claim("tanh from N(0, 1), clipped, at any rate: accuracy, per cent", wild.max(),
-      at_most=20)
+      at_most=17)
 
 # %% [markdown] tags=["notes"]
 # **Notes for the room (10 minutes).**
@@ -945,7 +945,7 @@ claim("tanh from N(0, 1), clipped, at any rate: accuracy, per cent", wild.max(),
 # - **Clipping as a cure-all.** It mends a length, not a direction. Without it the net above learns too, at a rate of a millionth, slowly.
 # - **Gradients that were not cleared.** They add up over steps: the loss falls, then wanders.
 # - **A value changed in place.** Between forward and backward, that makes a wrong gradient. PyTorch counts changes and refuses, unless they go through `.data`.
-# - **A detached piece.** `.item()`, `.numpy()` or `.data` in the middle of a loss, and everything before it stops learning, silently.
+# - **A detached piece.** `.detach()`, `.data` or `.item()` in the middle of a loss, and nothing before it learns from that part, silently. (`.numpy()` refuses.)
 # - **The tape left on.** Evaluation then eats memory; use `torch.no_grad()`.
 # - **Tapes kept alive.** `total += loss` keeps every one; add `loss.item()`.
 # - **One nan.** It passes the backward walk and reaches every weight. Check that the loss is finite before the step.

@@ -167,7 +167,7 @@ outcome("06.wrong", "hardly any" if last < 25 else
         "about half" if last < 75 else "nearly all")
 
 # %% [markdown]
-# Read the right panel. At first the net contradicts its wrong labels, and is often right: it has the rule. Then it learns them one by one.
+# (Validation lies above test since its labels are wrong as well.) Read the right panel. At first the net contradicts its wrong labels, and is often right: it has the rule. Then it learns them one by one.
 #
 # **Early stopping** (조기 종료) watches the validation loss and keeps the best weights.
 # After so many epochs without a better loss, its **patience** (인내), it stops and restores them.
@@ -299,10 +299,10 @@ for values, color in ((by_data, plots.BLUE), (by_belief, plots.GREY)):
 path = [ridge(two, y, lam) for lam in [0, *np.logspace(-1, 4.5, 60)]]
 ax.plot(*np.array(path).T, color=plots.RED)
 ax.plot(*mean, "o", color=plots.RED)
-ax.set(xlim=(-40, 60), ylim=(-56, 36), aspect="equal")
+ax.set(xlim=(-40, 60), ylim=(-42, 36), aspect="equal")
 plots.name(ax, 18, 27, "data alone", plots.BLUE)
 plots.name(ax, -38, 33, "belief", plots.GREY, dx=0)
-plots.name(ax, -38, -46, "ridge, from λ = 0 to ∞;\nthe dot: data and belief", plots.RED,
+plots.name(ax, -38, -35, "ridge, from λ = 0 to ∞;\nthe dot: data and belief", plots.RED,
            dx=0)
 plots.show("A long ellipse, a circle, and a red path from the ellipse's middle to zero: it "
            "first runs along the ellipse. The dot lies on it.")
@@ -356,14 +356,15 @@ for lam in prices:
     w = lasso(X, y, lam, w)
     lassos.append(w)
 lassos, ridges = np.array(lassos), np.array([ridge(X, y, lam) for lam in prices])
-names = diabetes.feature_names
-paint = [{"bmi": plots.BLUE, "bp": plots.GREEN, "s5": plots.ORANGE, "s1": plots.RED,
-          "s3": plots.PURPLE}.get(name, "#AAAAAA") for name in names]
+paint = {"bmi": plots.BLUE, "bp": plots.GREEN, "s5": plots.ORANGE, "s1": plots.RED,
+         "s3": plots.PURPLE}
 fig, axes = plots.panels("Ridge makes all weights small; the lasso lets them in one by one",
                          ["ridge", "lasso"], xlabel="price λ (log)", ylabel="weight",
                          size=(10, 3.9), sharey=True)
 for ax, table in zip(axes, (ridges, lassos), strict=True):
-    plots.curves(ax, prices, dict(zip(names, table.T, strict=True)), paint)
+    ax.plot(prices, table, color="#BBBBBB", linewidth=1)
+    five = {name: table[:, diabetes.feature_names.index(name)] for name in paint}
+    plots.curves(ax, prices, five, paint.values(), dy={"bmi": -7, "s5": 7})
     ax.set_xscale("log")
     ax.invert_xaxis()
 plots.show("Ten weights, the price falling from left to right: ridge's grow together, the "
@@ -543,7 +544,7 @@ print(f"over 16 masks: from {outs.min():g} to {outs.max():g}, mean {outs.mean():
 # One pass with nothing dropped is a shortcut, **weight scaling** (가중치 스케일링). With one dropout layer in front of a softmax it *is* an average of them all: their geometric mean, scaled to sum to one.
 #
 # With two layers nothing is exact, so measure, with wrong labels:
-# masks of one net, their answers averaged (**Monte-Carlo dropout**, 몬테카를로 드롭아웃); weight scaling; and a bag of nets with half the units, as many as dropout leaves, each trained on its own bootstrap sample (lecture 03).
+# masks of one net, their answers averaged (**Monte-Carlo dropout**, 몬테카를로 드롭아웃); weight scaling; and a bag of nets. Dropout has twice 128 units here, the bag's nets 64, as many as dropout leaves, each trained on its own bootstrap sample (lecture 03).
 #
 # <details><summary>Why the geometric mean</summary>
 #
@@ -564,12 +565,12 @@ counts, MEMBERS = [1, 2, 4, 8, 16, 32], 8
 curves, alike, whole = {"masks of one net": [], "nets trained apart": []}, [], []
 for i in range(3):
     x, given, _ = sample(i, wrong=0.3)
-    dropped = train(network(i, drop=0.5), x, given)
+    dropped = train(network(i, drop=0.5, units=128), x, given)
     whole.append(100 * measure(dropped, *test)[1])  # weight scaling: nothing dropped
     members = []
     for j in range(MEMBERS):
         rows = torch.randint(ROWS, (ROWS,), device=run.device)
-        members.append(train(network(100 * j + i, units=32), x[rows], given[rows]).eval())
+        members.append(train(network(100 * j + i, units=64), x[rows], given[rows]).eval())
     dropped.train()  # masks on again
     for name, machines in zip(curves, (32 * [dropped], members), strict=True):
         with torch.no_grad():
@@ -765,9 +766,10 @@ def by_epochs(net, x, y, average=False):
 
 
 WAYS |= {"L2": [{"decay": price} for price in (0.3, 3, 30)],
-         "L1": [{"l1": price} for price in (0.03, 0.3, 3)], "dropout": [{"drop": 0.5}],
+         "L1": [{"l1": price} for price in (0.03, 0.3, 3)],
+         "dropout": [{"drop": p} for p in (0.2, 0.5)],
          "batch norm": [{"norm": True}],
-         "batch norm, dropout": [{"norm": True, "drop": 0.5}],
+         "batch norm, dropout": [{"norm": True, "drop": p} for p in (0.2, 0.5)],
          "label smoothing": [{"price": smooth(share)} for share in (0.03, 0.1, 0.3)],
          "mixup": [{"price": mixup(a)} for a in (0.2, 1.0, 5.0)],
          "weight averaging": [{"by": by_epochs, "average": True}],
