@@ -48,25 +48,21 @@ concept_map.show(progress=True)
 #
 # *Deep learning extends the neural network, and the neural network is an ensemble of regressions.*
 #
-# An engineer of an ad platform drew the map around that sentence, this course's **thesis** (논지), for a team that wanted to use **deep learning** (딥러닝). Above is its skeleton, then the whole.
+# An engineer of an ad platform drew the map around that sentence, this course's **thesis** (논지), for a team that wanted to use **deep learning** (딥러닝): networks of many layers, each fed by the one before. Above is its skeleton, then the whole.
 # A rectangle is a concept, an ellipse a family of algorithms, plain text a detail.
 # You need none of these words yet. Click a node to open its lecture.
 #
-# - Alone: read, commit to an answer at *Predict first*, run. `dlmap start 00` in a terminal gives you a copy and the exercises; they colour your map.
-# - In a group: a lecture a session; discuss at *Ask the room*.
-# - On stage: run it live; folded notes tell the minutes.
+# Read, commit to an answer at *Predict first*, run. `dlmap start 00` in a terminal gives you a copy and the exercises; they colour your map. Groups discuss at *Ask the room*.
 
 # %% [markdown]
 # Sentences are measured. A line with ✔ is a **claim** (주장): a sentence, the measured number, and its bound. ≥ means "at least", ≤ "at most", ∈ "between".
-# The first, at the top, tests that PyTorch, the library of later lectures, puts its arrays on this run's device (processor or graphics card).
+# The one at the top is about PyTorch, a library of later lectures.
 #
-# **Now the thesis.** For this lecture a *regression* is a small machine that answers with a probability.
-# It multiplies each input by its own number, the weight, and adds one more, the bias.
-# Then it squeezes the sum $z$ between 0 and 1, by $1 / (1 + e^{-z})$, where $e$ is 2.718 ….
+# **Now the thesis.** A *regression* is here a machine that answers with a probability.
+# It multiplies each input by a weight, adds a bias, and squeezes the sum $z$ between 0 and 1, by $1 / (1 + e^{-z})$, where $e$ is 2.718 ….
 # For the inputs 1 and 2, the weights 0.5 and −1, and the bias 1: $z = 0.5 - 2 + 1 = -0.5$, and the answer is $1/(1+e^{0.5}) = 0.38$.
 #
-# Below: to which of two half-moons does a point belong?
-# scikit-learn trains a regression on half of 1,000 points, and a small network.
+# To which of two half-moons does a point belong? scikit-learn finds weights that answer well on half of 1,000 points, for one regression of the two coordinates, and for a *network*: sixteen regressions look at the point, one more at their answers.
 
 # %%
 points, moon = make_moons(1000, noise=0.2, random_state=SEED)  # (1000, 2) and (1000,)
@@ -91,12 +87,11 @@ plots.show("Two half-moons of dots; a straight border on the left, a bent one ri
 # %% [markdown]
 # Colours are the true moons; the numbers say how many points are right. At the black border the machine says ½.
 #
-# What is inside of the network? Take its numbers out and build it from regressions:
-# sixteen that look at the point, and one that looks at the sixteen answers.
+# Is that really all? Take the network's numbers out (`w1` is (2, 16): a column for each of the sixteen; `w2` is (16, 1)) and build it from regressions.
 # A group of machines that answer together is an *ensemble*.
 # In code, `x @ w` multiplies each row of inputs by the weights and adds up, for all rows and all regressions at once.
 #
-# Lectures 01 to 05 earn the sentence piece by piece, and lecture 04 shows where it stops being the whole story.
+# Lectures 01 to 05 earn the sentence; 04 shows where it stops being the whole story.
 
 # %%
 def regression(x, w, b):
@@ -120,7 +115,7 @@ claim("on unseen points they beat a single regression (points of accuracy)",
 #
 # Ask where the room has worked already. Do not explain the nodes. Every one has its lecture.
 # If an import fails, run `dlmap doctor` in a terminal: it says what is missing and what to do.
-# At the two moons it is enough that everybody sees the sixteen columns of `w1`.
+# At the two moons it is enough that everybody knows what the sixteen columns of `w1` are.
 
 # %% [markdown]
 # ## 2 · A score without a baseline says nothing
@@ -128,12 +123,12 @@ claim("on unseen points they beat a single regression (points of accuracy)",
 # On the map: `data-practice`
 #
 # A score means something only beside a **baseline** (기준선), the score of the simplest thing you could do instead.
-# Beginners' questions, the author of the map saw, are rarely about deep learning. They are about **data practice** (데이터 다루기).
+# Beginners' questions, the map's author saw, are mostly about **data practice** (데이터 다루기).
 #
 # Our data is an **ad log** (광고 로그). Each time that an ad is shown to a user is an **impression** (노출), a row; two weeks have 200,000.
 # About 4 % are clicked.
 # The log is made by a program, so for once the true probability of each click is known.
-# Below are five impressions, for once side by side: each *column* of numbers is one. The categories are numbered from 0.
+# Below are five impressions, two clicked and three not, for once side by side: each *column* of numbers is one. Everything is numbered from 0.
 
 # %%
 log = data.load("ads", rows=200_000, seed=SEED)
@@ -156,7 +151,7 @@ print(f"{'truth':>10}", *(f"{100 * p:5.1f}" for p in five.truth), "  the probabi
 # The **training** (훈련) rows teach the model, the **validation** (검증) rows choose between models, and the **test** (테스트) rows judge the chosen one, once.
 # A click model predicts the future, so split by time: eight days, three days, three days.
 #
-# The model is one regression, as in section 1. An input has to be a number in which more means more, and "ad 7" is none.
+# The model is one regression, as in section 1. An input has to be a number in which more means more. "Ad 7" is none, and noon is not "more" than 11 for clicks.
 # So `one_hot` gives each ad an input of its own, a *column*: 1 if it is this ad, else 0.
 # `fit` finds the weights from the training rows (lecture 01 shows how).
 
@@ -173,31 +168,30 @@ def fit_predict(train, test, columns):
     return model.predict_proba(test.one_hot(columns))[:, 1]  # column 1: of a click
 
 # %% [markdown]
-# Three metrics judge yes and no, or the order. All are in `sklearn.metrics`.
+# A *metric* makes one number of predictions and answers. The first of three judges yes and no, the others the order.
 #
 # - **Accuracy** (정확도): how often yes or no is right; yes is a probability above ½.
-# - **AUC** (곡선 아래 면적): the chance that a random click is ranked above a random non-click. A tie counts half, so ½ is guessing. Clicks get 0.3 and 0.1, non-clicks 0.2 and 0.1: of the four pairs two are right, one is wrong, one is a tie: 2.5 / 4 = 0.625.
+# - **AUC** (곡선 아래 면적): the chance that a random click is ranked above a random non-click. A tie counts half, so ½ is guessing. Clicks get 0.3 and 0.1, non-clicks 0.2 and 0.1: of the four pairs two are right, one is wrong, one is a tie: 2.5 / 4 = 0.625. (The name: it is the area under a curve, too.)
 # - **Average precision** (평균 정밀도): sort by probability, the largest first. At each click write down which share of the rows *so far* are clicks, then average. Clicks in the places 1 and 4: (1/1 + 2/4) / 2 = 0.75. Guessing gives the click rate, here 0.04.
 
 # %% [markdown]
-# A probability that meets money must be right, not only in order. That is judged by the **log-loss** (로그 손실): the mean of −log (the natural logarithm) of the probability that was given to what happened.
-# Say 4 % to everybody: a click costs $-\log 0.04 = 3.22$, a non-click $-\log 0.96 = 0.04$.
+# Money needs the probability itself. It is judged by the **log-loss** (로그 손실): the mean of −log (the natural logarithm) of the probability that was given to what happened: $p$ for a click, $1-p$ for none.
+# Say 4 % to everybody: a click costs $-\log 0.04 = 3.22$, a non-click $-\log 0.96 = 0.04$; the mean is $0.04 \cdot 3.22 + 0.96 \cdot 0.04 = 0.17$.
 #
 # Of all numbers that one could say to everybody, the **base rate** (기저율), the share of clicks, has the smallest log-loss.
-# The true probabilities have a smaller one, but not zero: a click at 10 % is luck.
-# How far has a model come from the one to the other? This is the **share of the gap** (격차 해소율):
+# The true probabilities have a smaller one on average, but not zero: who knows "10 %" still does not know which of ten.
+# How far has a model come from the base rate's to the truth's? This is the **share of the gap** (격차 해소율):
 #
-# $$\text{share} = \frac{\text{base rate} - \text{model}}{\text{base rate} - \text{truth}}$$
+# $$\text{share} = \frac{\text{loss(base rate)} - \text{loss(model)}}{\text{loss(base rate)} - \text{loss(truth)}}$$
 #
-# Each word stands for a log-loss on the same rows. With 0.17, 0.15 and 0.12: $0.02 / 0.05$, so 40 %.
-# Below 0 % a model is worse than one number for everybody.
+# All three are log-losses on the same rows. With 0.17, 0.15 and 0.12: $0.02 / 0.05$, so 40 %.
 
 # %% [markdown]
 # Two candidates: the attributes alone, or the numbers of user and ad as well.
-# The validation rows choose between them, and the test rows are touched once, after that.
+# The validation rows choose between them, and the test rows are touched once, after that. The winner is *the model* below.
 #
 # **Predict first.** A baseline says "no click", always.
-# By how many points of accuracy does the better model beat it on the test rows?
+# By how many percentage points (96 % against 95 % is one) is the better model's accuracy above it on the test rows?
 
 # %%
 ACCURACY = ("by more than 10", "by 1 to 10", "by less than 1")
@@ -225,11 +219,11 @@ plots.show("All three accuracies are nearly 1; the AUC and the average precision
            "rise from the baseline to the model to the truth.")
 
 # %% [markdown]
-# Hardly an impression is more likely clicked than not. So even the *truth* says "no" nearly always.
+# Hardly an impression is more likely clicked than not: even the *truth* nearly always says "no".
 #
 # AUC and average precision answer two questions. The AUC asks whether the order is right over all rows.
-# Average precision looks at the top of the list, where you would buy: most of those rows are not clicked.
-# Read it beside the click rate, for it moves with it. Drop nine of ten non-clicks, and the same model looks far better.
+# Average precision looks at the top of the list, the impressions that you would pay for: most of those are not clicked.
+# It rises with the click rate, so report both. Drop nine of ten non-clicks, and the same model looks far better.
 # The AUC stays: it compares clicks with non-clicks, however many there are.
 #
 # At the end, the share of the gap with this lecture's own three log-losses.
@@ -255,8 +249,8 @@ claim("the model closes a part of the gap from base rate to truth (%)",
 # %% [markdown] tags=["notes"]
 # **Notes for the room (18 minutes).**
 #
-# Go through the five impressions slowly; all lectures use this log.
-# Collect guesses for the baseline's accuracy on the board. Somebody will say 50 %.
+# Take the five impressions slowly; all lectures use this log.
+# Before the prediction, collect guesses for the baseline's accuracy. Somebody will say 50 %; it is 96.
 # The point to make: the metric was chosen before the model, and by what the number will be used for.
 # Do the four pairs of the AUC on the board; the tie is what people forget.
 
@@ -265,13 +259,13 @@ claim("the model closes a part of the gap from base rate to truth (%)",
 #
 # On the map: `data-practice`
 #
-# A feature (an input) that was computed from the answers makes a wonderful score, and it is worth nothing.
+# A feature (an input) that was computed from the very answers it is judged on makes a wonderful score, and the score is worth nothing.
 #
 # For example: how often this user has clicked this ad.
-# It is computed once, over the whole table. So each row's own click is in it, and so are the clicks of the test rows.
+# Computed once, over the whole table, it contains each row's own click, the test rows' too.
 # That is a **leak** (누수): knowledge that will not be there when the model is used.
 #
-# One click in two impressions is not yet a rate of 50 %. So each pair of user and ad starts as if it had ten more, with 4 % clicks: $(1 + 0.4) / (2 + 10)$ is 12 %.
+# One click in two impressions is not yet a rate of 50 %. So each pair of user and ad starts as if it had ten more (our choice), with 4 % clicks, which is 0.4: $(1 + 0.4) / (2 + 10)$ is 12 %.
 #
 # **Ask the room.** Which column of your own tables is written *after* the event that you predict?
 #
@@ -313,7 +307,7 @@ def rate_before(log):
 # %% [markdown]
 # The leaky model learns from the one rate, the honest model from the other.
 # Each is judged twice: on the test rows, and *in use*, on new impressions whose clicks nobody has counted.
-# In use both get the same rates, from all that was logged.
+# In use both get the same rates, from all fourteen days; so only what they learned in training differs. (New impressions are of the same days; this log has no trend.)
 
 # %%
 def with_rate(log, rate):  # the attributes, and one more column of numbers
@@ -345,9 +339,9 @@ claim("in use the honest feature closes more of the gap (percentage points)",
       share["honest, in use"] - share["leaky, in use"], at_least=4)
 
 # %% [markdown]
-# The idea of the feature is good. What was wrong is the *promise*, and the training:
-# a model that learned from rates which contain the answer trusts them too much.
-# The rule: at each row, a feature may use only what was known before that row.
+# The feature is good. Wrong were the *promise* and the training: a model that learned from rates which contain the answer trusts them too much.
+# The rule: at each row, a feature may use only what was *known* before that row. (If a day's clicks are reported at night, that means the days before.)
+# The honest bar rises in use since its rates are then counted from more days.
 
 # %% [markdown] tags=["notes"]
 # **Notes for the room (10 minutes).**
@@ -360,14 +354,12 @@ claim("in use the honest feature closes more of the gap (percentage points)",
 #
 # On the map: `data-practice`
 #
-# How you split decides which question the score answers.
-#
-# Rows of one user resemble each other. Split rows at random, and every test user was already seen in training.
-# That is fine if you will serve the same users. It is a leak if you promise a score for *new* ones.
+# How you split decides which question the score answers. Rows of one user resemble each other. Split rows at random, and every test user was already seen in training.
+# Fine, if you will serve the same users; a leak, if you promise a score for *new* ones.
 #
 # A famous table has this leak built in: scikit-learn's 1,797 handwritten **digits** (손글씨 숫자). They are by 13 people, and the rows lie writer by writer.
-# No column names the writer. But each copied the same list onto a form, and it begins 0, 1, 2 … 9, again and again. So the answers tell where a form begins: there are 14.
-# Below is the beginning of four of them, a row each.
+# No column names the writer. But for each form somebody copied the same list, and it begins 0, 1, 2 … 9, again and again. A run 0 to 9 long after the one before begins a form: there are 14, so one person filled two.
+# Below are four beginnings, a row each.
 
 # %%
 digits = data.load("digits")
@@ -380,7 +372,7 @@ plots.images(four, "The first ten digits of four forms: look at the 1, the 4 and
 plots.show("Zero to nine as written on four forms; each form has a style of its own.")
 
 # %% [markdown]
-# Ten regressions, one for each digit, learn to read them (lecture 01 calls this softmax regression).
+# A regression for each digit, ten tied to each other, learn to read them (lecture 01 calls this softmax regression).
 # To judge all rows fairly, go seven rounds. In each a seventh of the rows is left out, the model learns from the rest, and reads the rows left out.
 # So each row is judged once, by a model that has not seen it.
 #
@@ -500,7 +492,9 @@ claim("choosing them on the training rows does not (AUC)",
 # More data brings the training and the validation score together, and a score is known only to within an interval.
 #
 # A **learning curve** (학습 곡선) draws the score against the number of training rows.
-# While training and validation are far apart, more data helps. Once they meet, only a better model does.
+# While training and validation are far apart, more data usually helps (so may a simpler model). Once they meet, only a better model does.
+#
+# Here from 1,000 rows (few) to 120,000 (many).
 #
 # **Predict first.** 100 % of the gap is the truth itself. Can a model score above 100 % on its own training rows?
 
@@ -534,13 +528,14 @@ claim("the distance of training and validation shrinks: most rows over fewest (r
       distance[-1] / distance[0], at_most=0.25)
 
 # %% [markdown]
-# Above 100 % is memory: the model knows on which side the coins fell, which no truth about probabilities can know.
+# They have not met: still more rows would help. Below 0 % a model is worse than one number for everybody.
+# Above 100 % is memory: the model knows which of these very rows were clicked, which no probability can know.
 #
-# A score is an average over test rows, so it has an error of its own.
 # With $n$ rows and a standard deviation $s$ of the loss per row (their usual distance from the mean), a 95 % **confidence interval** (신뢰구간) is the score $\pm 1.96\, s / \sqrt n$.
-# For example, $s = 0.6$ and $n = 2000$: $1.96 \cdot 0.6 / 44.7 = 0.026$. Four times the rows, half the width.
+# Means of many rows scatter like a bell curve, $s/\sqrt n$ wide, and 95 % of a bell lie within 1.96 widths of its middle. So of 100 such intervals about 95 should contain the score on endless rows.
+# With $s = 0.6$ and $n = 2000$: $1.96 \cdot 0.6 / 44.7 = 0.026$. Four times the rows, half the width.
 #
-# Is that true? Draw a hundred test sets, and count the intervals that contain the score on 400,000 other rows. That score is the black line.
+# Is that true? Draw a hundred test sets, and count. The black line is the score on 400,000 other rows.
 
 # %%
 def loss_per_row(log, p):
@@ -577,10 +572,11 @@ claim("two models compared row by row: the interval of the difference "
       np.std(other - losses) / np.std(losses), at_most=0.4)
 
 # %% [markdown]
+# (The two models: the detailed one, and the attributes alone.)
 # So to compare two models, judge them on the *same* rows and look at the difference.
-# Most of the luck of a test set hits both, and cancels.
+# If they are alike, most of the luck of a test set hits both, and cancels.
 #
-# **Ask the room.** Your new model wins by 0.3 % on 2,000 rows. Which two numbers do you want to see before you switch?
+# **Ask the room.** Your new model's log-loss is 0.3 % smaller on 2,000 rows. Which two numbers do you want to see before you switch?
 #
 # <details><summary>One answer</summary>
 #
@@ -592,7 +588,7 @@ claim("two models compared row by row: the interval of the difference "
 # **Notes for the room (15 minutes).**
 #
 # Expect: "the p-value". Steer to: the size of the difference, and its interval on the same rows.
-# On many seeds a few hits are missing: with 4 % clicks the losses are far from a bell curve, and the intervals tend to be short.
+# Often only 90 to 93 of the hundred hit: with 4 % clicks the losses are far from a bell curve, and the intervals tend to be short.
 
 # %% [markdown]
 # ## 6 · Choosing has a price, and folds stretch few rows
@@ -601,11 +597,11 @@ claim("two models compared row by row: the interval of the difference "
 #
 # The best of many scores is too good, because luck was chosen along with the model.
 #
-# A hundred people each call twenty tosses of a coin. Each gets about ten right; the *best* of them gets fifteen or sixteen, 75 %.
+# A hundred people each call twenty tosses of a coin. Each gets about ten right; the *best* of them gets fifteen or sixteen, 75 to 80 %.
 # Toss again, and the same person is back at ten. The winner's score promises more than the winner keeps: the **winner's curse** (승자의 저주).
 #
-# Models are no coins; some are better. So the test: forty candidates, each a regression on 5,000 rows with a random half of the columns.
-# Choose by the AUC on 1,000 validation rows. Then look at the winner's AUC on all 60,000 from which those were drawn: sixty times, each time on another 1,000.
+# Models are no coins; some are better. So the test: forty candidates, each a regression on 5,000 rows; for each, a coin decides about each column.
+# One round: draw 1,000 of 60,000 rows and compute forty AUCs. The best is *promised*. The same model's AUC on all 60,000 is *kept*. Sixty rounds, averaged.
 
 # %%
 def auc(click, p):
@@ -658,7 +654,7 @@ outcome("00.winner", CURSE[2 if lost > 0.01 else 0 if lost < -0.01 else 1])
 # %% [markdown]
 # So the chosen model is better than one at random, and worse than its own validation score says.
 # This is what the test rows are for: they took no part in the choice. Use them to choose, and they are validation rows.
-# More validation rows make the price smaller; so does comparing fewer candidates.
+# Comparing fewer candidates makes the price smaller: see the left end. More validation rows do so, too.
 
 # %%
 claim("the best of forty on 1,000 rows promises more than it keeps (difference of AUC)",
@@ -702,7 +698,7 @@ claim("from shuffle to shuffle the mean of five folds wanders less than one fold
       five / one, at_most=0.5)
 
 # %% [markdown]
-# The price is five times the work. And only the luck of the *cut* is averaged away: the 569 patients are the same each time.
+# The price is five times the work. Only the luck of the *cut* is averaged away: with other patients the score would be another, which twenty shuffles cannot show.
 #
 # **Ask the room.** You choose among forty models by cross-validation, and report the winner's score. Is the report honest?
 #
@@ -715,24 +711,24 @@ claim("from shuffle to shuffle the mean of five folds wanders less than one fold
 # %% [markdown] tags=["notes"]
 # **Notes for the room (15 minutes).**
 #
-# Play the coins with the room: all stand up and call heads or tails; who is wrong sits down. After five tosses somebody still stands. Ask for his method.
+# Play the coins with the room: all stand up and call heads or tails; who is wrong sits down. Stop at the last one standing. Ask for the method.
 # At the folds ask what five folds of the digits should be: whole forms.
 # For a log with a time, folds are days, and a day is judged by what came before it.
 
 # %% [markdown]
 # ## What goes wrong in practice
 #
-# - Duplicates: the same picture twice, once on each side.
-# - The log contains only what the old system chose to show (lecture 15).
-# - The world moves: a random split of a log with a trend flatters too. Split by time.
+# - Duplicates: one picture on both sides.
+# - The log has only what the old system chose to show (lecture 15).
+# - The world moves: with a trend, a random split flatters too.
 #
 # ## Summary
 #
-# 1. Deep learning extends the neural network; the neural network is an ensemble of regressions.
-# 2. A baseline, then a model; and a metric that can tell them apart. At 4 % clicks, accuracy cannot.
+# 1. Deep learning extends the neural network; the neural network is, in form, an ensemble of regressions.
+# 2. A baseline, then a model; and a metric that can tell them apart. At 4 % clicks, accuracy hardly can.
 # 3. Split first, as you will use the model: by time, by user, by writer.
 # 4. Whatever has seen a test answer, even through a feature, is a leak.
-# 5. A score has an interval, a difference on the same rows a narrower one; and the best of many scores is too good.
+# 5. A score has an interval, the difference of two models that are alike a narrower one, on the same rows; and the best of many scores is too good.
 
 # %% [markdown]
 # ## Exercises and further reading
@@ -744,5 +740,4 @@ claim("from shuffle to shuffle the mean of five folds wanders less than one fold
 # - T. Fawcett (2006), *An introduction to ROC analysis*, Pattern Recognition Letters 27.
 # - J. Davis, M. Goadrich (2006), *The relationship between Precision-Recall and ROC curves*, ICML.
 # - G. C. Cawley, N. L. C. Talbot (2010), *On over-fitting in model selection and subsequent selection bias in performance evaluation*, JMLR 11.
-# - S. Bates, T. Hastie, R. Tibshirani (2024), *Cross-validation: what does it estimate and how well does it do it?*, JASA 119.
 # - R. Kohavi, D. Tang, Y. Xu (2020), *Trustworthy Online Controlled Experiments*.
