@@ -414,7 +414,7 @@ for name, model in models.items():
 claim("the forest's trees make less similar mistakes (difference of correlation)",
       alike["bag"] - alike["forest"], at_least=0.1)
 claim("so the forest makes fewer mistakes than the bag (points of error)",
-      error["bag"] - error["forest"], at_least=3.5)
+      error["bag"] - error["forest"], at_least=2.5)
 claim("other hands: the test error exceeds what out of bag promised (points)",
       error["forest"] - 100 * (1 - models["forest"].oob_score_), at_least=1)
 
@@ -567,8 +567,8 @@ seen = spoiled(side[:500], 0.15)
 _, w = adaboost(moons[:500], 2 * seen - 1, rounds=50)  # stumps, for the last claim below
 
 # %%
-fig, axes = plots.panels("Wrong labels ruin deep boosted trees on the moons, "
-                         "not on the digits", curves, xlabel="rounds",
+fig, axes = plots.panels("With wrong labels shallow trees win on the moons, "
+                         "deep ones on the digits", curves, xlabel="rounds",
                          ylabel="test error (%)", size=(11, 3.6))
 for ax, (place, by_depth) in zip(axes, curves.items(), strict=True):
     for depth, curve in by_depth.items():
@@ -602,7 +602,7 @@ outcome("03.depth", f"{words[0]} on both" if words[0] == words[1]
 
 # %%
 claim("moons, wrong labels: 8-deep trees end behind 3-deep ones (points of error)",
-      last["moons, 15 % wrong"][8] - last["moons, 15 % wrong"][3], at_least=3)
+      last["moons, 15 % wrong"][8] - last["moons, 15 % wrong"][3], at_least=4)
 claim("digits: 8-deep trees beat 3-deep ones (points of error, clean or wrong, the less)",
       min(last[kind][3] - last[kind][8] for kind in last if "digits" in kind), at_least=2.5)
 claim("digits, clean: boosted 8-deep trees and a forest are level (points, either way)",

@@ -62,20 +62,20 @@ concept_map.show("05")
 # | step | value | local slopes | slope of the loss by it |
 # |---|---|---|---|
 # | $w = 0.5$ | | | $-0.659 \cdot 2 = -1.318$ |
-# | $u = w \cdot x$ | 1 | by $w$: $x = 2$; by $x$: $w = 0.5$ | $-0.659 \cdot 1$ |
+# | $u = w \cdot x$ | 1 | by $w$: $x = 2$; by $x$: $w = 0.5$ | $-0.659 \cdot 1 = -0.659$ |
 # | $z = u + b$ | 0.6 | by $u$ and by $b$: 1 | $-0.926 \cdot 0.712 = -0.659$ |
-# | $a = \tanh z$ | 0.537 | by $z$: $1 - a^2 = 0.712$ | $-0.926 \cdot 1$ |
+# | $a = \tanh z$ | 0.537 | by $z$: $1 - a^2 = 0.712$ | $-0.926 \cdot 1 = -0.926$ |
 # | $e = a - y$ | −0.463 | by $a$: 1 | $1 \cdot (-0.926)$ |
 # | $L = e^2$ | 0.214 | by $e$: $2e = -0.926$ | 1 |
 #
-# A **local slope** (국소 기울기) says how far the result of one step moves for each unit that one of its inputs moves.
-# Nudge $w$ by $h$: $u$ moves by $2h$, so $z$ by $2h$, so $a$ by $0.712 \cdot 2h$, and so on. **Along a path, slopes multiply.**
+# A **local slope** (국소 기울기): how far a step's result moves for each unit of one input.
+# Nudge $w$ by $h$: $u$ and $z$ move by $2h$, so $a$ by $0.712 \cdot 2h$, and so on. **Along a path, slopes multiply.**
 # ∂ is a curly d: $\partial L / \partial z$, "d L by d z", is the slope of $L$ by $z$. This is the **chain rule** (연쇄 법칙):
 #
 # $$\frac{\partial L}{\partial w} = \frac{\partial L}{\partial e} \cdot \frac{\partial e}{\partial a} \cdot \frac{\partial a}{\partial z} \cdot \frac{\partial z}{\partial u} \cdot \frac{\partial u}{\partial w}$$
 #
-# **Back-propagation** (역전파) multiplies from the left: $w$, $b$ and $x$ share the −0.659.
-# Drawn, this is a **graph** (계산 그래프): boxes for values, arrows from the inputs of a step to its result. The walk back is red.
+# **Back-propagation** (역전파) multiplies from the left, from $L$ on: $w$, $b$ and $x$ share the −0.659.
+# Drawn, this is a **graph** (계산 그래프): boxes for values, arrows from inputs to results. Red is the slope of $L$ by a box.
 #
 # <details><summary>Why the slope of tanh is 1 − a²</summary>
 #
@@ -248,7 +248,7 @@ while tape:  # the spoiled walk: "=" where `backward` adds
 outcome("05.equals", f"{x.grad:g}")
 
 # %% [markdown]
-# The sum was noted last, so it is read first, and writes 1. Then the product writes 3, and 3 again over it.
+# The sum was noted last, so it is read first, and writes 1 into `x.grad` and into the product's. Then the product writes 3 into `x.grad`, and 3 again over it.
 #
 # **The rule of the matrix product.** With $C = AB$, an entry of the result is $c_{ik} = \sum_j a_{ij}\, b_{jk}$: row $i$ of $A$ times column $k$ of $B$.
 # Look at *one* entry of $A$, say $a_{12}$. It is used in row 1 of $C$ only, once in each column $k$, and there its local slope is $b_{2k}$.
@@ -256,7 +256,7 @@ outcome("05.equals", f"{x.grad:g}")
 #
 # $$\frac{\partial L}{\partial a_{12}} = g_{11} b_{21} + g_{12} b_{22} + \dots \qquad\text{in general}\qquad \frac{\partial L}{\partial a_{ij}} = \sum_k g_{ik}\, b_{jk} = (G B^\top)_{ij}$$
 #
-# Row $i$ of $G$ times row $j$ of $B$: that is $G B^\top$. In the same way $b_{jk}$ is used in column $k$ only, with slopes $a_{ij}$: $A^\top G$.
+# Row $i$ of $G$ times row $j$ of $B$: that is $G B^\top$. In the same way $b_{jk}$ is used in column $k$ only, with slopes $a_{ij}$: $\sum_i a_{ij}\, g_{ik} = (A^\top G)_{jk}$.
 
 # %%
 s = schematics.Sketch("The entry 2 of A touches one row of C = AB", width=9.5, height=1.7)
@@ -271,7 +271,7 @@ s.show("Matrices; lit: the entry 2 of A, row 2 of B, and the rows of C and of G.
 # %% [markdown]
 # In the picture, lit: the entry 2 and what it meets. With $G$ = (1, 10), an example, the gradient of the entry 2 is $1 \cdot 5 + 10 \cdot 6 = 65$: the lit row of $G$ times the lit row of $B$.
 #
-# Now the whole gallery of rules. Cover the right side of each line, derive it, then look: each multiplies what arrives, `g`, by the local slope.
+# Now the whole gallery of rules. Cover the right side of each line, derive it, then look: each multiplies what arrives, `g`, by the local slope. ($a^n$ has slope $n a^{n-1}$.)
 #
 # A sum hands the same gradient to each entry. A pick, `a[key]`, sends gradients back to where they were picked.
 #
@@ -413,13 +413,13 @@ spoiled, Tensor.tanh = ours(gallery["tanh"]), tanh_rule
 
 # %% [markdown]
 # On the right the central difference is off by about $h^2$, since the curve is not straight.
-# On the left two losses agree in twelve of sixteen digits: their difference has four digits left.
+# On the left, at $h = 10^{-12}$, the two losses agree in about twelve of sixteen digits: their difference has four left.
 #
 # **The library's way.** `torch.autograd.gradcheck(f, inputs)`. A checklist for your own:
 #
-# 1. Double precision, central differences, $h$ near $10^{-5}$, the relative error. By habit $10^{-7}$ is fine and $10^{-2}$ a mistake.
+# 1. Double precision, central differences, $h$ near $10^{-5}$, the relative error. By habit $10^{-7}$ is fine, $10^{-2}$ a mistake; in between, look.
 # 2. Stay off kinks. ReLU's slope at 0.000001 is 1; a nudge of 0.00001 finds $0.000011 / 0.00002 = 0.55$.
-# 3. Freeze what is random. Switch off prices on weights, which can hide a wrong slope.
+# 3. Freeze what is random. Switch off prices on weights: their gradient can outweigh a wrong one.
 # 4. Check again after some steps: at the start many values are zero or equal.
 # 5. Spoil a rule on purpose (above). If the check still passes, mend the check.
 
@@ -534,9 +534,9 @@ print(f"loss {loss.value:.3f}, its slope by w {loss.slope:.3f}")
 # | forward mode | 1 for each weight | nothing |
 # | backward mode | 1 for each *loss* | every value on the way |
 #
-# A network, many weights and one loss: backward. A curve with one knob and many points: forward (PyTorch: `torch.func.jvp`).
+# A network, many weights and one loss: backward. One input and many results: forward (PyTorch: `torch.func.jvp`).
 #
-# Backward costs at most a small constant times the operations of a walk forward: that is *proved* (Baur & Strassen 1983).
+# Backward costs at most a small constant (about 4) times the operations of a walk forward: that is *proved* (Baur & Strassen 1983).
 # A clock is another matter. For nudging and forward mode one walk is timed, and multiplied.
 # The engine is `utils/scratch/autograd.py`, our tape grown up. The right picture shows the memory of a walk forward.
 
@@ -661,18 +661,18 @@ s.show("x, layers 1 to 20 and the loss in a row; red arrows lead back from each 
        "before, each labelled: times the slope, times the weights.")
 
 # %% [markdown]
-# A sigmoid's slope is at most ¼, at $z = 0$. That is the **vanishing gradient** (기울기 소실).
+# A sigmoid's slope is at most ¼, at $z = 0$; nineteen of them multiply. That is the **vanishing gradient** (기울기 소실).
 #
-# And the weights? Each score is a sum of 64 terms. Independent terms of spread $s$ add up to a spread of $\sqrt{64}\, s = 8s$ (lecture 03).
+# And the weights? Each entry of the product by $W_l^\top$ is a sum of 64 terms, backward as forward. Variances of independent terms add: 64 times the variance, $\sqrt{64} = 8$ times the spread (its root).
 # So weights of spread ⅛ keep the size, and the slopes alone decide. Five starts, drawn from a bell curve of that spread:
 #
 # - 0.01, once a habit;
 # - $1/\sqrt{64}$ = 0.125, Glorot's start, and four times that;
-# - $\sqrt{2/64}$ = 0.177, He's: the 2 makes up for ReLUs that are off;
+# - $\sqrt{2/64}$ = 0.177, He's: half of the ReLUs are off, half of the variance is lost, and the 2 makes up for it;
 # - 1, written N(0, 1).
 #
 # **Predict first.** Sigmoid, Glorot's start (lecture 07 derives it), 20 layers, 19 factors.
-# How much weaker is the gradient of the first layer's weights than the last's?
+# How much weaker is the gradient of layer 1's weights than layer 20's?
 
 # %%
 WEAKER = {"about 5 times": 5, "about 80 times": 80, "about a million times": 1e6,
@@ -759,16 +759,16 @@ claim("sigmoid, Glorot: what is left of the pictures in layer 20 (spread of a un
       hidden(drawn("Glorot"), images, "sigmoid").std(dim=1).mean(), at_most=1e-6)
 
 # %% [markdown]
-# Find the red lines, N(0, 1). With a sigmoid it is nearly flat: most units are saturated, but the few others pass on a gradient that large weights have made long.
-# ReLU's lines are flat at absurd heights: look at the length, too. And forward the same product runs: the last claim.
+# Find the red lines, N(0, 1). With a sigmoid it falls a few dozen times, not billions: most units are saturated, but large weights lengthen the others' gradient.
+# ReLU's lines are flat, absurdly high. ($W_l$'s gradient is $h_{l-1}^\top (\delta_l \odot \sigma')$: what $h$ loses in each layer forward, δ loses backward.)
 #
 # | remedy | what it does to the product |
 # |---|---|
 # | ReLU, a start that fits | slope 1, weights that make up for it |
 # | batch norm (lecture 06) | gives each unit's scores mean 0 and spread 1 |
-# | a skip (lecture 11) | $h + f(h)$: a path without any factor |
+# | a skip (lecture 11): $h + f(h)$ | slope $1 + f'$: can grow (section 6) |
 #
-# Now train, with Adam: it divides each step by the gradient's own recent length plus $10^{-8}$. So a weak gradient still moves its weights, and one far below $10^{-8}$ does not. Each net gets its best of three rates, chosen on other rows.
+# Now train, with Adam: it divides by the gradient's own length plus $10^{-8}$, so a weak gradient still moves weights, and one far below $10^{-8}$ does not. Each net gets its best of three rates, chosen on other rows.
 #
 # **Predict first.** Plain sigmoid, 20 layers. Which start gets furthest?
 
@@ -807,7 +807,7 @@ def at_its_best(bend, *starts, **options):
 # %% [markdown] tags=["notes"]
 # **Notes for the room (20 minutes).**
 #
-# Let somebody compute 4 to the power of 19: 275 billion.
+# Let somebody compute 4 to the power of 19: 275 billion. (Measured: slightly more.)
 # The usual objection: "then use a larger learning rate". For which layer? The last one would explode.
 # At the second prediction nearly everybody says "none"; the flat red line was on the screen two minutes ago.
 
@@ -824,10 +824,9 @@ accuracy |= dict(zip(["ReLU, 0.01", "ReLU, He"], at_its_best("ReLU", "0.01", "He
 (accuracy["ReLU + batch norm"],) = at_its_best("ReLU", "He", norm=True)
 
 # %% [markdown]
-# - **Not the sigmoid is to blame, but the product.** From N(0, 1) it learns without any remedy; slowly, but the longer the better.
-# - **A gradient that arrives is not sufficient.** See four times Glorot's start.
-# - **An even gradient is not necessary.** See the claim on batch norm.
-# - **Each at its best rate.** One column alone makes some mended nets look broken.
+# - **Not the sigmoid is to blame, but the product.** From N(0, 1) it learns without any remedy, in 300 steps half-way.
+# - **An even gradient is not necessary**, with Adam. See the claim on batch norm.
+# - **Each at its best of three rates.** One column alone makes some mended nets look broken. A best at the edge of the grid may have a better one beyond.
 #
 # **Ask the room.** Your deep net is stuck at chance. Which two curves do you draw first?
 #
@@ -902,7 +901,7 @@ plots.show("A flat valley with walls: "
 # (Each blue dot is a step. A millionth is added, since a log scale has no place for zero.)
 #
 # The same on a real net: ReLU with skips. Each layer adds to its input, so lengths grow from layer to layer, and the gradient with them.
-# Momentum descent (lecture 02), without and with a limit of 2, each at its best of four rates.
+# Momentum descent (lecture 02), without and with a limit of 2, each at four rates, best taken. And tanh from N(0, 1), clipped: there the direction is no use either.
 
 # %%
 SLOW = [1e-6, 1e-5, 0.003, 0.03]
@@ -947,8 +946,8 @@ claim("tanh from N(0, 1), clipped, at any rate: accuracy, per cent", wild.max(),
 # - **A value changed in place.** Between forward and backward, that makes a wrong gradient. PyTorch counts changes and refuses, unless they go through `.data`.
 # - **A detached piece.** `.detach()`, `.data` or `.item()` in the middle of a loss, and nothing before it learns from that part, silently. (`.numpy()` refuses.)
 # - **The tape left on.** Evaluation then eats memory; use `torch.no_grad()`.
-# - **Tapes kept alive.** `total += loss` keeps every one; add `loss.item()`.
-# - **One nan.** It passes the backward walk and reaches every weight. Check that the loss is finite before the step.
+# - **Tapes kept alive.** `total += loss` holds on to every loss's tape; add `loss.item()`.
+# - **One nan.** It passes the backward walk and can reach every weight. Check that the loss is finite before the step.
 #
 # <details><summary>Who found it: a short history</summary>
 #
@@ -967,8 +966,8 @@ claim("tanh from N(0, 1), clipped, at any rate: accuracy, per cent", wild.max(),
 # 1. Back-propagation is the chain rule, walked from the loss backward, each piece computed once.
 # 2. An engine is a tape of small rules; what is used twice gets both gradients, added.
 # 3. One loss, many weights: backward mode, a few forward walks and the memory of all layers. One knob, many results: forward mode.
-# 4. Deep means a product of many factors: below one it vanishes, above one it explodes, forward as well as backward.
-# 5. A start that fits the activation, batch norm or skips mend the product; clipping only limits the damage.
+# 4. Deep means a product of many factors: below one it vanishes, above one it explodes.
+# 5. A start that fits the activation, batch norm or skips mend the product; clipping limits the length of a step.
 #
 # ## Exercises and further reading
 #

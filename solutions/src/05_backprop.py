@@ -26,14 +26,14 @@ progress.off()  # a solution that was read is not an exercise that was done
 #
 # **build** · level ●●○ · 15 minutes · `backprop`
 #
-# *So that you can referee any derivative that you will ever write, also that of a layer.*
+# *So that you can referee any derivative, also a layer's.*
 #
 # The lecture's referee takes a loss, one number. A layer has many outputs, so its slopes are a table: each output by each input, the **Jacobian**.
 # For example $f(x_1, x_2) = (x_1 x_2,\ 3 x_1)$ at (2, 5): the first output moves by 5 for each unit of $x_1$ and by 2 for each unit of $x_2$; the second by 3 and 0. The table is [[5, 2], [3, 0]].
 #
 # `f` takes an array and returns an array, each of any shape, a single number included. Return the Jacobian by central differences:
 # nudge one entry of `x` up by `h`, then down by `h`, and divide the change of the outputs by `2h`.
-# Its shape is that of `f(x)` followed by that of `x`, so `J[i, j]` says how output `i` changes with input `j`. Leave `x` as it was.
+# Its shape is that of `f(x)` followed by that of `x`: `J[i, j]` is output `i` by input `j`. Leave `x` as it was.
 #
 # <details><summary>Hint 1</summary>Which entry has been nudged when you call f? Exactly one. Start each time from a fresh copy of x. Add nothing up: a number for each output.</details>
 # <details><summary>Hint 2</summary><code>for i in np.ndindex(x.shape)</code> visits every entry of an array of any shape. <code>J[..., *i] = change</code> fills in all outputs for one input, if J has the outputs' axes first.</details>
