@@ -768,7 +768,7 @@ claim("sigmoid, Glorot: what is left of the pictures in layer 20 (spread of a un
 # | batch norm (lecture 06) | gives each unit's scores mean 0 and spread 1 |
 # | a skip (lecture 11): $h + f(h)$ | slope $1 + f'$: can grow (section 6) |
 #
-# Now train, with Adam: it divides by the gradient's own length plus $10^{-8}$, so a weak gradient still moves weights, and one far below $10^{-8}$ does not. Each net gets its best of three rates, chosen on other rows.
+# Now train, with Adam, which divides by the gradient's own length: weak gradients move weights, too. Each net gets its best of three rates, chosen on other rows.
 #
 # **Predict first.** Plain sigmoid, 20 layers. Which start gets furthest?
 
