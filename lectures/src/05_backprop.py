@@ -825,7 +825,7 @@ accuracy |= dict(zip(["ReLU, 0.01", "ReLU, He"], at_its_best("ReLU", "0.01", "He
 
 # %% [markdown]
 # - **Not the sigmoid is to blame, but the product.** From N(0, 1) it learns without any remedy, in 300 steps half-way.
-# - **An even gradient is not necessary**, with Adam. See the claim on batch norm.
+# - **An even gradient is not necessary, with Adam.** See the claim on batch norm.
 # - **Each at its best of three rates.** One column alone makes some mended nets look broken. A best at the edge of the grid may have a better one beyond.
 #
 # **Ask the room.** Your deep net is stuck at chance. Which two curves do you draw first?
