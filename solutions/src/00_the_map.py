@@ -58,6 +58,7 @@ check("00.baseline", answer)
 # Given the group of each row (a user number), return a mask of the rows that go to the test side:
 # all rows of a group go to the same side, and `share` of the **groups**, rounded, are tested, each group with the same chance.
 # Draw with the generator `rng`.
+# Two helpers: `np.unique(a)` gives each value of `a` once; `np.isin(a, b)` tells for each element of `a` whether it is in `b`.
 #
 # <details><summary>Hint 1</summary>Draw for each <em>group</em>, not for each row. <code>np.unique(groups)</code> lists the groups.</details>
 # <details><summary>Hint 2</summary>Choose groups: <code>rng.permutation(...)</code> and take the first <code>round(share * number)</code>.</details>
@@ -172,6 +173,7 @@ check("00.leak", rate_before)
 #
 # $$\frac{\hat p + \frac{z^2}{2n} \pm z \sqrt{\frac{\hat p (1 - \hat p)}{n} + \frac{z^2}{4 n^2}}}{1 + \frac{z^2}{n}}$$
 #
+# 1.96 is section 5's: 95 % of a bell curve lie within 1.96 standard deviations of its middle.
 # Unlike $\hat p \pm z \sqrt{\hat p (1 - \hat p) / n}$ it works for zero clicks as well (Wilson 1927).
 #
 # <details><summary>Hint 1</summary>Compute the centre and the half width first; both are divided by 1 + z²/n.</details>
