@@ -58,7 +58,7 @@ concept_map.show(progress=True)
 # A line with ✔ is a **claim** (주장): a sentence, what was measured, and its bound. ≥ means "at least", ≤ "at most", ∈ "between".
 # The one at the top is about PyTorch, a library of later lectures.
 #
-# **Now the thesis**, its second half. A *regression* is here a machine that answers with a probability.
+# Now the thesis, its second half. A *regression* is here a machine that answers with a probability.
 # It multiplies each input by a weight, adds a bias, and squeezes the sum $z$ between 0 and 1, by $1 / (1 + e^{-z})$, where $e$ is 2.718 ….
 # For the inputs 1 and 2, the weights 0.5 and −1, and the bias 1: $z = 0.5 - 2 + 1 = -0.5$, and the answer is $1/(1+e^{0.5}) = 0.38$.
 #
