@@ -127,7 +127,7 @@ class FullDisk(io.FileIO):
 def full_disk(monkeypatch):
     """A new file breaks off, until the function that this gives is called.
 
-    A limit of the whole process (RLIMIT_FSIZE) would be simpler, and would also stop what runs the tests.
+    A limit of the whole process (RLIMIT_FSIZE) would hold for what runs the tests, too.
     """
     usual = Path.open
 
