@@ -5,7 +5,7 @@
 #
 # **You will be able to** find your way on the map; split data honestly; choose a metric; tell a real score from a leak; put an interval around a score; say what choosing costs, and cross-validate.
 #
-# **Needs** Python, school algebra · **Minutes** 85 to teach, 120 to study · **CPU** 25 s
+# **Needs** Python, school algebra · **Minutes** 85 to teach, 120 to study · **CPU** 15 s
 #
 # On the map: `deep-learning` · `data-practice`
 

@@ -50,18 +50,22 @@ def convolutional() -> nn.Module:
 
 
 def problem(name: str, seed: int, device=None) -> tuple:
-    """Of "convolutional net" or "Transformer": how to make it, (x, y) to train on, (x, y) to judge on."""
+    """Of "convolutional net" or "Transformer": how to make it, (x, y) to train on, (x, y) to judge on.
+
+    Digits: x (n, 1, 8, 8), y (n,). Words: x and y (n, 8), y one word further.
+    """
     rng = np.random.default_rng(seed)
     if name == "convolutional net":
         digits = data.load("digits")
-        make, cut, end = convolutional, 1300, len(digits.x)
+        make, cut, sizes = convolutional, 1300, (1300, 497)
         x, y = (digits.x.reshape(-1, 1, 8, 8) / 16).astype(np.float32), digits.y
     else:
         windows = np.lib.stride_tricks.sliding_window_view(words()[0], WINDOW + 1)
-        make, cut, end = Transformer, 50_000, 52_000
+        make, cut, sizes = Transformer, 190_000, (50_000, 2_000)
         x, y = windows[:, :-1], windows[:, 1:]
-    order = rng.permutation(len(x))[:end]
-    pairs = [tuple(torch.tensor(v[rows], device=device) for v in (x, y)) for rows in np.split(order, [cut])]
+    # Neighbours are alike (a writer's digits, windows of one text): what judges lies behind the cut.
+    sides = rng.permutation(cut)[: sizes[0]], rng.permutation(np.arange(cut + WINDOW, len(x)))[: sizes[1]]
+    pairs = [tuple(torch.tensor(v[rows], device=device) for v in (x, y)) for rows in sides]
     return make, *pairs
 
 
