@@ -5,7 +5,7 @@
 #
 # **You will be able to** find your way on the map; split data honestly; choose a metric; tell a real score from a leak; put an interval around a score; say what choosing costs, and cross-validate.
 #
-# **Needs** Python, school algebra · **Minutes** 85 to teach, 120 to study · **CPU** 15 s
+# **Needs** Python, a little NumPy (array, shape, mask), school algebra · **Minutes** 85 to teach, 120 to study · **CPU** 15 s
 #
 # On the map: `deep-learning` · `data-practice`
 
@@ -88,8 +88,8 @@ plots.show("Two half-moons of dots; a straight border on the left, a bent one ri
 # Colours are the true moons. The *accuracy* is the share of dots that are right; 96 % against 95 % is one *point*. At the black border the machine says ½.
 # (`"logistic"` is the squeeze; the other settings steer the search.)
 #
-# Is that really all? Take the network's numbers out (`w1` is (2, 16): a column for each of the sixteen; `w2` is (16, 1)) and build it from regressions.
-# A group of machines that answer together is an *ensemble*.
+# Is that really all? Take the network's numbers out (`w1` is (2, 16), a table of 2 rows and 16 columns: a column for each of the sixteen; `w2` is (16, 1)) and build it from regressions.
+# A group of machines whose answers are combined is an *ensemble*.
 # In code, `x @ w` multiplies each row of inputs by the weights and adds up, for all rows and all regressions at once.
 #
 # Lectures 01 to 05 earn this half; 04 shows where it stops being the whole story. Lectures 05 to 19 are the first half.
@@ -124,7 +124,7 @@ claim("on unseen points they beat a single regression (points of accuracy)",
 # On the map: `data-practice`
 #
 # A score means something only beside a **baseline** (기준선), the score of the simplest thing you could do instead.
-# Beginners' questions, the map's author saw, are mostly about **data practice** (데이터 다루기).
+# Beginners ask mostly about **data practice** (데이터 다루기).
 #
 # Our data is an **ad log** (광고 로그). Each time that an ad is shown to a user is an **impression** (노출), a row; two weeks have 200,000.
 # About 4 % are clicked.
@@ -152,7 +152,7 @@ print(f"{'truth':>10}", *(f"{100 * p:5.1f}" for p in five.truth), "  the probabi
 # The **training** (훈련) rows teach the model, the **validation** (검증) rows choose between models, and the **test** (테스트) rows judge the chosen one, once.
 # A click model predicts the future, so split by time: eight days, three days, three days.
 #
-# The model is one regression, as in section 1. An input has to be a number in which more means more. "Ad 7" is none, and noon is not "more" than 11 for clicks.
+# The model is one regression, as in section 1. An input has to be a number in which more means more. "Ad 7" is no such number, and noon is not "more" than 11 for clicks.
 # So `one_hot` gives each ad an input of its own, a *column*: 1 if it is this ad, else 0.
 # `fit` finds the weights from the training rows (lecture 01 shows how).
 
@@ -189,7 +189,7 @@ def fit_predict(train, test, columns):
 
 # %% [markdown]
 # Two candidates: the attributes alone, or the numbers of user and ad as well.
-# The validation rows choose between them, and the test rows are touched once, after that. The winner is *the model* below.
+# The validation rows choose the one with the larger share of the gap; the test rows are touched once, after that. The winner is *the model* below.
 #
 # **Predict first.** A baseline says "no click", always.
 # By how many points is the better model's accuracy above it on the test rows?
@@ -203,6 +203,8 @@ candidates = {"attributes": attributes, "attributes, user, ad": [*attributes, "u
 scores = {name: validation.share_of_gap(fit_predict(train, validation, columns))
           for name, columns in candidates.items()}
 columns = candidates[max(scores, key=scores.get)]  # the candidate with the larger score
+print("share of the gap on the validation rows:",
+      *(f"{name} {100 * score:.0f} %" for name, score in scores.items()), sep="\n  ")
 p = fit_predict(train, test, columns)
 
 answers = {"never click": np.zeros(len(test)), "model": p, "truth": test.truth}
@@ -212,7 +214,7 @@ table = {f"{metric}: {name}": score(test.click, q)
          for metric, score in METRICS.items() for name, q in answers.items()}
 gain = 100 * (table["accuracy: model"] - table["accuracy: never click"])
 outcome("00.accuracy", ACCURACY[0 if gain > 10 else 1 if gain > 1 else 2])
-plots.bars("Accuracy sees no difference; AUC and average precision do", table,
+plots.bars("Accuracy hardly sees a difference; AUC and average precision do", table,
            xlabel="score on the test rows", digits=3,
            colors={f"{metric}: {name}": color for metric in METRICS for name, color in
                    (("never click", plots.GREY), ("truth", plots.COLOR["truth"]))})
@@ -224,13 +226,13 @@ plots.show("All three accuracies are nearly 1; the AUC and the average precision
 #
 # AUC and average precision answer two questions. The AUC asks whether the order is right over all rows.
 # Average precision looks at the top of the list, the impressions that you would pay for: most of those are not clicked.
-# It rises with the click rate, so report both. Drop nine of ten non-clicks, and the same model looks far better.
+# It rises with the click rate, so give that rate beside it. Drop nine of ten non-clicks, and the same model looks far better.
 # The AUC stays: it compares clicks with non-clicks, however many there are.
 #
 # At the end, the share of the gap in our own log-losses.
 
 # %%
-claim("at 4 % clicks a model beats 'never click' by hardly anything (points of accuracy)",
+claim("at 4 % clicks the model and 'never click' are alike (points of accuracy)",
       abs(gain), at_most=0.03)
 claim("its AUC is far above the one half of guessing", table["AUC: model"], at_least=0.74)
 thin = (test.click == 1) | (rng.random(len(test)) < 0.1)  # all clicks, a tenth of the rest
@@ -252,7 +254,7 @@ claim("the model closes a part of the gap from base rate to truth (%)",
 #
 # Take the five impressions slowly.
 # Before the prediction, ask for the baseline's accuracy (96 %; somebody will say 50), then for the gain.
-# The point to make: the metric was chosen before the model, and by what the number will be used for.
+# The point: the metric was chosen before the model.
 # Do the four pairs of the AUC on the board; the tie is what people forget.
 
 # %% [markdown]
@@ -260,20 +262,21 @@ claim("the model closes a part of the gap from base rate to truth (%)",
 #
 # On the map: `data-practice`
 #
-# A feature (an input) that was computed from the very answers it is judged on makes a wonderful score, and the score is worth nothing.
+# A feature (an input) computed from the very answers it is judged on makes a wonderful score, worth nothing.
 #
-# For example: how often this user has clicked this ad.
-# Computed once, over the whole table, it contains each row's own click, the test rows' too.
+# For example: how often this user clicked this ad. Over the table it contains each row's own click, the test rows' too.
 # That is a **leak** (누수): knowledge that will not be there when the model is used.
 #
-# One click in two impressions is not yet a rate of 50 %. So each pair of user and ad starts as if it had ten more (our choice), with 4 % clicks, which is 0.4: $(1 + 0.4) / (2 + 10)$ is 12 %.
+# One click in two impressions is not yet 50 %. So each pair of user and ad starts with ten more (our choice), at 4 % clicks, which is 0.4: $(1 + 0.4) / (2 + 10)$ is 12 %.
+#
+# The *leaky* model learns from `rate_in` (whole table), the *honest* one from `rate_before` (only the rows before).
 #
 # **Ask the room.** Which column of your own tables is written *after* the event that you predict?
 #
 # <details><summary>One answer</summary>
 #
 # A status that a later step sets: "delivered", "refunded", "visits until today".
-# Ask of each column when it was written last, and whether that was before the row's own moment.
+# Ask of each column when it was written last.
 # </details>
 
 # %%
@@ -306,10 +309,9 @@ def rate_before(log):
     return np.array(rates)
 
 # %% [markdown]
-# The leaky model learns from the one rate, the honest model from the other.
-# (`hstack` glues columns together.)
+# (`hstack` glues columns together; `rate[:, None]` makes a list a column.)
 # Each is judged twice: on the test rows, and *in use*, on new impressions whose clicks nobody has counted.
-# In use both get the same rates, from all fourteen days; so only what they learned in training differs. (New impressions are of the same days; this log has no trend.)
+# In use both get the same rates, from all fourteen days; so only what they learned in training differs. (Take the new impressions as the same fortnight lived once more: their own clicks are not counted, so this is no leak.)
 
 # %%
 def with_rate(log, rate):  # the attributes, and one more column of numbers
@@ -343,7 +345,7 @@ claim("in use the honest feature closes more of the gap (percentage points)",
 # %% [markdown]
 # The feature is good. Wrong were the *promise* and the training: a model that learned from rates which contain the answer trusts them too much.
 # The rule: at each row, a feature may use only what was *known* before that row. (If a day's clicks are reported at night, that means the days before.)
-# The honest bar rises in use since its rates are then counted from more days.
+# The honest bar rises in use, probably since its rates are then counted from more days.
 
 # %% [markdown] tags=["notes"]
 # **Notes for the room (10 minutes).**
@@ -356,11 +358,11 @@ claim("in use the honest feature closes more of the gap (percentage points)",
 #
 # On the map: `data-practice`
 #
-# How you split decides which question the score answers. Rows of one user resemble each other. Split rows at random, and every test user was already seen in training.
+# How you split decides which question the score answers. Split rows at random, and every test user was already seen in training.
 # Fine, for the same users; a leak, if you promise a score for *new* ones.
 #
 # scikit-learn's famous table leaks so: 1,797 handwritten **digits** (손글씨 숫자). They are by 13 people, and the rows lie writer by writer.
-# No column names the writer. But for each form somebody copied the same list; it begins 0, 1, 2 … 9, again and again. A run 0 to 9 long after the one before begins a form: there are 14, so one person filled two.
+# No column names the writer. But each copied one list onto a sheet, a *form*. The list begins with 0 … 9 a few times, then goes on mixed. So a 0 … 9 more than 50 rows after the last begins a new form. There are 14: one person filled two.
 # Below are four beginnings, a row each: only in the third the 1 has a foot.
 
 # %%
@@ -426,14 +428,13 @@ claim("clicks: a split by row flatters the score for new users (points of AUC)",
       seen_users - new_users, at_least=5.5)
 
 # %% [markdown]
-# Shuffled, many of the mistakes disappear: the model seems to know the hands.
-# (Two forms share a hand: even the score by forms may be flattered. An AUC of 0.79 is drawn as 79 %.)
+# Shuffled, many mistakes disappear: the model seems to know the hands. (An AUC of 0.79 is drawn as 79 %.)
 # The click model's `detailed` inputs have the users in them: for new ones, of no use.
 # Split as the model will be used: `GroupKFold` keeps groups together, `TimeSeriesSplit` the order of time.
 #
 # Two more things are often done *before* the split:
 #
-# - (a) Scaling: from each column subtract its mean, divide by its standard deviation, over *all* rows. Tried on 569 breast tumours, malignant or not, with 30 columns.
+# - (a) Scaling: from each column subtract its mean, divide by its standard deviation (their usual distance from the mean), over *all* rows. Tried on 569 breast tumours, malignant or not, with 30 columns.
 # - (b) Choosing: of 5,000 columns keep the 20 whose means differ most clearly between the answers, over *all* rows. Tried on *pure noise*, 200 rows, with answers thrown by a coin.
 
 # %%
@@ -455,7 +456,7 @@ def auc_after(step, x, y, on):
 # **Predict first.** `step.fit` computes the means, or the choice. Which one flatters the AUC more? The honest AUC of noise is ½.
 
 # %%
-EARLY = ("(a) scaling", "(b) choosing columns", "neither, by more than 0.01")
+EARLY = ("(a) scaling", "(b) choosing columns", "neither gains more than 0.01")
 predict("00.early", *EARLY)
 
 # %%
@@ -494,7 +495,7 @@ claim("choosing them on the training rows does not (AUC)",
 # More data brings the training and the validation score together, and a score is known only to within an interval.
 #
 # A **learning curve** (학습 곡선) draws the score against the number of training rows.
-# While training and validation are far apart, more data usually helps (so may a simpler model). Once they meet, only a better model does.
+# While training and validation are far apart, more data usually helps (so may a simpler model). Once they meet, only a better model helps.
 #
 # Here from 1,000 rows (few) to 120,000 (many), again of all fourteen days.
 #
@@ -530,14 +531,14 @@ claim("the distance of training and validation shrinks: most rows over fewest (r
       distance[-1] / distance[0], at_most=0.25)
 
 # %% [markdown]
-# They have not met: still more rows would help. Below 0 % a model is worse than one number for everybody.
+# They have not met: still more rows should help. Below 0 % a model is worse than one number for everybody.
 # Above 100 % is memory: the model knows which of these very rows were clicked, which no probability can know.
 #
-# With $n$ rows and a standard deviation $s$ of the loss per row (their usual distance from the mean), a 95 % **confidence interval** (신뢰구간) is the score $\pm 1.96\, s / \sqrt n$.
+# With $n$ rows and a standard deviation $s$ of the loss per row, a 95 % **confidence interval** (신뢰구간) is the score $\pm 1.96\, s / \sqrt n$.
 # Means of many rows scatter like a bell curve, $s/\sqrt n$ wide, and 95 % of a bell lie within 1.96 widths of its middle. So of 100 such intervals about 95 should contain the score on endless rows.
 # With $s = 0.6$ and $n = 2000$: $1.96 \cdot 0.6 / 44.7 = 0.026$. Four times the rows, half the width.
 #
-# Is that true? Draw a hundred test sets, and count. The black line is the score on 400,000 other rows.
+# Is that true? Draw a hundred test sets, and count. Then compare two models, `detailed` and the attributes alone. The black line is the score on 400,000 other rows.
 
 # %%
 def loss_per_row(log, p):
@@ -574,9 +575,8 @@ claim("two models compared row by row: the interval of the difference "
       np.std(other - losses) / np.std(losses), at_most=0.4)
 
 # %% [markdown]
-# A few hits may be missing: with few clicks the bell fits badly.
+# Often only 90 to 93 hit: with few clicks the bell fits badly.
 #
-# (The two models: the detailed one, and the attributes alone.)
 # So to compare two models, judge them on the *same* rows and look at the difference.
 # If they are alike, most of the luck of a test set hits both, and cancels.
 #
@@ -592,7 +592,6 @@ claim("two models compared row by row: the interval of the difference "
 # **Notes for the room (15 minutes).**
 #
 # Expect: "the p-value". Steer to: the size of the difference, and its interval on the same rows.
-# Often only 90 to 93 of the hundred hit: with 4 % clicks the losses are far from a bell curve, and the intervals tend to be short.
 
 # %% [markdown]
 # ## 6 · Choosing has a price, and folds stretch few rows
@@ -601,10 +600,10 @@ claim("two models compared row by row: the interval of the difference "
 #
 # The best of many scores is too good, because luck was chosen along with the model.
 #
-# A hundred people each call twenty tosses of a coin. Most get about ten right; the *best* fifteen or sixteen, 75 to 80 %.
+# A hundred people each call twenty tosses of a coin. Most get about ten right; the *best* 75 to 80 %.
 # Toss again, and the same person is back at ten. The winner's score promises more than the winner keeps: the **winner's curse** (승자의 저주).
 #
-# Some models *are* better. So the test: forty candidates, each a regression on 5,000 rows; for each, a coin decides about each column.
+# Some models *are* better. Does the curse remain? Take forty candidates, each a regression on 5,000 rows; for each, coins decide which of eleven features it gets.
 # One round: draw 1,000 of 60,000 rows and compute forty AUCs. The best is *promised*. The same model's AUC on all 60,000 (with the 1,000) is *kept*. Sixty rounds, averaged; `promised` is (60, 40).
 
 # %%
@@ -658,7 +657,7 @@ outcome("00.winner", CURSE[2 if lost > 0.01 else 0 if lost < -0.01 else 1])
 # %% [markdown]
 # So the chosen model is better than one at random, and worse than its own validation score says.
 # This is what the test rows are for: they took no part in the choice. Use them to choose, and they are validation rows.
-# Comparing fewer candidates makes the price smaller: see the left end. More validation rows should, too (not tried here).
+# Fewer candidates make the price smaller, but what is kept, too: see the left end. More validation rows should, too (not tried here).
 
 # %%
 claim("the best of forty on 1,000 rows promises more than it keeps (difference of AUC)",
@@ -709,7 +708,7 @@ claim("from shuffle to shuffle the mean of five folds wanders less than one fold
 #
 # <details><summary>One answer</summary>
 #
-# No: the score chose the winner, so the curse applies, though it is smaller, since all rows judge.
+# No: the score chose the winner, so the curse applies, though usually smaller than with one part of the rows.
 # Keep test rows aside before the first fold is cut, or cross-validate the whole procedure, the choice included.
 # </details>
 
