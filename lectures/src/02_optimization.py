@@ -742,17 +742,17 @@ claim("raw columns, each at its best rate: SGD's training loss over Adam's (rati
 # A **convolutional net** (합성곱 신경망, lecture 10) reads the digits. A small **Transformer** (트랜스포머, lecture 20) reads English and guesses each next word from up to eight before it.
 # Its text documents Python packages, in 299 words; any other is "?".
 #
-# SGD gets momentum, to be as strong as it can. Both sides get the same batches, a warm-up, the same cosine, and four rates each, a factor of 2.5 apart (no dot where a net does badly).
+# SGD gets momentum, to be as strong as it can. Both sides get the same batches, a warm-up, the same cosine, and five rates each, a factor of two apart (no dot where a net does badly).
 # They are judged on rows from another part of the data; again each half judges the rate that is best on the other.
 
 # %%
 stream, common = races.words()
 print(" ".join(common[i] for i in stream[1000:1025]))
-NETS = {"convolutional net": (300, 32, 0.03), "Transformer": (200, 16, 0.1)}
-judged = {}  # by net and rule: losses (4 rates, 2 halves). Above: steps, batch, lowest rate
+NETS = {"convolutional net": (300, 32, 0.025), "Transformer": (200, 16, 0.1)}
+judged = {}  # by net and rule: losses (5 rates, 2 halves). Above: steps, batch, lowest rate
 for where, (steps, batch, low) in NETS.items():
     for name, least in (("momentum", low), ("Adam", 0.01)):
-        judged[where, name] = races.tune(where, library[name], least * 2.5 ** np.arange(4),
+        judged[where, name] = races.tune(where, library[name], least * 2.0 ** np.arange(5),
                                          SEED, run.device, run.steps(steps), batch)
 
 # %%
@@ -767,7 +767,7 @@ for ax, where, name in zip(axes[0], tables, ("scaled digits", "raw tumours"), st
 axes[0, 0].legend(fontsize=11, loc="upper left", ncols=2)
 for (where, name), both in judged.items():
     ax, loss = axes[1, list(NETS).index(where)], both.mean(axis=1)
-    lr = (0.01 if name == "Adam" else NETS[where][2]) * 2.5 ** np.arange(4)
+    lr = (0.01 if name == "Adam" else NETS[where][2]) * 2.0 ** np.arange(5)
     lr, loss = lr[loss < 1.7 * loss.min()], loss[loss < 1.7 * loss.min()]
     ax.semilogx(lr, loss, "o-" if name == "Adam" else "s-", color=COLORS[name])
     plots.name(ax, lr[0], loss[0], name, COLORS[name], dx=-10, dy=14)
