@@ -307,7 +307,7 @@ claim("at rate 0.2 one row finds the deepest hole more often than all rows (poin
 # With ten rows there is less noise, and the window lies at a larger rate.
 #
 # A rule of thumb is the **linear scaling rule** (선형 스케일링 규칙): $k$ times the batch, $k$ times the rate (Goyal and others, 2017).
-# For $k$ small steps in nearly the same direction are one that is $k$ times as long. Here, from one row to ten, the best rate moved from 0.2 to 0.5 only, not to 2: $2/L$ is in the way.
+# For $k$ small steps in nearly the same direction are one that is $k$ times as long. Here, from one row to ten, the best rate moved from 0.2 to 0.5, not to 2: $2/L$ is in the way.
 
 # %% [markdown]
 # ## 3 · A schedule: fast first, then fine
@@ -319,7 +319,7 @@ claim("at rate 0.2 one row finds the deepest hole more often than all rows (poin
 # So begin fast and end slowly: a **schedule** (학습률 스케줄) gives each step $t$ of $T$ its own rate. $\eta / \sqrt{1 + t/t_0}$ (below, $t_0 = T/100$) needs no known end $T$; half a cosine wave or a straight line to zero does.
 # **Warm-up** (웜업) is a short climb from zero at the start.
 #
-# The order counts. *Replacement* draws each batch from all rows. *Reshuffling* takes every row once in each pass, in a new order: and much of the noise cancels.
+# The order counts. *Replacement* draws each batch from all rows. *Reshuffling* takes every row once in each pass, in a new order, and much of the noise cancels.
 #
 # Below: section 1's tumours, the mean of 20 runs, batches of 8, $\eta = 2$ ("a quarter": 0.5).
 #
@@ -465,30 +465,28 @@ claim("κ = 30, β = 0.9: Nesterov's needs fewer steps than the plain ball (rati
 # | a larger $\beta$ | $\sqrt\beta$ | 0.949 for 0.9 |
 #
 # So 0.9 is too much for $\kappa = 30$: the ball swings past the bottom. From $\kappa \approx 40$ on it saves steps; near 1,400 it is the best. Nesterov's rule forgives a $\beta$ that is too large.
-#
+
+# %% [markdown]
 # ## 5 · A learning rate for every weight
 #
 # On the map: `adagrad` · `adadelta` · `adam` · `momentum`
 #
-# The Ada-family divides each weight's step by the size of that weight's own gradients.
-
-# %% [markdown]
-# Two weights have gradients 10 and 0.1, and again 10 and 0.1. AdaGrad adds up the squares, 200 and 0.02, and divides by the root, 14 and 0.14: both move by 0.7 times `lr`.
+# The Ada-family divides each weight's step by the size of its own gradients.
+#
+# Two weights have gradients 10 and 0.1, twice. AdaGrad adds up the squares, 200 and 0.02, and divides by the root, 14 and 0.14: both move by 0.7 times `lr`.
 #
 # - **AdaGrad** (에이다그래드): divide by the root of the *sum* of all squared gradients.
 # - **RMSProp** (RMSProp): of a running *mean*, which forgets.
 # - **AdaDelta** (에이다델타): RMSProp's step has no unit; times the size of recent moves it has the weight's.
 # - **Adam** (아담): RMSProp with momentum, and a correction: a mean that started at zero is $0.1 g$ after one step; divided by $1 - 0.9^1$ it is $g$.
-# - **AdamW** (AdamW): Adam that also shrinks the weights a little at each step.
+# - **AdamW** (AdamW): Adam that also shrinks the weights at each step.
 #
-# Below: each name in the colour of its curves later on.
-#
-# **The library's way** is `torch.optim`. Ours and it will walk side by side, in double precision.
+# **The library's way** is `torch.optim`; below, ours walk beside it.
 
 # %%
 COLORS = {"SGD": plots.INK, "momentum": plots.BLUE, "AdaGrad": plots.GREEN,
           "RMSProp": plots.SKY, "AdaDelta": plots.PURPLE, "Adam": plots.ORANGE}
-sketch = schematics.Sketch("One thing is added at a time: the family of optimizers",
+sketch = schematics.Sketch("One thing is added at a time; each in the colour of its curves",
                            width=9.5, height=3.5)
 
 
@@ -770,7 +768,8 @@ for (where, name), both in judged.items():
     lr = (0.01 if name == "Adam" else NETS[where][2]) * 2.0 ** np.arange(5)
     lr, loss = lr[loss < 1.7 * loss.min()], loss[loss < 1.7 * loss.min()]
     ax.semilogx(lr, loss, "o-" if name == "Adam" else "s-", color=COLORS[name])
-    plots.name(ax, lr[0], loss[0], name, COLORS[name], dx=-10, dy=14)
+    end = 0 if name == "Adam" else -1
+    plots.name(ax, lr[end], loss[end], name, COLORS[name], dx=-10, dy=14)
     ax.set(title=where, xlabel="rate (log)", ylabel="unseen loss (nats)")
     ax.margins(0.15, 0.4)
 plots.show("Loss by rate: six valleys of unlike depth; on words Adam is below momentum.")

@@ -168,7 +168,7 @@ def draw_rates(
     ):
         left.loglog(times[some], rate[some], ".", color=color, alpha=0.5)
         plots.name(left, *at, text, color, dx=0)
-    places = (0.9, 12), (3, 38), (0.012, 38), (0.02, 14)
+    places = (10.5, 19), (3, 38), (0.012, 38), (0.02, 14)
     for ((name, plan), values), at in zip(share.items(), places, strict=True):
         dash = "o-" if plan == "constant" else "o--"
         right.semilogx(ladder[name], values.mean(axis=1), dash, color=colors[name])
