@@ -7,12 +7,13 @@ The optimizers are compared on a convolutional net (lecture 10) that reads digit
 from collections import Counter
 from collections.abc import Callable
 
+import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from utils import data
+from utils import data, plots
 from utils.scratch import optim
 
 WORDS, WINDOW = 300, 8  # the first of the words, number 0, stands for all that are rarer
@@ -64,7 +65,8 @@ def problem(name: str, seed: int, device=None) -> tuple:
         make, cut, sizes = Transformer, 190_000, (50_000, 2_000)
         x, y = windows[:, :-1], windows[:, 1:]
     # Neighbours are alike (a writer's digits, windows of one text): what judges lies behind the cut.
-    sides = rng.permutation(cut)[: sizes[0]], rng.permutation(np.arange(cut + WINDOW, len(x)))[: sizes[1]]
+    sides = [rng.permutation(cut)[: sizes[0]], rng.permutation(np.arange(cut + WINDOW, len(x)))[: sizes[1]]]
+    sides[1].sort()  # so that its two halves are of other writers, or other stretches of text
     pairs = [tuple(torch.tensor(v[rows], device=device) for v in (x, y)) for rows in sides]
     return make, *pairs
 
@@ -107,6 +109,75 @@ def race(
         scores = net(judge[0])
         price = F.cross_entropy(scores, judge[1], reduction="none")
     return price.cpu().numpy(), (scores.argmax(1) == judge[1]).cpu().numpy()
+
+
+def tune(
+    name: str, optimizer: Callable, rates: np.ndarray, seed: int, device, steps: int, batch: int
+) -> np.ndarray:
+    """`race` on `problem(name)` at each rate: the mean log-loss on either half of the rows that judge.
+
+    Returns: (rates, 2), in nats; infinite where the net diverged.
+    """
+    make, train, judge = problem(name, seed, device)
+    halves = []
+    for lr in rates:
+        price, _ = race(make, train, judge, optimizer, lr, seed=seed, steps=steps, batch=batch)
+        halves.append([half.mean() for half in np.array_split(price, 2)])
+    return np.nan_to_num(np.array(halves), nan=np.inf)
+
+
+def draw_paths(rows: list[dict], colors: dict[str, str]) -> None:
+    """A row for the straight ravine, one for the tilted: rule -> (path (n, 2), last loss, ravine)."""
+    fig, axes = plt.subplots(2, 6, figsize=(10, 4.4), layout="constrained", sharex=True, sharey=True)
+    plots.headline(fig, "A tilt takes AdaGrad's lead away; momentum does not mind")
+    u = np.linspace(-2.5, 2.5, 80)
+    for line, row in zip(axes, rows, strict=True):
+        for ax, (name, color) in zip(line, colors.items(), strict=True):
+            path, loss, ((a, b), (_, d)) = row[name]
+            v = u[:, None]
+            levels = [1, 4, 16, 50, 160]
+            ax.contour(u, u, a * u**2 + 2 * b * u * v + d * v**2, levels, colors="#BBBBBB", linewidths=0.8)
+            ax.plot(*path.T, color=color, linewidth=1.3)
+            ax.plot(*path[0], "o", color=color, markersize=5)
+            ax.set_title(f"{name}\n{loss:.0e}", color=color)
+            ax.set(xlim=(-2.5, 2.5), ylim=(-2.5, 2.5), aspect="equal", xlabel="weight 1", ylabel="weight 2")
+            ax.label_outer()
+    plots.show("Each method's path in a straight ravine, and below in a tilted one, with the last loss.")
+
+
+def draw_rates(
+    rate: np.ndarray, seen: np.ndarray, click: np.ndarray, ladder: dict, share: dict, colors: dict[str, str]
+) -> None:
+    """Left, each weight's `rate` by how often it was seen; right, the share of the gap by learning rate.
+
+    rate (weights,), seen (n, ones of a row), click (n,); share: (rule, plan) -> (rates, halves).
+    """
+    _, (left, right) = plots.panels(
+        "AdaGrad: a rate for each weight, a schedule built in",
+        ["each weight's rate", "the race"],
+        xlabel="times seen (log)",
+        ylabel="effective rate (log)",
+    )
+    times, clicks = (
+        np.bincount(seen.ravel(), np.repeat(each, seen.shape[1]), minlength=len(rate))
+        for each in (np.ones(len(click)), click)
+    )
+    for some, color, text, at in (
+        (clicks > 0, plots.GREEN, "clicked", (2000, 4)),
+        (clicks == 0, plots.ORANGE, "never clicked", (600, 33)),
+    ):
+        left.loglog(times[some], rate[some], ".", color=color, alpha=0.5)
+        plots.name(left, *at, text, color, dx=0)
+    places = (10.5, 19), (3, 38), (0.012, 38), (0.02, 14)
+    for ((name, plan), values), at in zip(share.items(), places, strict=True):
+        dash = "o-" if plan == "constant" else "o--"
+        right.semilogx(ladder[name], values.mean(axis=1), dash, color=colors[name])
+        plots.name(right, *at, f"{name}, {plan}", colors[name], dx=0, fontweight=None)
+    right.set(xlabel="learning rate (log)", ylabel="share of the gap (%)", ylim=(10, 40))
+    plots.show(
+        "Left, the rate falls with the count; weights of users who never clicked lie above. "
+        "Right, on a line to zero SGD catches up."
+    )
 
 
 class Auctions:
