@@ -85,7 +85,6 @@ predict("03.speaker", *guesses)
 own = rng.random((20_000, 101)) < 0.6  # True: this judge is right on this case
 speaker, repeats = rng.random((20_000, 1)) < 0.6, rng.random((20_000, 101)) < 0.5
 majority = np.where(repeats, speaker, own).mean(axis=1) > 0.5
-# the guess nearest to what was measured
 outcome("03.speaker", min(guesses, key=lambda g: abs(guesses[g] - 100 * majority.mean())))
 claim("a majority of 101 weak judges is nearly always right (% of cases)",
       100 * np.mean(own.mean(axis=1) > 0.5), at_least=96)
@@ -180,8 +179,10 @@ right.plot([0, 1], theory(30, np.array([0, 1])), color=plots.INK, linewidth=1)
 for share, a in answers.items():
     rho, rest = spread(a)[1], left_over(a, 30)
     right.plot(rho, rest, "o", color=plots.INK)
-    plots.name(right, rho, rest, f"{share:.0%}" if share else "a sample each", plots.INK,
-               dx=-8 if share == 1 else 8, dy=-6, ha="right" if share == 1 else "left")
+    above = share in (0.1, 1)  # so that no name lies on another, or on the line
+    plots.name(right, rho, rest, f"{100 * share:.0f} %" if share else "a sample each",
+               plots.INK, dx=2 if share == 0.1 else -12 if above else 8,
+               dy=12 if share == 0.1 else 3 if above else -6, ha="right" if above else "left")
 right.set(xlabel="correlation ρ of two machines")
 plots.show("Left: variance falls with machines to a floor, higher the more they share. "
            "Right: a line.")
@@ -464,7 +465,6 @@ def vote(team, X):
     return sum(alpha * np.sign(answer(stump, X)) for alpha, stump in team)
 
 # %%
-# 2y - 1 turns 0 and 1 into -1 and 1
 teams = {rounds: adaboost(x, 2 * y - 1, rounds) for rounds in (1, 3, 10, 100)}
 machines = {rounds: lambda X, team=team: vote(team, X) > 0
             for rounds, (team, _) in teams.items()}

@@ -136,7 +136,7 @@ check("03.correlation", answer)
 # *Because the whole of AdaBoost is in three lines, and the library's are not quite the lecture's.*
 #
 # With $k$ classes there is no ±1. SAMME (Zhu and others, 2009) is AdaBoost for many classes, and what scikit-learn runs.
-# A guess is right one time in $k$ there; the second term makes its say zero. It gives a machine the say
+# A guess is right one time in $k$ there; the second term below makes a guess's say zero. SAMME gives a machine the say
 #
 # $$\alpha = \log \frac{1-\varepsilon}{\varepsilon} + \log(k - 1)$$
 #
