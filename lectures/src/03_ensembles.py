@@ -762,13 +762,12 @@ outcome("03.hinge", {(False, True): "the sixteen for each other", (True, True): 
 # (It learned on seen rows. But each line saw five of a thousand: a small leak.)
 
 # %%
-print(f"any 16, averaged: {right_of(averaged(lines[:16])):.1f} % right; "
-      f"best 16, stacked: {right_of(stacked(best)):.1f} %")
+crossed = right_of(averaged(lines[:16])), right_of(stacked(best))
+print("any 16 averaged, best 16 stacked (% right):", np.round(crossed, 1))
 alone = [np.mean([right_of(averaged([m])) for m in team]) for team in (best, mates)]
 claim("a member of the best team is right more often alone (points of accuracy)",
       alone[0] - alone[1], at_least=10)
-claim("but the best sixteen, averaged, hardly beat one regression (points of accuracy)",
-      by_best, at_most=0.5)
+claim("the best, averaged, hardly beat one regression (points)", by_best, at_most=0.5)
 claim("picked for each other, averaged, do (points of accuracy)", by_mates, at_least=5)
 claim("any sixteen, stacked, do (points of accuracy)", more["any 16, stacked"], at_least=7)
 
