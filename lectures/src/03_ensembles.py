@@ -181,8 +181,8 @@ for share, a in answers.items():
     right.plot(rho, rest, "o", color=plots.INK)
     above = share in (0.1, 1)  # so that no name lies on another, or on the line
     plots.name(right, rho, rest, f"{100 * share:.0f} %" if share else "a sample each",
-               plots.INK, dx=2 if share == 0.1 else -12 if above else 8,
-               dy=12 if share == 0.1 else 3 if above else -6, ha="right" if above else "left")
+               plots.INK, dx={0.1: 2, 1: -12}.get(share, 8),
+               dy={0.1: 12, 1: 3}.get(share, -6), ha="right" if above else "left")
 right.set(xlabel="correlation ρ of two machines")
 plots.show("Left: variance falls with machines to a floor, higher the more they share. "
            "Right: a line.")
