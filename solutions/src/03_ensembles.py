@@ -135,7 +135,8 @@ check("03.correlation", answer)
 #
 # *Because the whole of AdaBoost is in three lines, and the library's are not quite the lecture's.*
 #
-# With $k$ classes there is no ±1. SAMME (Zhu and others, 2009), which scikit-learn runs, gives a machine the say
+# With $k$ classes there is no ±1. SAMME (Zhu and others, 2009) is AdaBoost for many classes, and what scikit-learn runs.
+# A guess is right one time in $k$ there; the second term below makes a guess's say zero. SAMME gives a machine the say
 #
 # $$\alpha = \log \frac{1-\varepsilon}{\varepsilon} + \log(k - 1)$$
 #
@@ -248,7 +249,7 @@ def answers_in_time(make, X, y, day, start):
 check("03.leak", answers_in_time)
 
 # %% [markdown] tags=["solution-only"]
-# Out of fold is honest where rows are exchangeable: digits are, days are not. A machine that knows tomorrow's prices reads today's well.
+# Out of fold is honest where rows are exchangeable: digits are, days mostly not. (The lecture's ad log is an exception: we wrote it, and no habit in it changes with time, so section 7 may shuffle.) A machine that knows tomorrow's prices reads today's well.
 # When you review such code, look at the line with `fit`, and ask of each row: was it there, at that hour?
 
 # %% [markdown]
@@ -264,7 +265,7 @@ check("03.leak", answers_in_time)
 # The lecture's model, as it stands, falls just short.
 #
 # <details><summary>Hint 1</summary>Boosting on the bare attributes is far from enough, and a cut through bare id numbers puts strangers on one side. Encode the ids by their click rate.</details>
-# <details><summary>Hint 2</summary><code>TargetEncoder().fit_transform(ids, past.click)</code> encodes out of fold; for the future rows call <code>transform</code>. <code>HistGradientBoostingClassifier</code> is fast.</details>
+# <details><summary>Hint 2</summary><code>TargetEncoder().fit_transform(ids, past.click)</code> encodes out of fold (shuffled, fair here as no habit in this log changes with time); for the future rows call <code>transform</code>. <code>HistGradientBoostingClassifier</code> is fast.</details>
 # <details><summary>Hint 3</summary>Clicks are few, so ask for many rows in a leaf, <code>min_samples_leaf=400</code>, and go slowly: <code>learning_rate=0.05</code> with 300 rounds. <code>early_stopping=False</code> uses all rows to fit. Do not balance the classes.</details>
 
 # %%
