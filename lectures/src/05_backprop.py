@@ -57,7 +57,7 @@ concept_map.show("05")
 # (Here $L$ is the loss; in lecture 02 it was the largest curvature.)
 
 # %% [markdown]
-# Cut it into small steps. Read down for the values. Then read the last column up: each is the one below it, times the local slope.
+# In small steps. Read down for the values, then the last column up: each is the one below it, times the local slope.
 #
 # | step | value | local slopes | slope of $L$ by this value |
 # |---|---|---|---|
@@ -68,19 +68,19 @@ concept_map.show("05")
 # | $e = a - y$ | −0.463 | by $a$: 1 | $1 \cdot (-0.926) = -0.926$ |
 # | $L = e^2$ | 0.214 | by $e$: $2e = -0.926$ | 1 |
 #
-# A **local slope** (국소 기울기): how far a step's result moves for each unit of one input.
+# A **local slope** (국소 기울기): how far a step's result moves per unit of one input.
 # Nudge $w$ by $h$: $u$ and $z$ move by $2h$, so $a$ by $0.712 \cdot 2h$, and so on. **Along a path, slopes multiply.**
-# ∂ is a curly d: $\partial L / \partial z$, "d L by d z", is the slope of $L$ by $z$. This is the **chain rule** (연쇄 법칙):
+# $\partial L / \partial z$ (∂ is a curly d) is the slope of $L$ by $z$. This is the **chain rule** (연쇄 법칙):
 #
 # $$\frac{\partial L}{\partial w} = \frac{\partial L}{\partial e} \cdot \frac{\partial e}{\partial a} \cdot \frac{\partial a}{\partial z} \cdot \frac{\partial z}{\partial u} \cdot \frac{\partial u}{\partial w}$$
 #
-# **Back-propagation** (역전파) multiplies from the left, from $L$ on. So −0.659 is computed once, and $w$, $b$ and $x$ all use it.
-# Drawn, this is a **graph** (계산 그래프): boxes for values, arrows from inputs to results, a local slope on each arrow. Red, under a box: the slope of $L$ by it. (Sliders move $w$ and $b$.)
+# **Back-propagation** (역전파) multiplies from the left, from $L$ on. So −0.659 is computed once, for $w$, $b$ and $x$.
+# Drawn, this is a **graph** (계산 그래프): boxes for values, arrows with their local slopes; red, the slope of $L$ by each. (Sliders move $w$ and $b$.)
 #
 # <details><summary>Why the slope of tanh is 1 − a²</summary>
 #
 # $a = \tanh z$ is a stretched sigmoid: $2\sigma(2z) - 1 = \frac{2}{1 + e^{-2z}} - 1 = \frac{1 - e^{-2z}}{1 + e^{-2z}} = a$.
-# So $\sigma(2z) = (1 + a)/2$. The sigmoid's slope is $\sigma(1 - \sigma)$ (lecture 01). By $z$, both twos of $2\sigma(2z)$ multiply it:
+# So $\sigma(2z) = (1 + a)/2$. A sigmoid's slope is $\sigma(1 - \sigma)$; both twos of $2\sigma(2z)$ multiply it:
 # $4 \cdot \frac{1 + a}{2} \cdot \frac{1 - a}{2} = (1 + a)(1 - a) = 1 - a^2$.
 # </details>
 
@@ -270,7 +270,7 @@ s.show("Four matrices; lit: the entry 2 of A, row 2 of B, and row 1 of C and of 
 #
 # ($^\top$ swaps rows and columns.) The second: $b_{jk}$ is used in column $k$, once for each example $i$, with slope $a_{ij}$.
 #
-# Now the whole gallery of rules. Cover the right side of each line, derive it, then look: each multiplies what arrives, `g`, by the local slope. ($a^n$ has slope $n a^{n-1}$.) A sum hands its gradient to each entry; a pick, `a[key]`, back to where it picked.
+# Now all rules. Cover the right side of each line, derive it, then look: what arrives, `g`, times the local slope. ($a^n$ has slope $n a^{n-1}$.) A sum hands its gradient to each entry; a pick, `a[key]`, to where it picked.
 #
 # **Ask the room.** The rule of ReLU is `g * (a.data > 0)`. What does it say about a unit that is off?
 #
@@ -409,8 +409,8 @@ outcome("05.step", min(worst, key=worst.get))
 #
 # 1. Double precision, central differences, $h$ near $10^{-5}$, the relative error. By habit $10^{-7}$ is fine, $10^{-2}$ a mistake; in between, look.
 # 2. Stay off kinks. ReLU's slope at 0.000001 is 1; a nudge of 0.00001 finds $0.000011 / 0.00002 = 0.55$.
-# 3. Freeze what is random: the same rows for both. Switch off prices on weights: their gradient can outweigh a wrong one.
-# 4. Check again after some steps: at the start many values are zero or equal.
+# 3. The same rows for both. No prices on weights: their gradient can outweigh a wrong one.
+# 4. Check again after some steps.
 # 5. Spoil a rule on purpose (below: tanh). If the check still passes, mend the check.
 
 # %%
@@ -520,7 +520,7 @@ loss = error * error
 print(f"loss {loss.value:.3f}, its slope by w {loss.slope:.3f}")
 
 # %% [markdown]
-# One walk forward gives the slopes of *all* results by *one* input; one walk back those of *one* result by *all* inputs.
+# One walk forward gives all results' slopes by *one* input; one walk back *one* result's by all inputs.
 #
 # | | walks for a gradient | must keep |
 # |---|---|---|
@@ -531,7 +531,7 @@ print(f"loss {loss.value:.3f}, its slope by w {loss.slope:.3f}")
 # A network, many weights and one loss: backward. One input and many results: forward (PyTorch: `torch.func.jvp(f, inputs, nudges)` gives results and their slopes).
 #
 # Backward costs at most a small constant (about 4) times the operations of a walk forward: that is *proved* (Baur & Strassen 1983).
-# A clock is another matter. Two layers of 8 to 256 units are timed; nudging and forward mode by one walk, multiplied by the table's number.
+# Now by the clock: two layers of 8 to 256 units; for nudging and forward mode one walk is timed, times the table's number.
 # The engine is `utils/scratch/autograd.py`, our tape grown up. The right picture shows the most memory a walk forward holds.
 
 # %%
@@ -660,9 +660,9 @@ s.show("x, layers 1 to 20 and the loss in a row; red arrows lead back from each 
 # And the weights? Each entry of the product by $W_l^\top$ is a sum of 64 terms, backward as forward. Variances of independent terms add: 64 times the variance, $\sqrt{64} = 8$ times the spread (its root).
 # So weights of spread (standard deviation) ⅛ keep the size, and the slopes alone decide. Five starts, each a bell curve around 0 of this spread:
 #
-# - 0.01, once a habit;
+# - 0.01, a habit;
 # - $1/\sqrt{64}$ = 0.125, Glorot's start, and four times that;
-# - $\sqrt{2/64}$ = 0.177, He's: half of the ReLUs are off, half of the variance is lost, and the 2 makes up for it;
+# - $\sqrt{2/64}$ = 0.177, He's: half of the ReLUs are off, and the 2 makes up for it;
 # - 1, written N(0, 1): mean 0, variance 1.
 #
 # **Predict first.** Sigmoid, Glorot's start (lecture 07 derives it), 20 layers, 19 factors.
@@ -753,9 +753,9 @@ claim("sigmoid, Glorot: what is left of the pictures in layer 20 (spread over ro
       hidden(drawn("Glorot").cpu().double(), X, "sigmoid").std(dim=1).mean(), at_most=1e-6)
 
 # %% [markdown]
-# Find the red lines, N(0, 1). With a sigmoid it falls 10 to 50 times, not billions: most units are saturated, but large weights lengthen the others' gradient.
-# ReLU's lines are flat: $W_l$'s gradient is $h_{l-1}^\top (\delta_l \odot \sigma')$, and what $h$ gains or loses in each layer forward, δ does backward. Their *heights* differ by $10^{38}$.
-# The last claim looks forward: after 20 sigmoid layers all pictures look the same.
+# The red lines, N(0, 1): with a sigmoid they fall 10 to 50 times, not billions: most units are saturated; large weights lengthen the rest.
+# ReLU's are flat: $W_l$'s gradient is $h_{l-1}^\top (\delta_l \odot \sigma')$, and what $h$ gains or loses in each layer forward, δ does backward. Their *heights* differ by $10^{38}$.
+# Last claim: 20 sigmoid layers make all pictures look the same.
 #
 # | remedy | what it does to the product |
 # |---|---|
@@ -763,7 +763,7 @@ claim("sigmoid, Glorot: what is left of the pictures in layer 20 (spread over ro
 # | batch norm (lecture 06) | gives each unit's scores mean 0 and spread 1 |
 # | a skip (lecture 11): $h + f(h)$ | slope $1 + f'$: can grow (section 6) |
 #
-# Now train, with Adam, which divides by the gradient's own size: weak gradients move weights, too. Each net gets 300 steps on the same batches, at its best of five rates, chosen on validation rows.
+# Now train with Adam: it divides by the gradient's size; weak gradients move weights. Each: 300 steps, the same batches, the best of five rates on validation rows.
 #
 # **Predict first.** Plain sigmoid, 20 layers. Which start gets furthest?
 
@@ -862,10 +862,10 @@ claim("ReLU + batch norm, at the start: layer 1's gradient over layer 20's (rati
 #
 # On the map: `exploding`
 #
-# The same product grows when its factors exceed one; clipping keeps one such step from ruining the weights.
+# Factors above one make the product grow; clipping tames such a step.
 #
 # The **exploding gradient** (기울기 폭발) is common where one weight is applied many times, as in lecture 12's nets for sequences.
-# The smallest example: twenty layers of one unit, without a bend, that share one weight $w$. The input is 1, the output $w^{20}$ should be 1:
+# The smallest example: twenty one-unit layers, no bend, that share one weight $w$. The input is 1, the output $w^{20}$ should be 1:
 #
 # $$L(w) = (w^{20} - 1)^2 \qquad L'(w) = 2\,(w^{20} - 1) \cdot 20\, w^{19}$$
 #
@@ -875,7 +875,7 @@ claim("ReLU + batch norm, at the start: layer 1's gradient over layer 20's (rati
 #
 # $$g \leftarrow g \cdot \min\!\big(1,\ c / \lVert g \rVert\big)$$
 #
-# The picture: the loss, grey; in red the first step without clipping, off the picture; in blue, a dot a step, the walk with $c = 10$. (A log scale has no 0, so a millionth is added.)
+# The picture: the loss, grey; red, the first step unclipped, off the picture; blue, a dot a step, $c = 10$. (A log scale has no 0: a millionth is added.)
 
 # %%
 def shared(w, limit=np.inf, lr=0.001, steps=200):
