@@ -763,7 +763,7 @@ claim("sigmoid, Glorot: what is left of the pictures in layer 20 (spread over ro
 # | batch norm (lecture 06) | gives each unit's scores mean 0 and spread 1 |
 # | a skip (lecture 11): $h + f(h)$ | slope $1 + f'$: can grow (section 6) |
 #
-# Now train with Adam: it divides by the gradient's size; weak gradients move weights. Each: 300 steps, the same batches, the best of five rates on validation rows.
+# Now train with Adam: it divides by the gradient's size. Each: 300 steps, the same batches, the best of five rates on validation rows.
 #
 # **Predict first.** Plain sigmoid, 20 layers. Which start gets furthest?
 
