@@ -187,7 +187,7 @@ right.set(xlabel="correlation ρ of two machines", xlim=(-0.14, 1.05), ylim=(-0.
 plots.show("Left: variance falls with machines to a floor, higher the more they share. "
            "Right: a line.")
 off = [left_over(a, 30) - theory(30, spread(a)[1]) for a in answers.values()]
-claim("six machines foretell the variance left with thirty (largest miss; one machine = 1)",
+claim("six machines foretell the variance left of thirty (largest miss, one machine = 1)",
       np.abs(off).max(), at_most=0.03)
 
 # %% [markdown]

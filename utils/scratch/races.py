@@ -1,7 +1,7 @@
 """What lecture 02 races on, but does not teach: two small networks, and a black box.
 
 The optimizers are compared on a convolutional net (lecture 10) that reads digits, and on a Transformer
-(lecture 20) that guesses words. Vaswani and others (2017); auctions: Vickrey (1961).
+(lecture 19) that guesses words. Vaswani and others (2017); auctions: Vickrey (1961).
 """
 
 from collections import Counter
@@ -66,7 +66,6 @@ def problem(name: str, seed: int, device=None) -> tuple:
         x, y = windows[:, :-1], windows[:, 1:]
     # Neighbours are alike (a writer's digits, windows of one text): what judges lies behind the cut.
     sides = [rng.permutation(cut)[: sizes[0]], rng.permutation(np.arange(cut + WINDOW, len(x)))[: sizes[1]]]
-    sides[1].sort()  # so that its two halves are of other writers, or other stretches of text
     pairs = [tuple(torch.tensor(v[rows], device=device) for v in (x, y)) for rows in sides]
     return make, *pairs
 
@@ -114,16 +113,15 @@ def race(
 def tune(
     name: str, optimizer: Callable, rates: np.ndarray, seed: int, device, steps: int, batch: int
 ) -> np.ndarray:
-    """`race` on `problem(name)` at each rate: the mean log-loss on either half of the rows that judge.
+    """`race` on `problem(name)` at each rate: the mean log-loss on the rows that judge.
 
-    Returns: (rates, 2), in nats; infinite where the net diverged.
+    Returns: (rates,), in nats; infinite where the net diverged.
     """
     make, train, judge = problem(name, seed, device)
-    halves = []
-    for lr in rates:
-        price, _ = race(make, train, judge, optimizer, lr, seed=seed, steps=steps, batch=batch)
-        halves.append([half.mean() for half in np.array_split(price, 2)])
-    return np.nan_to_num(np.array(halves), nan=np.inf)
+    losses = [
+        race(make, train, judge, optimizer, lr, seed=seed, steps=steps, batch=batch)[0].mean() for lr in rates
+    ]
+    return np.nan_to_num(np.array(losses), nan=np.inf)
 
 
 def draw_paths(rows: list[dict], colors: dict[str, str]) -> None:
