@@ -327,7 +327,7 @@ claim("at rate 0.2 one row finds the deepest hole more often than all rows (poin
 #
 # <details><summary>One answer</summary>
 #
-# A constant rate. Falling rates are for a world that stands still: there they arrive if they sum to infinity, and their squares do not (Robbins and Monro).
+# A constant rate. Falling rates are for a world that stands still: there they arrive if they sum to infinity, their squares not (Robbins and Monro).
 # </details>
 
 # %% [markdown] tags=["notes"]
@@ -473,11 +473,11 @@ claim("κ = 30, β = 0.9: Nesterov's needs fewer steps than the plain ball (rati
 #
 # The Ada-family divides each step by the size of the weight's own gradients.
 #
-# Two weights have gradients 10 and 0.1, twice. AdaGrad divides by the root of the squares' sum, 14 and 0.14: both move by 0.7 `lr` (at first by `lr`).
+# Two weights have gradients 10 and 0.1, twice. AdaGrad divides by the root of the squares' sum, 14 and 0.14: both move by 0.7 `lr`, at first by `lr`.
 #
 # - **AdaGrad** (에이다그래드): divide by the root of the *sum* of all squared gradients.
 # - **RMSProp** (RMSProp): of a running *mean*, which forgets.
-# - **AdaDelta** (에이다델타): RMSProp's step is a pure number, a weight may be in kilograms. So multiply by the size of recent *moves*; `eps` makes the first.
+# - **AdaDelta** (에이다델타): RMSProp's step is a pure number, a weight may be in kilograms. So multiply by the size of recent *moves*.
 # - **Adam** (아담): RMSProp with momentum. A mean that starts at zero is $0.1 g$ after one step; divided by $1 - 0.9^1$ it is $g$.
 # - **AdamW** (AdamW): Adam that also shrinks weights at each step.
 #
