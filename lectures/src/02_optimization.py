@@ -314,7 +314,7 @@ claim("at rate 0.2 one row finds the deepest hole more often than all rows (poin
 #
 # On the map: `sgd` · `learning-rate`
 #
-# Where rows disagree, SGD at a constant rate never arrives: noise keeps it above the bottom.
+# Where rows disagree, SGD at a constant rate never arrives: noise keeps it up.
 #
 # So a **schedule** (학습률 스케줄) gives each step $t$ of $T$ its own rate. $\eta / \sqrt{1 + t/t_0}$ needs no end $T$: $t_0$ is any fixed number (below 20 steps). Half a cosine wave, or a straight line to zero, needs $T$.
 # **Warm-up** (웜업) is a short climb from zero at the start.
@@ -471,7 +471,7 @@ claim("κ = 30, β = 0.9: Nesterov's needs fewer steps than the plain ball (rati
 #
 # On the map: `adagrad` · `adadelta` · `adam` · `momentum`
 #
-# The Ada-family divides each step by the size of the weight's own gradients.
+# The Ada-family divides each step by the size of that weight's gradients.
 #
 # Two weights have gradients 10 and 0.1, twice. AdaGrad divides by the root of the squares' sum, 14 and 0.14: both move by 0.7 `lr`, at first by `lr`.
 #
