@@ -57,7 +57,7 @@ sample, test = letters.sample, (letters.x_test, letters.y_test)
 x, given, true = sample(0, wrong=0.3)  # pictures (300, 1, 14, 14), labels given and true
 named = [letters.names[k] + ("" if k == t else " (wrong)")
          for k, t in zip(given[:16].tolist(), true[:16].tolist(), strict=True)]
-plots.images(x[:16, 0].cpu(), "Three labels of ten are wrong", columns=8, names=named)
+plots.images(x[:16, 0].cpu().numpy(), "Three of ten are wrong", columns=8, names=named)
 plots.show("Sixteen small letters in different fonts, each with its label; some are wrong.")
 
 # %% [markdown]
@@ -245,6 +245,8 @@ claim("right labels: the refit wins back, points of accuracy",
 # For many rows $X$ and columns it is lecture 01's closed form with $\lambda$ added on the diagonal ($I$ has ones there): **ridge** (릿지) regression.
 #
 # $$(X^\top X + \lambda I)\, w = X^\top y$$
+#
+# The data are lecture 01's patients, with ten columns. The last claim of this section takes 64: their squares and products of two as well. (Sex has two values: its square says nothing new, and is left out.)
 
 # %%
 def ridge(X, y, lam):
@@ -274,8 +276,6 @@ y = diabetes.y - diabetes.y.mean()  # centred, so that no bias is needed
 # </details>
 #
 # Each ring joins equally likely pairs of weights. The dot is the mean of the **posterior** (사후 분포), the belief after the data, added up over a grid of 14,641 pairs.
-#
-# The last claim needs many columns: the ten, their squares and the products of two. Sex has two values, so its square says what sex says already: left out. That makes 64, for 100 patients.
 
 # %%
 two = X[:, [4, 5]]  # s1 and s2
@@ -329,10 +329,10 @@ claim("64 columns, 100 patients: squared error on others, no price over λ = 50 
 # **L1** (L1) prices $\lambda$ times the sum of the *absolute* weights. Small weights become exactly zero.
 #
 # One weight again, target 4. While $w > 0$, the slope of $\frac12(4 - w)^2 + \lambda \lvert w \rvert$ is $-(4 - w) + \lambda$, zero at $w = 4 - \lambda$.
-# So L1 takes off a fixed amount: $\lambda = 1$ leaves 3. At $\lambda = 5$ the bottom is the corner at exactly 0: on either side the slope leads back to it.
+# L1 takes off a fixed amount: $\lambda = 1$ leaves 3. At $\lambda = 5$ the bottom is the corner at exactly 0: on either side the slope leads back to it.
 # Pull by a fixed amount, stop *at* zero: the **soft threshold** (소프트 임계값). With many columns, step down the error, apply the threshold, repeat: the **lasso** (라쏘).
 #
-# When to bet so? Two worlds of 100 columns, 100 rows: in one 5 columns matter, in the other all. Both methods choose among twenty prices by cross-validation (lecture 00). Judge: per cent of the variance explained on 1,000 more rows, mean of twelve draws.
+# When to bet so? Two worlds of 100 columns, 100 rows: in one 5 columns matter, in the other all. Both methods choose among twenty prices by cross-validation (lecture 00). Judge: per cent of the variance explained on 1,000 more rows, in 12 draws.
 
 # %%
 def soft(w, pull):
@@ -785,7 +785,7 @@ WAYS |= {"L2": [{"decay": price} for price in (0.3, 3, 30)],
 # %% [markdown]
 # A remedy's strength is chosen in its own world: train on a sixth sample, take the best accuracy on 1,500 further pictures, labelled as badly.
 #
-# All share one learning rate, 0.006. We tried half and twice of it once, on two seeds: no remedy gained more than about three points, too few to catch augmentation.
+# All share one learning rate, 0.006. We tried half and twice of it once, on two seeds: no remedy gained more than about three points, too few to catch augmentation at 0.006. (At twice the rate augmentation itself lost four points on one seed.)
 
 # %%
 def results(wrong):
@@ -836,7 +836,7 @@ claim("right labels: the same four bring little (the largest gain, points)",
       max(gains[0.0][way].mean() for way in four), at_most=2.5)
 
 # %% [markdown]
-# Augmentation leads *here*, where we know how the letters were made. With right labels, prices, noise and dropout hardly change the accuracy. With wrong labels they bring points: they keep the net from learning exceptions by heart.
+# Augmentation leads *here*, where we know how the letters were made. With right labels, prices, noise and dropout hardly change the accuracy. With wrong labels they bring points: fewer exceptions are learned by heart.
 #
 # **Ask the room.** Your labels are clicks: 4 % yes, and mostly luck. Which panel is your world?
 #
@@ -846,14 +846,14 @@ claim("right labels: the same four bring little (the largest gain, points)",
 # But there the test labels are luck too: judge by log-loss. Many columns and few clicks ask for a price (exercise 7).
 # </details>
 #
-# What is used today, and how we know. *Seen*: in this lecture.
+# Used today (*seen*: in this lecture):
 #
 # | default of today | known from |
 # |---|---|
 # | AdamW, decay 0.01 to 0.1, none on biases | reported: Loshchilov & Hutter 2019 |
-# | decay before a norm steers the rate | half seen (6); van Laarhoven 2017 |
+# | decay before a norm steers the rate | the gradient's part seen (6); van Laarhoven 2017 |
 # | augmentation for pictures | seen |
-# | label smoothing 0.1, many rows | lower log-loss seen, no accuracy; Szegedy 2016 |
+# | label smoothing 0.1, many rows | lower log-loss seen; Szegedy 2016 |
 # | mixup, long training | the same; Zhang 2018 |
 # | averaging, or a falling rate | lower log-loss seen; Izmailov 2018 |
 # | **stochastic depth** (확률적 깊이): skip layers | reported: Huang 2016 |
