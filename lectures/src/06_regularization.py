@@ -853,7 +853,7 @@ claim("right labels: the same four bring little (the largest gain, points)",
 # | AdamW, decay 0.01 to 0.1, none on biases | reported: Loshchilov & Hutter 2019 |
 # | decay before a norm steers the rate | the gradient's part seen (6); van Laarhoven 2017 |
 # | augmentation for pictures | seen |
-# | label smoothing 0.1, many rows | lower log-loss seen; Szegedy 2016 |
+# | label smoothing 0.1, many rows | no gain seen with right labels; Szegedy 2016 |
 # | mixup, long training | the same; Zhang 2018 |
 # | averaging, or a falling rate | lower log-loss seen; Izmailov 2018 |
 # | **stochastic depth** (확률적 깊이): skip layers | reported: Huang 2016 |
