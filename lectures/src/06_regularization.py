@@ -703,7 +703,7 @@ claim("each at its best of seven rates: points of test accuracy apart",
       abs(normed[1].max() - without[1].max()), at_most=5)
 
 # %% [markdown]
-# So batch norm eases the *training*: rates ten times larger or more still work (not 10 itself). On new pictures a small rate with batch norm costs 10 to 20 points; each at its best, the nets end about level. A comparison at one rate could show either as the winner.
+# So batch norm eases the *training*: rates ten times larger or more still work (not 10 itself). On new pictures batch norm at a small rate (0.1 or less) costs 10 to 25 points; each at its best, the nets end about level. A comparison at one rate could show either as the winner.
 # Why it steadies is argued about: first "covariate shift" (Ioffe & Szegedy 2015), later a smoother loss (Santurkar and others 2018).
 #
 # **Weight decay before a norm is no L2.** Times ten, the unit's scores are 10, 20, 30, 60, mean 30, root 18.7: out come the same −1.07 to 1.60. So smaller weights make no simpler function.
