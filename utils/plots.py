@@ -159,6 +159,21 @@ def intervals(ax, rows: dict, colors=None) -> None:
     ax.tick_params(axis="y", labelcolor=INK, length=0)
 
 
+def curves(ax, x, lines: dict, colors, *, dots: bool = False, dy: dict | None = None) -> None:
+    """A line for each name, with its name at its end; over several runs their mean, and a band of all.
+
+    `lines`: name -> (points,) or (runs, points); `colors`: one for each line; `dy`: name -> points of type by
+    which the name is moved up, where two would touch.
+    """
+    for (label, values), color in zip(lines.items(), colors, strict=True):
+        runs = np.atleast_2d(values)
+        if len(runs) > 1:
+            ax.fill_between(x, runs.min(axis=0), runs.max(axis=0), color=color, alpha=0.2, linewidth=0)
+        mean = runs.mean(axis=0)
+        ax.plot(x, mean, "o-" if dots else "-", color=color, markersize=4)
+        name(ax, x[-1], mean[-1], label, color, dy=(dy or {}).get(label, 0))
+
+
 def table(title: str, rows: dict, columns, *, xlabel: str, digits: int = 1, low: float | None = None) -> None:
     """Named rows of numbers, written out and tinted by their size; the last column in bold, set apart.
 

@@ -31,8 +31,10 @@ progress.off()  # a solution that was read is not an exercise that was done
 #
 # $$\ell(w) = \sum_i (y_i - x_i w - b)^2 + \sum_j p_j\,(w_j - m_j)^2$$
 #
-# $p_j \ge 0$ is the price of moving weight $j$ away from $m_j$. The bias $b$ has no price.
+# $x_i$ is row $i$ of the inputs and $y_i$ its target, as in the lecture. $p_j \ge 0$ is the price of moving weight $j$ away from $m_j$. The bias $b$ has no price.
 # Return the $w$ and the $b$ that make this smallest. No column is constant, but there may be fewer rows than columns: then all prices are positive.
+#
+# For example, one column with rows −1 and 1, targets −2 and 2, $m = 1$ and $p = 2$. Then $b = 0$ and $\ell = 2(2 - w)^2 + 2(w - 1)^2$. The data say 2, yesterday says 1, and $w = 1.5$.
 #
 # <details><summary>Hint 1</summary>Yesterday's error is easier to look at: put u = w − m and the targets y − X m. For u this is a ridge that shrinks to zero.</details>
 # <details><summary>Hint 2</summary>A free bias: take the mean off each column and off the targets first, and compute b at the end. A column of ones works too, if its price is 0.</details>
@@ -69,10 +71,11 @@ check("06.ridge", ridge_around)
 # The lecture's soft threshold sets single weights to zero. To drop an *input*, all weights that leave it have to go together.
 # The **group lasso** prices $\lambda \sum_j \lVert W_j \rVert$, with $W_j$ the row of weights of input $j$ and $\lVert\cdot\rVert$ its length (Yuan and Lin, 2006).
 # Its threshold shortens every row by `pull`, without turning it, and sets a row that is no longer than `pull` to zero.
+# With a pull of 1, the row (3, 4) has length 5 and should have 4: it becomes (2.4, 3.2). The row (0.3, 0.4) becomes (0, 0).
 # The last row of `W` belongs to the bias, and stays.
 # Return the new `W`.
 #
-# <details><summary>Hint 1</summary>One number a row decides: its length, <code>np.linalg.norm(rows, axis=1, keepdims=True)</code>. Look at a row (3, 4) with pull 1: it has length 5, and should have length 4 after.</details>
+# <details><summary>Hint 1</summary>One number a row decides: its length, <code>np.linalg.norm(rows, axis=1, keepdims=True)</code>. What is (3, 4) multiplied by, to become (2.4, 3.2)?</details>
 # <details><summary>Hint 2</summary>Multiply a row by (length − pull) / length, but never by less than 0.</details>
 # <details><summary>Hint 3</summary>A row of zeros has length 0: divide by something that is not 0 there, such as <code>np.maximum(length, 1e-300)</code>.</details>
 
@@ -104,7 +107,7 @@ check("06.rows", soft_rows)
 # In a picture neighbours know each other: silence one pixel, and the next one tells.
 # So **channel dropout** (`nn.Dropout2d`) silences whole channels: in each picture, each channel as one, each by its own toss.
 # The function below was made from the lecture's and draws from `rng`. It has two bugs. Find and mend both.
-# The expected value of every entry should be what it was. `p` may be 0, and it may be 1.
+# The expected value (the mean over all masks) of every entry should be what it was. `p` may be 0, and it may be 1.
 #
 # <details><summary>Hint 1</summary>Call it on ones of shape (2, 3, 4, 4) and look at one channel. Should it hold zeros and other numbers side by side? And do both pictures lose the same channels?</details>
 # <details><summary>Hint 2</summary>One number for each picture and each channel: draw with shape (n, c, 1, 1) and let it broadcast.</details>
@@ -149,6 +152,8 @@ check("06.channels", drop_channels)
 # Return two epoch numbers, counted from 0: the last improvement, whose weights are restored, and the last epoch trained.
 # A number comes before the patience is over.
 #
+# For example, 0.5, 0.6, 0.7, 0.68, 0.69, 0.9 with patience 2, `least` 0, no warm-up: the answer is 2, 4, and the 0.9 is never seen.
+#
 # <details><summary>Hint 1</summary>The lecture keeps the *lowest*, and counts every better epoch. Which two comparisons change? What does a comparison with nan give?</details>
 # <details><summary>Hint 2</summary>Start with best = −∞. Compare with the score of the last <i>improvement</i>, not with the largest score seen, and not with the epoch before.</details>
 # <details><summary>Hint 3</summary>Raise the count of waiting only where epoch ≥ warmup; set it to 0 at each improvement. If nothing stops the training, the last trained epoch is the last there is.</details>
@@ -188,6 +193,8 @@ check("06.stop", replay)
 # So it can be folded into the linear layer before it, which computes $z = xW + b$.
 # Given the layer and the batch norm after it, return $W'$ and $b'$ such that $xW' + b'$ is what the two gave together, for every $x$.
 #
+# For example, one input and one unit, $W = 2$, $b = 1$, running mean 1, variance 4, $\gamma = 3$, $\beta = 0.5$, and a tiny $\epsilon$. The input 2 gives $z = 5$, less the mean 4, over the root of 4 is 2, times 3 plus 0.5 is 6.5. $W' = 3$ and $b' = 0.5$ give the same: $2 \cdot 3 + 0.5$.
+#
 # <details><summary>Hint 1</summary>Write y = γ (xW + b − mean) / √(var + ε) + β, and collect what multiplies x.</details>
 # <details><summary>Hint 2</summary>Each unit has its own factor, γ / √(var + ε). A unit is a <i>column</i> of W here: (d, units) times (units,) broadcasts along the columns.</details>
 # <details><summary>Hint 3</summary>The layer's own bias is shifted before it is scaled: b' = (b − mean) · factor + β. ε stands under the root.</details>
@@ -215,10 +222,10 @@ check("06.fold", fold)
 #
 # **predict** · level ●●○ · 10 minutes · `augmentation` `noise` `regularization`
 #
-# *Because a remedy is a statement about the world, and you can know whether it is true before you train.*
+# *Because a remedy is a statement about the world: is it true?*
 #
 # Handwritten digits, 8 × 8 pixels, 100 for training, and the plainest model that can learn everything by heart: the nearest neighbour.
-# You may add to the 100 rows four copies of each, made by one of these. Which one raises the test accuracy most? Commit to one letter, then check.
+# Test and training digits come from different writers. You may add to the 100 rows four copies of each, made by one of these. Which one raises the test accuracy most? Commit to one letter, then check.
 #
 # - **a** – copies with noise on each pixel, a sixteenth of the range of grey
 # - **b** – copies shifted by one pixel: left, right, up, down
@@ -237,7 +244,7 @@ answer = "b"
 check("06.copies", answer)
 
 # %% [markdown] tags=["solution-only"]
-# People do not write at the same place of the paper twice; so a shifted digit is a digit.
+# People do not write at the same place of the paper twice, another writer even less; so a shifted digit is a digit.
 # Exact copies change nothing at all for a nearest neighbour, noise hardly anything. Mirrored digits are mostly no digits, and bring wrong neighbours.
 
 # %% [markdown]
@@ -249,7 +256,7 @@ check("06.copies", answer)
 #
 # `past` is a short ad log, with far fewer clicks than `past.one_hot(COLUMNS)` has columns; `future` is a log of later days.
 # Fit logistic regression on *all* of `COLUMNS`, with a price that you find on the past alone. Return click probabilities for `future`.
-# The check wants 42 % of the gap on logs that you have not seen; `future.click` is hidden there, and the `truth` of both.
+# The check wants 42 % of the gap (lecture 01) on logs that you have not seen; `future.click` is hidden there, and the `truth` of both.
 # `LogisticRegression()` as it stands falls short, and without a price it ends far below the base rate.
 #
 # <details><summary>Hint 1</summary>To find a price, hold back the last days: <code>past[past.features["day"] < 7]</code> to fit, the rest to judge. Not a random part: the future is later.</details>
