@@ -319,7 +319,7 @@ claim("at rate 0.2 one row finds the deepest hole more often than all rows (poin
 # So a **schedule** (학습률 스케줄) gives each step $t$ of $T$ its own rate. $\eta / \sqrt{1 + t/t_0}$ needs no end $T$: $t_0$ is any fixed number (below 20 steps). Half a cosine wave, or a straight line to zero, needs $T$.
 # **Warm-up** (웜업) is a short climb from zero at the start.
 #
-# The order counts. *Replacement* draws each batch from all rows. *Reshuffling* takes every row once in each pass, in a new order, and much of the noise cancels.
+# The order counts. *Replacement* draws each batch from all rows. *Reshuffling* takes every row once a pass, in a new order: much of the noise cancels.
 #
 # Below: section 1's tumours, the mean of 20 runs, batches of 8, $\eta = 2$ ("a quarter" and "… reshuffled": 0.5).
 #
@@ -327,7 +327,7 @@ claim("at rate 0.2 one row finds the deepest hole more often than all rows (poin
 #
 # <details><summary>One answer</summary>
 #
-# A constant rate. Falling rates are for a world that stands still: there they arrive if they sum to infinity, their squares not (Robbins and Monro).
+# A constant rate. Falling rates are for a world that stands still: there they arrive if their sum is infinite, that of their squares not (Robbins, Monro).
 # </details>
 
 # %% [markdown] tags=["notes"]
@@ -476,7 +476,7 @@ claim("κ = 30, β = 0.9: Nesterov's needs fewer steps than the plain ball (rati
 # Two weights have gradients 10 and 0.1, twice. AdaGrad divides by the root of the squares' sum, 14 and 0.14: both move by 0.7 `lr`, at first by `lr`.
 #
 # - **AdaGrad** (에이다그래드): divide by the root of the *sum* of all squared gradients.
-# - **RMSProp** (RMSProp): of a running *mean*, which forgets.
+# - **RMSProp** (RMSProp): of a running *mean*: it forgets.
 # - **AdaDelta** (에이다델타): RMSProp's step is a pure number, a weight may be in kilograms. So multiply by the size of recent *moves*.
 # - **Adam** (아담): RMSProp with momentum. A mean that starts at zero is $0.1 g$ after one step; divided by $1 - 0.9^1$ it is $g$.
 # - **AdamW** (AdamW): Adam that also shrinks weights at each step.

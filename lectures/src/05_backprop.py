@@ -57,7 +57,7 @@ concept_map.show("05")
 # (Here $L$ is the loss; in lecture 02 it was the largest curvature.)
 
 # %% [markdown]
-# In small steps. Read down for the values, then the last column up: each is the one below it, times the local slope.
+# In small steps. Read down for the values, then the last column up: each is the one below, times that row's local slope ($z$: row $a$'s −0.926 times row $a$'s 0.712).
 #
 # | step | value | local slopes | slope of $L$ by this value |
 # |---|---|---|---|
@@ -74,8 +74,8 @@ concept_map.show("05")
 #
 # $$\frac{\partial L}{\partial w} = \frac{\partial L}{\partial e} \cdot \frac{\partial e}{\partial a} \cdot \frac{\partial a}{\partial z} \cdot \frac{\partial z}{\partial u} \cdot \frac{\partial u}{\partial w}$$
 #
-# **Back-propagation** (역전파) multiplies from the left, from $L$ on. So −0.659 is computed once, for $w$, $b$ and $x$.
-# Drawn, this is a **graph** (계산 그래프): boxes for values, arrows with their local slopes; red, the slope of $L$ by each. (Sliders move $w$ and $b$.)
+# **Back-propagation** (역전파) multiplies from the left, from $L$ on. So −0.659 is computed once.
+# Drawn, this is a **graph** (계산 그래프): boxes for values, arrows with their local slopes; red, the slope of $L$ by each. (Sliders: $w$, $b$.)
 #
 # <details><summary>Why the slope of tanh is 1 − a²</summary>
 #
@@ -206,7 +206,7 @@ def mul(a, b):
 # %%
 def fold(g, shape):
     """Sum a gradient over the axes that broadcasting has added or stretched: -> `shape`."""
-    g = g.sum(axis=tuple(range(g.ndim - len(shape))))
+    g = g.sum(axis=tuple(range(g.ndim - len(shape))))  # axis=(): nothing to sum
     stretched = tuple(i for i, size in enumerate(shape) if size == 1)
     return g.sum(axis=stretched, keepdims=True)
 
@@ -403,15 +403,14 @@ outcome("05.step", min(worst, key=worst.get))
 
 # %% [markdown]
 # In the picture, ~ is "grows like". On the right the central difference is off by about $h^2$, since the curve is not straight.
-# On the left, at $h = 10^{-12}$, the two losses agree in about twelve of sixteen digits: their difference has four left. (Below, an *order of magnitude* is a factor of ten.)
+# On the left, at $h = 10^{-12}$, the two losses agree in about twelve of sixteen digits: their difference has four left. In single precision a nudge below $10^{-7}$ is rounded away: slope 0, error 1. (An *order of magnitude* is a factor of ten.)
 #
 # **The library's way.** `torch.autograd.gradcheck(f, inputs)`. A checklist for your own:
 #
-# 1. Double precision, central differences, $h$ near $10^{-5}$, the relative error. By habit $10^{-7}$ is fine, $10^{-2}$ a mistake; in between, look.
+# 1. Double precision, central differences, $h$ near $10^{-5}$, the relative error. $10^{-7}$ is fine, $10^{-2}$ a mistake; in between, look.
 # 2. Stay off kinks. ReLU's slope at 0.000001 is 1; a nudge of 0.00001 finds $0.000011 / 0.00002 = 0.55$.
 # 3. The same rows for both. No prices on weights: their gradient can outweigh a wrong one.
-# 4. Check again after some steps.
-# 5. Spoil a rule on purpose (below: tanh). If the check still passes, mend the check.
+# 4. Spoil a rule on purpose (below: tanh). If the check still passes, mend the check.
 
 # %%
 tanh_rule, Tensor.tanh = Tensor.tanh, lambda a: Tensor(  # 1 − t in place of 1 − t²
@@ -520,17 +519,17 @@ loss = error * error
 print(f"loss {loss.value:.3f}, its slope by w {loss.slope:.3f}")
 
 # %% [markdown]
-# One walk forward gives all results' slopes by *one* input; one walk back *one* result's by all inputs.
+# A walk forward gives all results' slopes by *one* input; a walk back *one* result's by all inputs.
 #
 # | | walks for a gradient | must keep |
 # |---|---|---|
-# | nudging | 2 for each weight | nothing |
-# | forward mode | 1 for each weight | nothing |
-# | backward mode | 1 for each *loss* | every value on the way |
+# | nudging | 2 a weight | nothing |
+# | forward mode | 1 of pairs (double work) a weight | nothing |
+# | backward mode | 1 a *loss* | every value on the way |
 #
 # A network, many weights and one loss: backward. One input and many results: forward (PyTorch: `torch.func.jvp(f, inputs, nudges)` gives results and their slopes).
 #
-# Backward costs at most a small constant (about 4) times the operations of a walk forward: that is *proved* (Baur & Strassen 1983).
+# Forward and backward together need at most about 4 times the operations of forward alone: *proved* (Baur & Strassen 1983).
 # Now by the clock: two layers of 8 to 256 units; for nudging and forward mode one walk is timed, times the table's number.
 # The engine is `utils/scratch/autograd.py`, our tape grown up. The right picture shows the most memory a walk forward holds.
 
@@ -657,8 +656,8 @@ s.show("x, layers 1 to 20 and the loss in a row; red arrows lead back from each 
 # %% [markdown]
 # A sigmoid's slope is at most ¼, at $z = 0$; nineteen of them multiply. That is the **vanishing gradient** (기울기 소실).
 #
-# And the weights? Each entry of the product by $W_l^\top$ is a sum of 64 terms, backward as forward. Variances of independent terms add: 64 times the variance, $\sqrt{64} = 8$ times the spread (its root).
-# So weights of spread (standard deviation) ⅛ keep the size, and the slopes alone decide. Five starts, each a bell curve around 0 of this spread:
+# And the weights? Each entry of the product by $W_l^\top$ is a sum of 64 terms, backward as forward. An entry of spread (standard deviation) $r$ times a weight of spread $s$ has spread $rs$. Variances of independent terms add: the sum has spread $\sqrt{64}\, rs = 8rs$.
+# So weights of spread ⅛ keep the size, and the slopes decide. Five starts, each a bell curve around 0 of this spread:
 #
 # - 0.01, a habit;
 # - $1/\sqrt{64}$ = 0.125, Glorot's start, and four times that;
@@ -753,17 +752,17 @@ claim("sigmoid, Glorot: what is left of the pictures in layer 20 (spread over ro
       hidden(drawn("Glorot").cpu().double(), X, "sigmoid").std(dim=1).mean(), at_most=1e-6)
 
 # %% [markdown]
-# The red lines, N(0, 1): with a sigmoid they fall 10 to 50 times, not billions: most units are saturated; large weights lengthen the rest.
-# ReLU's are flat: $W_l$'s gradient is $h_{l-1}^\top (\delta_l \odot \sigma')$, and what $h$ gains or loses in each layer forward, δ does backward. Their *heights* differ by $10^{38}$.
-# Last claim: 20 sigmoid layers make all pictures look the same.
+# The sigmoid's red line, N(0, 1), falls 10 to 50 times, not billions: most units are saturated, but in the others slopes up to ¼ meet weights that lengthen 8 times. Tanh's red line *grows* on its way back: it explodes (section 6).
 #
-# | remedy | what it does to the product |
+# ReLU's are flat: $W_l$'s gradient is $h_{l-1}^\top (\delta_l \odot \sigma')$. With a factor $f$ a layer, $h$ is about $f^l$, δ about $f^{20-l}$: together $f^{20}$ in each. So look at the *height*: $10^{-24}$ has vanished everywhere.
+#
+# | remedy | what it does |
 # |---|---|
-# | ReLU, a start that fits | slope 1, weights that make up for it |
-# | batch norm (lecture 06) | gives each unit's scores mean 0 and spread 1 |
-# | a skip (lecture 11): $h + f(h)$ | slope $1 + f'$: can grow (section 6) |
+# | ReLU, a start that fits | slope 1, fitting weights |
+# | batch norm (lecture 06) | divides scores, and so the gradient, by their spread |
+# | a skip (lecture 11): $h + f(h)$ | slope $1 + f'$: can grow |
 #
-# Now train with Adam: it divides by the gradient's size. Each: 300 steps, the same batches, the best of five rates on validation rows.
+# Now train with Adam: 300 steps, the same batches, the best of five rates on validation rows.
 #
 # **Predict first.** Plain sigmoid, 20 layers. Which start gets furthest?
 
@@ -846,7 +845,7 @@ claim("ReLU + batch norm, at the start: layer 1's gradient over layer 20's (rati
       uneven[0] / uneven[-1], at_least=12)
 
 # %% [markdown]
-# - **Not the sigmoid is to blame, but the product.** From N(0, 1) it learns without any remedy, from Glorot's start it stays at chance.
+# - **Not the sigmoid alone is to blame, but its product with the start.** From N(0, 1) it learns without any remedy; from Glorot's, where tanh learns, it stays at chance in 300 steps: Adam divides by the gradient's size, but next to nothing of the pictures arrives at the top.
 # - **An even gradient is not necessary, with Adam.** Under ReLU + batch norm layer 1's gradient is over twelve times layer 20's (last claim), and it learns.
 # - **Compare each at its best rate.** One column alone makes some mended nets look broken. No net that learns has its best rate at the grid's edge.
 #
@@ -900,15 +899,15 @@ plots.show("A flat valley with walls: the clipped path walks down one, the other
 
 # %% [markdown]
 # The same on a real net: ReLU with skips. Each layer adds to its input, so lengths grow from layer to layer, and the gradient with them.
-# Momentum descent (lecture 02), without a limit and with one of 2, at the same eight rates. Printed: per cent of unseen digits right at each rate, from 0.00000003 to 0.3, and the rate that reads most validation digits.
-# Last, tanh from N(0, 1), clipped.
+# Momentum descent (lecture 02), without a limit and with one of 2, at the same 17 rates, from 0.00000003 to 3, half a power of ten apart. Printed: per cent of unseen digits right at each rate (a net that has blown up reads about 10), and the rate that reads most validation digits.
+# Last, tanh from N(0, 1), clipped: is the length its only trouble?
 
 # %%
-SLOW = [3e-8, 3e-7, 3e-6, 3e-5, 3e-4, 0.003, 0.03, 0.3]
+SLOW = np.geomspace(3e-8, 3, 17)
 
 
 def by_momentum(limit, bend, start, **options):
-    """Per cent right at each rate, on validation rows and on unseen ones: (8,) and (8,)."""
+    """Per cent right at each rate, on validation and on unseen rows: (17,) and (17,)."""
     theta, lr = drawn(start, len(SLOW)).requires_grad_(), many.tensor(SLOW, run.device)
     speed, order = torch.zeros_like(theta), np.random.default_rng(SEED)  # equal batches
     for _ in range(run.steps(250)):
@@ -944,13 +943,13 @@ claim("tanh from N(0, 1), clipped, at any rate reads at most 16 per cent",
 # %% [markdown]
 # ## What goes wrong in practice
 #
-# - **Clipping as a cure-all.** It mends a length, not a direction. Without it the net above learns too, slowly, at a tiny rate.
-# - **Gradients that were not cleared.** They add up over steps: the loss falls, then wanders.
-# - **A value changed in place.** Between forward and backward, that makes a wrong gradient. PyTorch counts changes and refuses, unless they go through `.data`.
+# - **Clipping as a cure-all.** It mends a length, not a direction: tanh from N(0, 1) stays at chance (last claim). Without it the net learns too, slowly.
+# - **Gradients that were not cleared.** They add up over steps: often the loss falls, then wanders.
+# - **A value changed in place.** Between forward and backward, that makes a wrong gradient. PyTorch counts changes and refuses where a rule saved the value, unless they go through `.data`.
 # - **A detached piece.** `.detach()`, `.data` or `.item()` in the middle of a loss, and nothing before it learns from that part, silently. (`.numpy()` refuses.)
 # - **The tape left on.** Evaluation then eats memory; use `torch.no_grad()`.
-# - **Tapes kept alive.** `total += loss` holds on to every loss's tape; add `loss.item()`.
-# - **One nan.** It passes the backward walk and can reach every weight. Check that the loss is finite before the step.
+# - **Tapes kept alive.** `total += loss` keeps every tape; add `loss.item()`.
+# - **One nan.** It can reach every weight. Check that the loss is finite before the step.
 #
 # <details><summary>Who found it: a short history</summary>
 #
@@ -968,7 +967,7 @@ claim("tanh from N(0, 1), clipped, at any rate reads at most 16 per cent",
 # 2. An engine is a tape of small rules; what is used twice gets both gradients, added.
 # 3. One loss, many weights: backward mode, a few forward walks and the memory of all layers. One knob, many results: forward mode.
 # 4. Deep means a product of many factors: below one it vanishes, above one it explodes.
-# 5. A start that fits the activation, batch norm or skips mend the product; clipping limits the length of a step.
+# 5. A start that fits the activation, batch norm or skips help the product; clipping limits the length of a step.
 #
 # ## Exercises and further reading
 #
