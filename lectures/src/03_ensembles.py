@@ -179,11 +179,11 @@ right.plot([0, 1], theory(30, np.array([0, 1])), color=plots.INK, linewidth=1)
 for share, a in answers.items():
     rho, rest = spread(a)[1], left_over(a, 30)
     right.plot(rho, rest, "o", color=plots.INK)
-    lefts = share in (0, 1)  # so that no name lies on another, or on the line
+    # so that no name lies on another, or on the line
     plots.name(right, rho, rest, f"{100 * share:.0f} %" if share else "a sample each",
-               plots.INK, dx={0: 26, 1: -12}.get(share, 8),
-               dy={0: -14, 1: 3}.get(share, -6), ha="right" if lefts else "left")
-right.set(xlabel="correlation ρ of two machines", xlim=(-0.14, 1.05), ylim=(-0.06, 1.06))
+               plots.INK, dx={0: -6, 1: -12}.get(share, 8),
+               dy={0: -20, 1: 3}.get(share, -6), ha="right" if share == 1 else "left")
+right.set(xlabel="correlation ρ of two machines", xlim=(-0.05, 1.05), ylim=(-0.16, 1.06))
 plots.show("Left: variance falls with machines to a floor, higher the more they share. "
            "Right: a line.")
 off = [left_over(a, 30) - theory(30, spread(a)[1]) for a in answers.values()]
