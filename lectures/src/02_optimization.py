@@ -278,8 +278,9 @@ def share_found(batch, lr, steps=1500):  # of 40 descents, in %; batch 200 means
     for t in range(steps):
         rows = slice(None) if batch == 200 else rng.integers(0, 200, (len(w), batch))
         x, angle = waves[rows], w[:, None] * waves[rows]
+        # the slope of sin is cos; the chain rule multiplies by x
         slope = np.mean(2 * (np.sin(angle) - heard[rows]) * np.cos(angle) * x, axis=1)
-        w = w - optim.cosine(t, steps, lr) * slope
+        w = w - optim.cosine(t, steps, lr) * slope  # a rate that falls to 0 (section 3)
     return 100 * np.mean(np.abs(w - 4) < 0.1)
 
 
@@ -307,7 +308,7 @@ claim("at rate 0.2 one row finds the deepest hole more often than all rows (poin
 # With ten rows there is less noise, and the window lies at a larger rate.
 #
 # A rule of thumb is the **linear scaling rule** (선형 스케일링 규칙): $k$ times the batch, $k$ times the rate (Goyal and others, 2017).
-# For $k$ small steps in nearly the same direction are one that is $k$ times as long. Here, from one row to ten, the window moved from 0.2 to 0.5 only.
+# For $k$ small steps in nearly the same direction are one that is $k$ times as long. Here, from one row to ten, the window moved from 0.2 to 0.5 only (on a coarse ladder).
 
 # %% [markdown]
 # ## 3 · A schedule: fast first, then fine
@@ -316,7 +317,7 @@ claim("at rate 0.2 one row finds the deepest hole more often than all rows (poin
 #
 # Where rows disagree, SGD at a constant rate never arrives: noise keeps it up.
 #
-# So a **schedule** (학습률 스케줄) gives each step $t$ of $T$ its own rate. $\eta / \sqrt{1 + t/t_0}$ needs no end $T$: $t_0$ is any fixed number (below 20 steps). Half a cosine wave, or a straight line to zero, needs $T$.
+# So a **schedule** (학습률 스케줄) gives each step $t$ of $T$ its own rate. $\eta / \sqrt{1 + t/t_0}$ needs no end $T$: $t_0$ is any fixed number of steps (below: 20). Half a cosine wave, or a straight line to zero, needs $T$.
 # **Warm-up** (웜업) is a short climb from zero at the start.
 #
 # The order counts. *Replacement* draws each batch from all rows. *Reshuffling* takes every row once a pass, in a new order: much of the noise cancels.
@@ -327,7 +328,7 @@ claim("at rate 0.2 one row finds the deepest hole more often than all rows (poin
 #
 # <details><summary>One answer</summary>
 #
-# A constant rate. Falling rates are for a world that stands still: there they arrive if their sum is infinite, that of their squares not (Robbins, Monro).
+# A constant rate. Falling rates are for a world that stands still: there rates arrive surely if their sum is infinite, that of their squares not (Robbins, Monro; $1/\sqrt t$ just misses it, and is popular).
 # </details>
 
 # %% [markdown] tags=["notes"]
@@ -395,7 +396,7 @@ claim("at the same rate, reshuffled batches hover lower (ratio of losses)",
 # %% [markdown]
 # How narrow is a ravine? Its **condition number** (조건수) $\kappa$ ("kappa") $= L / \lambda_{\min}$ is its largest curvature divided by its smallest: a ratio, without a unit.
 #
-# Each method runs at the best of 40 rates below its limit. (A ball bears more than $2/L$: up to $2(1+\beta)/L$, by Nesterov's rule $2(1+\beta)/((1 + 2\beta)L)$.)
+# Each method runs at the best of 40 rates below its limit. (A ball bears more than $2/L$: $2(1+\beta)/L$. Nesterov's rule bears less: $2(1+\beta)/((1 + 2\beta)L)$.)
 # The left picture shows how far from the bottom each is; the right one, in the same colours, how many steps it takes to a millionth of the first distance.
 #
 # **Predict first.** Section 1's ravine has $\kappa \approx 30$. Does $\beta = 0.9$, the usual choice, save steps there against no momentum ($\beta = 0$)?
@@ -588,7 +589,7 @@ claim("all seven are PyTorch's, step by step (largest difference of a weight)",
 # %% [markdown]
 # AdaGrad's effective rate of a weight is `lr` divided by the root of its sum.
 # On the ad log, a rare user's weight still moves far when that user comes (left, below: a dot a weight).
-# It moves farthest for users who *never* clicked, the orange cloud: without a click the error is small, and so the sum.
+# The rate is largest for users who *never* clicked, the orange cloud: without a click the error is small, and so the sum.
 #
 # Is it better than SGD there? It has a schedule built in: its sum only grows, so its rates fall. So give both a constant `lr`, then both a straight line to zero.
 # One pass in batches of 100; eight rates each, a factor of two apart. The rate that is best on two of the later days is judged on the other two, and the other way round.
@@ -636,7 +637,7 @@ claim("SGD on a line to zero comes near AdaGrad's better plan (points of the gap
 # The race has $\kappa = 100$. Each method runs at the best of those of 71 rates that keep it in the picture, for either ravine anew.
 # The dot is the start, the number the last loss (2e-04 is 0.0002). Turn `tilt` yourself.
 # Along an axis AdaGrad scales the ravine into a bowl: at the luckiest rate its first step is too far, and the next two land (4e-107 is as good as zero). Turned, its lead is gone.
-# Adam's hardly suffers; RMSProp's does. (The claims count steps until the loss stays below 0.001.)
+# RMSProp's too. Adam had none; it takes as many steps to a loss of 0.001 (claims).
 
 # %%
 FINE = np.geomspace(1e-4, 1e3, 71)
@@ -785,8 +786,8 @@ claim("Transformer, best rates: Adam is ahead of SGD with momentum (nats a word)
 #
 # - **Scaled inputs, one convex model:** tuned, all six read unseen digits alike (Adam's training loss falls fastest).
 # - **Raw columns:** SGD's rate lies far to the left, and even there it crawls along the flat directions.
-# - **The convolutional net:** after 300 steps Adam is ahead of tuned SGD with momentum. After 900 nobody leads on every seed (`lectures/CLAIMS.md`, budget 3).
-# - **The Transformer:** there it stays; 0.07 nats make the right word 1.07 times as probable. In large ones rare words may be the reason (Kunstner and others, 2024). Ours are "?", so here it stays open.
+# - **The convolutional net:** after 300 steps Adam is ahead of tuned SGD with momentum. After 900 nobody leads on every seed.
+# - **The Transformer:** there it stays: 0.05 nats make the right word 1.05 times as probable. In large ones rare words may be the reason (Kunstner and others, 2024). Ours are "?", so here it stays open.
 #
 # (The article's 대부분 비슷한 성능, "mostly similar", is of 2017, before Transformers spread.)
 #
@@ -809,10 +810,10 @@ claim("Transformer, best rates: Adam is ahead of SGD with momentum (nats a word)
 # $$\hat g = \frac1m \sum_{k=1}^{m} \frac{\ell(w + \sigma \varepsilon_k) - \ell(w - \sigma \varepsilon_k)}{2\sigma}\, \varepsilon_k$$
 #
 # $\ell$ is the loss, $m$ the number of pairs, $\sigma$ ("sigma") the width of the noise.
-# With $w = 3$, $\ell = w^2$, $\sigma = 0.1$ and $\varepsilon = 2$: $(3.2^2 - 2.8^2) / 0.2 \cdot 2 = 24$. The draw $\varepsilon = 0.5$ gives 1.5. A draw gives $6\varepsilon^2$; $\varepsilon$ is from a bell curve of width 1, so the mean is 6, the slope.
-# On average $\hat g$ is the gradient of the *blurred* loss, the mean over shaken weights; even lecture 01's staircase has one (below). With $d$ weights, its cosine with $\hat g$ is about $\sqrt{m / (m + d)}$: evolution's price grows with $d$.
+# With $w = 3$, $\ell = w^2$, $\sigma = 0.1$ and $\varepsilon = 2$: $(3.2^2 - 2.8^2) / 0.2 \cdot 2 = 24$. The draw $\varepsilon = 0.5$ gives 1.5. A draw gives $6\varepsilon^2$; $\varepsilon$ is from a bell curve of width 1, so $\varepsilon^2$ is 1 in the mean, and the mean is 6, the slope.
+# On average $\hat g$ is the gradient of the *blurred* loss; even lecture 01's staircase has one (below). With $d$ weights, its cosine with $\hat g$ is about $\sqrt{m / (m + d)}$: evolution's price grows with $d$.
 #
-# **The library's way.** `scipy.optimize.differential_evolution`, or the package `cma`.
+# **The library's way.** The package `cma`; a cousin is `scipy.optimize.differential_evolution`.
 
 # %% [markdown] tags=["notes"]
 # **Notes for the room (10 minutes).**
