@@ -584,7 +584,7 @@ for i in range(RUNS):
 # What share of the bag's gain does its one pass win?
 
 # %%
-predict("06.bag", "under a third", "a third to two thirds", "over two thirds")
+predict("06.bag", "under a fifth", "a fifth to nine tenths", "over nine tenths")
 
 # %%
 thin, apart = (np.mean(runs, axis=0) for runs in curves.values())
@@ -605,8 +605,8 @@ ax.set_xscale("log", base=2)
 ax.set_xticks(counts, counts)
 plots.show("Two rising curves of accuracy over the number of answers, and two level lines.")
 share = (np.mean(whole) - nothing) / (apart[-1] - nothing)
-outcome("06.bag", "under a third" if share < 1 / 3 else
-        "a third to two thirds" if share <= 2 / 3 else "over two thirds")
+outcome("06.bag", "under a fifth" if share < 0.2 else
+        "a fifth to nine tenths" if share <= 0.9 else "over nine tenths")
 claim("one pass of weight scaling against 32 masks, points of accuracy apart",
       abs(np.mean(whole) - thin[-1]), at_most=1.5)
 claim("masks of one net err more alike than nets trained apart (correlation, difference)",

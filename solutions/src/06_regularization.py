@@ -151,7 +151,7 @@ check("06.channels", drop_channels)
 # - The first score that is a number is an improvement; nan never is.
 #
 # Return two epoch numbers, counted from 0: the last improvement, whose weights are restored, and the last epoch trained.
-# A number always comes before the patience is over, so not all are nan.
+# A number always comes before the patience is over, not all are nan.
 #
 # For example, 0.5, 0.6, 0.7, 0.68, 0.69, 0.9 with patience 2, `least` 0, no warm-up: the answer is 2, 4, and the 0.9 is never seen.
 #
