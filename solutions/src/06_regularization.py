@@ -105,6 +105,7 @@ check("06.rows", soft_rows)
 # *Because both bugs leave a net that trains, only worse.*
 #
 # In a picture neighbours know each other: silence one pixel, and the next one tells.
+# A channel is one of several pictures of the same place, such as red, green, blue.
 # So **channel dropout** (`nn.Dropout2d`) silences whole channels: in each picture, each channel as one, each by its own toss.
 # The function below was made from the lecture's and draws from `rng`. It has two bugs. Find and mend both.
 # The expected value (the mean over all masks) of every entry should be what it was. `p` may be 0, and it may be 1.
@@ -142,7 +143,7 @@ check("06.channels", drop_channels)
 #
 # *Because a wobble of 0.0001 should not keep a cluster busy for a night.*
 #
-# Replay a long training from its validation scores, one an epoch, where *higher is better*:
+# Replay a training from its scores, one an epoch, *higher is better*:
 #
 # - An epoch is an **improvement** if its score is more than `least` above that of the last improvement.
 # - After `patience` epochs in a row without one, training stops.
@@ -150,7 +151,7 @@ check("06.channels", drop_channels)
 # - The first score that is a number is an improvement; nan never is.
 #
 # Return two epoch numbers, counted from 0: the last improvement, whose weights are restored, and the last epoch trained.
-# A number comes before the patience is over.
+# A number always comes before the patience is over, not all are nan.
 #
 # For example, 0.5, 0.6, 0.7, 0.68, 0.69, 0.9 with patience 2, `least` 0, no warm-up: the answer is 2, 4, and the 0.9 is never seen.
 #
@@ -224,8 +225,8 @@ check("06.fold", fold)
 #
 # *Because a remedy is a statement about the world: is it true?*
 #
-# Handwritten digits, 8 × 8 pixels, 100 for training, and the plainest model that can learn everything by heart: the nearest neighbour.
-# Test and training digits come from different writers. You may add to the 100 rows four copies of each, made by one of these. Which one raises the test accuracy most? Commit to one letter, then check.
+# Handwritten digits, 8 × 8 pixels, 100 for training, and the plainest model that can learn everything by heart: the nearest neighbour, which answers the nearest training row's label.
+# Test and training digits come from different writers. You may add four copies of each, made by one of these. Which one raises the test accuracy most? Commit to one letter, then check.
 #
 # - **a** – copies with noise on each pixel, a sixteenth of the range of grey
 # - **b** – copies shifted by one pixel: left, right, up, down
@@ -255,7 +256,7 @@ check("06.copies", answer)
 # *So that you see what a price is worth where it matters: many columns, few clicks.*
 #
 # `past` is a short ad log, with far fewer clicks than `past.one_hot(COLUMNS)` has columns; `future` is a log of later days.
-# Fit logistic regression on *all* of `COLUMNS`, with a price that you find on the past alone. Return click probabilities for `future`.
+# Fit logistic regression on *all* of `COLUMNS`, with a price that you find on the past alone (scikit-learn's `C` is one over the price). Return click probabilities for `future`.
 # The check wants 42 % of the gap (lecture 01) on logs that you have not seen; `future.click` is hidden there, and the `truth` of both.
 # `LogisticRegression()` as it stands falls short, and without a price it ends far below the base rate.
 #
