@@ -44,6 +44,12 @@ def test_connect_draws_every_pair_and_a_column_has_dots(sketch):
     assert [t.get_text() for t in sketch.ax.texts][1] == "⋮"
 
 
+def test_a_table_has_a_square_for_each_number(sketch):
+    squares = sketch.table(np.array([[1.0, -2], [0, 3]]), (1, 2), lit=[(0, 1)], side=0.4)
+    assert [text.get_text() for text in sketch.ax.texts] == ["1", "−2", "0", "3"]
+    assert squares[1, 0].y == pytest.approx(1.6) and squares[0, 1].left[0] == pytest.approx(1.2)
+
+
 def test_an_unknown_kind_names_those_there_are(sketch):
     with pytest.raises(UserError, match="concept, family, data"):
         sketch.box("x", (1, 1), kind="bubble")

@@ -111,8 +111,10 @@ def images(
                 ax.set_title(str(names[i]), fontsize=11, loc="center", pad=3)
 
 
-def strips(title: str, rows: dict, columns: int = 12) -> None:
+def strips(title: str, rows: dict, columns: int = 12, *, frame: bool = False) -> None:
     """A named row for each set of square pictures, of which the first `columns` are shown.
+
+    `frame` draws grey lines between them, where the pictures are white at their edges.
 
     `rows`: name -> (m, 1, side, side), tensors from 0 to 1 on any device, at least `columns` pictures each.
     Sixteen greys keep the stored picture small.
@@ -126,6 +128,11 @@ def strips(title: str, rows: dict, columns: int = 12) -> None:
     ax.tick_params(length=0)
     ax.grid(False)
     ax.spines[:].set_visible(False)
+    if frame:
+        lines = {"colors": "#B0B0B0", "linewidths": 1, "clip_on": False}
+        width = side * columns
+        ax.hlines(side * np.arange(len(rows) + 1) - 0.5, -0.5, width - 0.5, **lines)
+        ax.vlines(side * np.arange(columns + 1) - 0.5, -0.5, len(sheet) - 0.5, **lines)
 
 
 def bars(

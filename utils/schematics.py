@@ -152,6 +152,20 @@ class Sketch:
         (left, low), (right, high) = self.ax.transData.inverted().transform(extent.get_points())
         return Shape((left + right) / 2, (low + high) / 2, (right - left) / 2, (high - low) / 2)
 
+    def table(
+        self, values: np.ndarray, at: Point, *, lit: Sequence[Point] = (), side: float = 0.5
+    ) -> dict[tuple[int, int], Shape]:
+        """Numbers in squares of that side, from the centre `at` of the first; `lit`: which (row, column)."""
+        return {
+            (i, j): self.box(
+                f"{value:g}".replace("-", "−"),
+                (at[0] + side * j, at[1] - side * i),
+                size=(side, side),
+                kind="family" if (i, j) in lit else "data",
+            )
+            for (i, j), value in np.ndenumerate(values)
+        }
+
     def arrow(
         self,
         start: Shape | Point,

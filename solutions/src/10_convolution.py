@@ -36,7 +36,7 @@ progress.off()  # a solution that was read is not an exercise that was done
 #
 # <details><summary>Hint 1</summary>How large is the window now? A side of k weights spans (k − 1) · dilation + 1 pixels, and the result shrinks by one less than that.</details>
 # <details><summary>Hint 2</summary>Turn the loops round: for each weight (i, j), which part of x does it meet? A whole rectangle that starts at row i · dilation and column j · dilation.</details>
-# <details><summary>Hint 3</summary>Add up w[:, :, i, j] times that rectangle, over the channels: <code>np.einsum("kc,nchw->nkhw", …)</code>.</details>
+# <details><summary>Hint 3</summary>Add up w[:, :, i, j] times that rectangle, over the channels: <code>np.einsum("kc,nchw->nkhw", …)</code>, which adds up over c, the one index that does not stand on the right.</details>
 
 # %%
 def dilated(x, w, dilation):

@@ -26,8 +26,8 @@ def conv2d(x: Tensor, w: Tensor, b: Tensor | None = None, *, stride: int = 1, pa
     """Slide the filters w over x, and add b.
 
     x: (n, c, h, w), w: (k, c, i, j), b: (k,) -> (n, k, rows, columns), with
-    rows = (h + 2 padding - i) // stride + 1. The filter is not flipped: it is a cross-correlation, as in
-    every deep-learning library. Raises ValueError for shapes, stride or padding that do not fit.
+    rows = (h + 2 padding - i) // stride + 1. The filter is not flipped: it is a cross-correlation, as
+    in PyTorch. Raises ValueError for shapes, stride or padding that do not fit.
     """
     _check_conv(x, w, b)
     rows, columns = _sizes("conv2d", x.shape, w.shape[2:], stride, padding)
