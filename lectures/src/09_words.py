@@ -113,10 +113,10 @@ print(f"20,000 tokens: {len(looped):,} cells by the loop, {shifted.nnz:,} by shi
       f"{sum(shifted[cell] != n for cell, n in looped.items())} of them differ")
 
 # %% [markdown]
-# Which words stand near *gradient* more often *than chance*?
+# Which stand near *gradient* more often *than chance*?
 # Of 1,000 pairs say 50 have the word *gradient*, 40 the neighbour *descent*, 20 both. If they ignored each other, $1000 \cdot 0.05 \cdot 0.04 = 2$ would be both. They meet ten times as often: $\log 10$ = 2.3 nats (lecture 01).
 #
-# With $p$ for the shares of pairs, the **pointwise mutual information** (점별 상호정보량) of word $w$ and neighbour $c$ is
+# With $p(w, c)$ a pair's share of all pairs, $p(w)$ and $p(c)$ those of its word and its neighbour, the **pointwise mutual information** (점별 상호정보량) is
 #
 # $$\text{PMI}(w, c) = \log \frac{p(w, c)}{p(w)\,p(c)}$$
 #
@@ -235,9 +235,9 @@ outcome("09.squeeze", SQUEEZE[{(1, 1): 0, (0, 1): 1, (1, 0): 2, (0, 0): 3}[
 # %%
 mixed = compress(positive_pmi(count_pairs(rng.permutation(ids), sentence)))
 claim("kinds: PPMI is right more often than bare counts, points",
-      scores["PPMI"][0].mean() - scores["counts"][0].mean(), at_least=10)
-claim("kinds: all numbers are ahead of 64, points", lead[0], at_most=2)
-claim("plurals: all numbers are ahead of 64, points", lead[1], at_least=5)
+      scores["PPMI"][0].mean() - scores["counts"][0].mean(), at_least=15)
+claim("kinds: 64 numbers are not behind all of them, points", -lead[0], at_least=0)
+claim("plurals: 64 numbers are behind all of them, points", lead[1], at_least=12)
 claim("control, words in random order: kinds right, per cent",
       judge(mixed[0] * np.sqrt(mixed[1]))[0].mean(), at_least=47, at_most=57)
 
@@ -301,8 +301,8 @@ s.show("The row of gradient in table u is multiplied with the rows of descent an
 # %% [markdown]
 # The picture by hand, with two numbers a word and $k = 1$:
 #
-# - Yes, *descent*: the price is $-\log 0.82 = 0.20$, the error $0.82 - 1 = -0.18$.
-# - No, *font*: the price is $-\log 0.73 = 0.31$, the error $0.27 - 0$.
+# - Yes, *descent*: $1 \cdot 0.5 + 2 \cdot 0.5 = 1.5$, $\sigma$ = 0.82, the price $-\log 0.82 = 0.20$, the error $0.82 - 1 = -0.18$.
+# - No, *font*: $1 \cdot 1 - 2 \cdot 1 = -1$, $\sigma$ = 0.27, the price $-\log 0.73 = 0.31$, the error $0.27 - 0$.
 #
 # The gradient by $u$ is error times input, as ever: $-0.18\,(0.5, 0.5) + 0.27\,(1, -1) = (0.18, -0.36)$.
 # A step of rate 1 against it makes $u = (0.82, 2.36)$: nearer to *descent* (product 1.59), farther from *font* (−1.54).
@@ -434,10 +434,10 @@ plots.name(right, 3.2, 3.2, "equal", plots.ORANGE, dx=-38, dy=14)
 right.set(xlabel="counted: PMI − log 5 (nats)", ylabel="learned: u · v")
 plots.show("Left, a loss that falls from six times log two. Right, a cloud of pairs that "
            "rises along the diagonal, flatter than it where PMI is large.")
-claim("at the end a pair costs (nats; it began at 4.16)", np.mean(curve[-50:]), at_most=3.5)
+claim("at the end a pair costs (nats; it began at 4.16)", np.mean(curve[-50:]), at_most=3)
 claim("learned products and counted PMI: correlation over pairs",
-      np.corrcoef(shifted_pmi, dots)[0, 1], at_least=0.6)
-claim("kinds by these rows: right, per cent", judge(u.numpy())[0].mean(), at_least=80)
+      np.corrcoef(shifted_pmi, dots)[0, 1], at_least=0.65)
+claim("kinds by these rows: right, per cent", judge(u.numpy())[0].mean(), at_least=84)
 
 # %% [markdown]
 # ## 4 · The library, and a word never seen
@@ -583,10 +583,10 @@ for word in ("transitions", "activecolor", "convtranspose", "equivariance"):
 # **Notes for the room (9 minutes).**
 #
 # Let the room say what "never met" tells: gradient and font could have met, and did not. Skip-gram's noes say so; GloVe never hears of it. Whether that explains where GloVe ends is a guess.
-# With a billion tokens more pairs have met, and published comparisons are closer.
+# With a billion tokens more pairs have met; published comparisons are closer.
 
 # %% [markdown]
-# Let $x_{\max}$ be 10. A pair counted 20 times has $\log 20 = 3.0$ and the weight 1: if product and biases add up to 2.8, it costs $0.2^2 = 0.04$. A pair counted once has the weight $0.1^{3/4} = 0.18$ and may miss more.
+# Let $x_{\max}$ be 3. A pair counted 20 times has $\log 20 = 3.0$ and the weight 1: if product and biases add up to 2.8, it costs $0.2^2 = 0.04$. A pair counted once has the weight $(1/3)^{3/4} = 0.44$ and may miss more.
 #
 # The biases start where words ignore each other: $b_i + d_j$ is the logarithm of the count that chance expects. What is left for the rows is the PMI, once more. (The authors start at random.)
 # AdaGrad again; a pass takes all rows of the table, 63 at a time.
@@ -601,18 +601,17 @@ predict("09.glove", *PLACES)
 # %%
 X = cooccurrence(corpus, window=8, harmonic=True)  # a pair s places apart counts 1 / s
 torch.manual_seed(SEED)
-total = X.sum(axis=1)
-bias = torch.tensor(np.log(total) - np.log(total.sum()) / 2, dtype=torch.float32)
-params = [*((torch.rand(2, V, DIM) - 0.5) / DIM), bias.clone(), bias.clone()]
+total, (w, c) = X.sum(axis=1), (torch.rand(2, V, DIM) - 0.5) / DIM
+b = torch.tensor(np.log(total) - np.log(total.sum()) / 2, dtype=torch.float32)
+params = w, c, b, d = w, c, b, b.clone()
 squares, missed, every = [torch.full_like(p, 1e-8) for p in params], [], slice(None)
 for _ in runtime.track(range(run.steps(run.pick(lecture=8, full=30))), "passes"):
     missed.append(0)
     for rows in np.array_split(rng.permutation(V), 84):
-        w, c, b, d = params
         x = torch.from_numpy(X[rows].toarray()).float()           # (63, V)
-        f = (x / 10).clamp(max=1) ** 0.75                         # 0 where x is 0
+        f = (x / 3).clamp(max=1) ** 0.75                          # 0 where x is 0
         miss = w[rows] @ c.T + b[rows, None] + d - x.clamp(min=1e-9).log()
-        pull = f * miss                                           # weight times error
+        pull = f * miss                      # weight times error: half the slope by miss
         gradients = pull @ c, pull.T @ w[rows], pull.sum(1), pull.sum(0)
         missed[-1] += (pull * miss).sum().item()
         for p, q, at, grad in zip(params, squares, (rows, every, rows, every), gradients,
@@ -628,7 +627,7 @@ claim("GloVe: the last pass's loss as a share of the first's", missed[-1] / miss
 # On the map: `word2vec` · `glove`
 #
 # To be fair, each method shows its best side. The compressed table may be $U$, $U\sqrt S$ or $US$; skip-gram and CBOW the table $u$ or the sum of both tables; GloVe $w$ or, as its authors advise, the sum.
-# The best is *chosen* on every second kind and plural pair, and *judged* on the others; windows and rates were, too. The clock set the passes: the learned tables have about equal seconds.
+# The best is *chosen* on every second kind and plural pair, and *judged* on the others. The learned tables' windows and $x_{\max}$ were chosen on that half, too; their rates once on all, which can only flatter them. The clock set the passes, for about equal seconds.
 
 # %% [markdown] tags=["notes"]
 # **Notes for the room (14 minutes).**
@@ -649,7 +648,7 @@ candidates = {
     "PPMI + SVD": [U * S**power for power in (0, 0.5, 1)],
     "skip-gram": [skipgram.table, skipgram.table + skipgram.context],
     "CBOW": [cbow.table, cbow.table + cbow.context],
-    "GloVe": [params[0].numpy(), (params[0] + params[1]).numpy()],
+    "GloVe": [w.numpy(), (w + c).numpy()],
 }
 judged = {name: max(map(halves, versions), key=lambda both: sum(map(np.mean, both[0])))[1]
           for name, versions in candidates.items()}
