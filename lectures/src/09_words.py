@@ -189,7 +189,7 @@ print(f"cosine of red with blue {a @ b:.2f}, of red with float {a @ c:.2f}: one 
 # %% [markdown]
 # The second probe needs no hand: of *value* and *values*, and hundreds of such pairs, is one among the other's ten nearest of all V? A guess hits in 0.2 % of cases.
 #
-# A row has V numbers, nearly all zero. The singular value decomposition (lecture 08) splits the table into $U S V^\top$. We keep 64 columns, those that lose least, and take $U \sqrt S$ for the words. This baseline takes seconds.
+# A row has V numbers, nearly all zero. The singular value decomposition (lecture 08) splits the table into $U S V^\top$. We keep 64 columns of $U$, those that lose least, and take $U \sqrt S$: half of $S$ is the words', half their neighbours'.
 #
 # **Ask the room.** What could be unfair about each probe?
 #
@@ -315,7 +315,7 @@ s.show("The row of gradient in table u is multiplied with the rows of descent an
 def one_pair(u, v, negatives):
     """A yes and its noes -> the loss, and the gradient by u."""
     loss, slope = 0.0, 0 * u
-    for row, answer in [(v, 1), *((n, 0) for n in negatives)]:
+    for row, answer in [(v, 1), *((n, 0) for n in negatives)]:  # the yes, then the noes
         p = 1 / (1 + np.exp(-u @ row))
         loss -= np.log(p if answer else 1 - p)
         slope = slope + (p - answer) * row  # error times input
@@ -359,8 +359,8 @@ claim("a batch's softmax takes at least 10 times as long as its game (ratio of s
 # %%
 share = count / count.sum()
 keep = np.minimum(np.sqrt(1e-3 / share) + 1e-3 / share, 1)
-print(f"of all “the” {100 * keep[0]:.0f} % are kept, of “gradient” "
-      f"{100 * keep[index['gradient']]:.0f} %")
+print(*(f"of all “{word}” {100 * keep[index[word]]:.0f} % are kept"
+        for word in ("the", "array", "gradient")), sep=", ")
 
 
 def draw_pairs(rng, window=5):
@@ -378,7 +378,7 @@ def draw_pairs(rng, window=5):
 # %%
 def train_step(tables, squares, pairs, noise, lr=0.2):
     """One step of AdaGrad on a batch of pairs; returns the loss of a pair."""
-    (u, v), (w, c) = tables, pairs.T
+    (u, v), (w, c) = tables, pairs.T  # two tables; (n,) words and (n,) neighbours
     loss, (u_grad, v_grad, Z_grad) = sgns(u[w], v[c], v[noise])
     by_u = torch.zeros_like(u).index_add_(0, w, u_grad)
     by_v = torch.zeros_like(v).index_add_(0, c, v_grad).index_add_(0, noise, Z_grad)
@@ -395,7 +395,7 @@ squares, curve, start = [0 * u, 0 * v], [], time.process_time()
 passes = run.steps(run.pick(lecture=1, full=5))
 for _ in range(passes):
     for batch in draw_pairs(rng).split(4096):
-        noise = torch.multinomial(chance, 128, replacement=True)
+        noise = torch.multinomial(chance, 128, replacement=True)  # 128 words by chance
         curve.append(train_step((u, v), squares, batch, noise))
 pairs_rate = passes * times.total() / (time.process_time() - start)  # tokens a second
 
@@ -461,7 +461,7 @@ claim("kinds by these rows: right, per cent", judge(u.numpy())[0].mean(), at_lea
 # **Notes for the room (14 minutes).**
 #
 # If gensim is installed, let the room ask it; else use `skipgram.nearest`.
-# For pieces, take a typing error and an inflected word of your own language; Korean, Finnish and Turkish need them more than English.
+# For pieces, take a typing error, and an inflected word of Korean, Finnish or Turkish.
 
 # %%
 how = {"dim": DIM, "window": 10, "epochs": run.steps(run.pick(lecture=3, full=10))}
@@ -475,7 +475,7 @@ claim("blocks read more words a second than pairs (ratio)", rate / pairs_rate, a
 
 # %% [markdown]
 # The library that people open for this is gensim. It is no part of the course's environment; the next cell runs it where it is installed.
-# The names are ours: `vector_size` the numbers a word, `sg=1` skip-gram (0: CBOW), `negative` the noes, `sample` the $t$ of subsampling, `alpha` the first learning rate (0.025 if you say nothing, slow for so short a text).
+# Its names: `vector_size` the numbers a word, `sg=1` skip-gram (0: CBOW), `negative` the noes, `sample` the $t$ of subsampling, `alpha` the first learning rate (0.025 if you say nothing, slow for so short a text).
 
 # %%
 try:
@@ -532,19 +532,20 @@ hidden = np.random.default_rng(SEED).permutation(V) < V // 4  # (V,) a random qu
 known, unknown = ([words[i] for i in np.flatnonzero(part)] for part in (~hidden, hidden))
 number = {p: i for i, p in enumerate(sorted({p for word in known for p in pieces(word)}))}
 A, T = spell(known), skipgram.unit[~hidden]
-solved = np.linalg.solve((A @ A.T).toarray() + 10 * np.eye(len(known)), T)
+solution = np.linalg.solve((A @ A.T).toarray() + 10 * np.eye(len(known)), T)
 
 
 def build(some):
     """Words -> (words, 64), each scaled to length one."""
-    rows = (spell(some) @ A.T).toarray() @ solved
+    rows = (spell(some) @ A.T).toarray() @ solution
     return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
 
 # %%
 def found(guess):
     """Per cent of hidden words whose own row is among the ten nearest to its guess."""
     cosine = guess @ skipgram.unit[hidden].T
-    return 100 * np.mean((cosine > np.diag(cosine)[:, None]).sum(axis=1) < 10)
+    own = np.diag(cosine)[:, None]  # of each guess with its own word, as a column
+    return 100 * np.mean((cosine > own).sum(axis=1) < 10)
 
 
 def twin(word):
