@@ -468,10 +468,10 @@ how = {"dim": DIM, "window": 10, "epochs": run.steps(run.pick(lecture=3, full=10
 start = time.process_time()
 skipgram = word2vec.train(corpus, seed=SEED, **how)
 rate = how["epochs"] * corpus.tokens / (time.process_time() - start)
-cbow = word2vec.train(corpus, method="cbow", seed=SEED, **how)
 for word in ("gradient", "matrix", "normal", "python"):
     print(f"{word:9s}", *(f"{near} {cos:.2f} ·" for near, cos in skipgram.nearest(word, 5)))
-claim("blocks read more words a second than pairs (ratio)", rate / pairs_rate, at_least=1.2)
+claim("blocks read at least 2 times as many words a second as pairs (ratio)",
+      rate / pairs_rate, at_least=2)
 
 # %% [markdown]
 # The library that people open for this is gensim. It is no part of the course's environment; the next cell runs it where it is installed.
@@ -561,7 +561,7 @@ by_beginning = found(skipgram.unit[[index[twin(word)] for word in unknown]])
 print(f"found: from pieces {by_pieces:.0f} %, by the longest common beginning "
       f"{by_beginning:.0f} %, by a guess {1000 / len(unknown):.1f} %")
 claim("hidden words: pieces find more than the longest common beginning, points",
-      by_pieces - by_beginning, at_least=3)
+      by_pieces - by_beginning, at_least=5)
 for word in ("transitions", "activecolor", "convtranspose", "equivariance"):
     print(f"{word}, seen {times[word]} times:",
           *(known[i] for i in np.argsort(-(T @ build([word])[0]), kind="stable")[:4]))
@@ -644,6 +644,7 @@ def halves(table):
     return [(by_kind[i::2], hits[i::2]) for i in (0, 1)]
 
 
+cbow = word2vec.train(corpus, method="cbow", seed=SEED, **how)
 candidates = {
     "counts": [tables["counts"]], "PPMI": [tables["PPMI"]],
     "PPMI + SVD": [U * S**power for power in (0, 0.5, 1)],
