@@ -498,13 +498,12 @@ else:
 # - `wv` holds the table $u$ only. Each answer is a word and its *cosine*: no probability, and comparable within one run only.
 # - *Similar* means in the same company, as opposites are, too.
 # - `positive` and `negative` add and subtract rows: *rows* + *matrix* − *row*, an analogy (section 6). The words you gave are left out of the answer.
-# - Asked for *transitions*, which the text has twice, it raises a `KeyError`: no row.
+# - *transitions*, which the text has twice, raises a `KeyError`: no row.
+#
+# Yet you can guess what *transitions* means: its pieces are known.
+# **fastText** (패스트텍스트; Bojanowski and others, 2017) gives a row to each of a word's **subwords** (부분 단어), all runs of 3 to 6 letters, with `<` and `>` at its ends: *rows* has `<ro` `row` `ows` `ws>` `<row` … `<rows>`. A word is the sum of its known pieces.
 
 # %% [markdown]
-# Yet you can guess what *transitions* means: its pieces are known.
-#
-# **fastText** (패스트텍스트; Bojanowski and others, 2017) gives a row to each of a word's **subwords** (부분 단어), all runs of 3 to 6 letters, with `<` and `>` at the word's ends: *rows* has `<ro` `row` `ows` `ws>` `<row` … `<rows>`. A word is the sum of its known pieces.
-#
 # fastText trains these rows by the game. Our short cut is a linear regression, with a price on large weights: which rows of pieces add up to skip-gram's rows?
 # Then hide a quarter of the words and build them. Is the true row among the ten hidden ones that are nearest?
 # The rival needs no learning: the row of the known word with the longest common beginning, a neighbour in the dictionary (`bisect`).
@@ -513,6 +512,8 @@ else:
 #
 # With $A$ the known words' pieces (1 where a word has a piece) and $T$ their rows, the weights are $A^\top (A A^\top + \lambda I)^{-1} T$, where $\lambda$ is the price, here 10. Only a table of words by words is solved.
 # </details>
+#
+# Today's language models have *only* pieces. **Byte pair encoding** (바이트 쌍 부호화; Sennrich and others, 2016) starts from letters or bytes and merges the most frequent pair of neighbours into a new piece, again and again: in *low lower lowest* first `l` `o` into `lo`, then `lo` `w` into `low`. Frequent words end as one piece, rare ones as several.
 
 # %%
 def pieces(word):
@@ -562,16 +563,12 @@ print(f"found: from pieces {by_pieces:.0f} %, by the longest common beginning "
       f"{by_beginning:.0f} %, by a guess {1000 / len(unknown):.1f} %")
 claim("hidden words: pieces find more than the longest common beginning, points",
       by_pieces - by_beginning, at_least=5)
+print("words without a row, and the known words nearest to their built one:")
 for word in ("transitions", "activecolor", "convtranspose", "equivariance"):
     print(f"{word}, seen {times[word]} times:",
           *(known[i] for i in np.argsort(-(T @ build([word])[0]), kind="stable")[:4]))
 
 # %% [markdown]
-# Last stand four words too rare for a row, each with the known words nearest to its built one. Spelling can mislead: *equivariance* (lecture 10) is no *variance*.
-#
-# Today's language models have *only* pieces. **Byte pair encoding** (바이트 쌍 부호화; Sennrich and others, 2016) starts from letters or bytes and merges the most frequent pair of neighbours into a new piece, again and again: in *low lower lowest* first `l` `o` into `lo`, then `lo` `w` into `low`.
-# Frequent words end as one piece, rare ones as several.
-#
 # ## 5 · GloVe: a regression on the logarithm of the counts
 #
 # On the map: `glove`
@@ -711,14 +708,16 @@ plots.bars("The rule “none of the three” does much of the work",
            xlabel="right at the first word (%)", unit=" %",
            colors={f"{name}, all words allowed": plots.GREY for name in families})
 plots.show("Bars: opposites and plurals are often solved with the rule, few without it.")
+first = skipgram.analogy("row", "rows", "matrix", exclude=False)
+print("all words allowed, row : rows = matrix :", *(word for word, _ in first))
 free = [case for (_, ruled), asked in cases.items() if not ruled for case in asked]
 came_first = [sum(came == right for _, right, came in free),
               sum(came in given for given, _, came in free)]
 outcome("09.analogy", FIRST[np.argmax([*came_first, len(free) - sum(came_first)])])
-for ruled, text, bound in ((True, "with the rule many", {"at_least": 30}),
-                           (False, "without it few", {"at_most": 20})):
-    claim(f"{text} analogies are solved, per cent",
-          np.mean([solved[name, ruled] for name in families]), **bound)
+claim("with the rule many analogies are solved, per cent",
+      np.mean([solved[name, True] for name in families]), at_least=30)
+claim("without it few are solved, per cent",
+      np.mean([solved[name, False] for name in families]), at_most=20)
 
 # %% [markdown]
 # The sum stays near the words it was made from. With the rule, the question is only: which *other* word is near? For opposites, near neighbours anyway, that is nearly the whole task (Linzen, 2016).
@@ -826,7 +825,7 @@ claim("that is more than between two random words (share of 200 directions)",
 #
 # 1. Who stands near whom, set against chance (PPMI), already knows much of what a word means.
 # 2. A softmax over all words is dear, so skip-gram plays yes and no: a logistic regression that learns both of its inputs. Its products approach PMI − log k.
-# 3. A word never seen is the sum of its pieces.
+# 3. A word never seen is the sum of its pieces. Spelling can mislead: *equivariance* (lecture 10) is no *variance*.
 # 4. On a million tokens and some seconds of training the compressed table is first or level: try the baseline first. Trained longer, skip-gram leads on plurals.
 # 5. Analogies need their rule, pictures lose most of the space, and every vector repeats its corpus.
 #
