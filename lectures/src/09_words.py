@@ -635,22 +635,22 @@ claim("GloVe: the last pass's loss as a share of the first's", missed[-1] / miss
 # At the analogies, ask for *opposite* first: left, right, upper, lower are near neighbours before any sum is made.
 
 # %%
-def halves(table):
-    """(kinds, plurals) of the half that chooses, and of the half that judges."""
-    by_kind, hits = judge(table)
-    return [(by_kind[i::2], hits[i::2]) for i in (0, 1)]
-
-
 cbow = word2vec.train(corpus, method="cbow", seed=SEED, **how)
-candidates = {
-    "counts": [tables["counts"]], "PPMI": [tables["PPMI"]],
-    "PPMI + SVD": [U * S**power for power in (0, 0.5, 1)],
-    "skip-gram": [skipgram.table, skipgram.table + skipgram.context],
-    "CBOW": [cbow.table, cbow.table + cbow.context],
-    "GloVe": [w.numpy(), (w + c).numpy()],
+tried = {  # what `judge` says of each version
+    "counts": [scores["counts"]], "PPMI": [scores["PPMI"]],
+    "PPMI + SVD": [judge(U * S**power) for power in (0, 0.5, 1)],
+    "skip-gram": [judge(skipgram.table), judge(skipgram.table + skipgram.context)],
+    "CBOW": [judge(cbow.table), judge(cbow.table + cbow.context)],
+    "GloVe": [judge(w.numpy()), judge((w + c).numpy())],
 }
-judged = {name: max(map(halves, versions), key=lambda both: sum(map(np.mean, both[0])))[1]
-          for name, versions in candidates.items()}
+
+
+def chooses(version):  # on every second kind and pair; [1::2] are the others
+    return sum(part[::2].mean() for part in version)
+
+
+judged = {name: [part[1::2] for part in max(versions, key=chooses)]
+          for name, versions in tried.items()}
 kind, plural = ({name: both[i].mean() for name, both in judged.items()} for i in (0, 1))
 
 # %% [markdown]
@@ -799,7 +799,7 @@ fig, ax = plots.figure("Which word you lean to tells who wrote you",
                        xlabel="slant: array ← → tensor (cosine)",
                        ylabel="mean place in the text (%)")
 lean = dict(zip(common, slant("array", "tensor"), strict=True))
-ax.scatter(lean.values(), 100 * place[common], s=5, color=plots.SKY)
+ax.scatter(list(lean.values()), 100 * place[common], s=5, color=plots.SKY)
 for word in ("polynomial", "ndarray", "estimator", "figure", "gpu", "tensors"):
     at = lean[index[word]], 100 * place[index[word]]
     ax.plot(*at, "o", color=plots.ORANGE, markersize=4)
@@ -808,7 +808,7 @@ plots.show("A cloud from NumPy's words at the lower left to PyTorch's at the upp
 others = [agreement(*rng.choice(words[:500], 2, replace=False)) for _ in range(200)]
 claim("slant and place: rank correlation", agreement("array", "tensor"), at_least=0.4)
 claim("that is more than between two random words (share of 200 directions)",
-      np.mean(others < agreement("array", "tensor")), at_least=0.9)
+      np.mean(np.array(others) < agreement("array", "tensor")), at_least=0.9)
 
 # %% [markdown]
 # ## What goes wrong in practice
