@@ -654,7 +654,7 @@ judged = {name: [part[1::2] for part in max(versions, key=chooses)]
 kind, plural = ({name: both[i].mean() for name, both in judged.items()} for i in (0, 1))
 
 # %% [markdown]
-# Below, grey is counted, blue is learned. A dot is the mean over kinds (ticks), or over pairs; its bar is the 95 % interval (lecture 00).
+# Below, grey is counted, blue is learned. A tick is a kind, or pairs: 0, 50 and 100 are found in no, one and both ways. A dot is the mean, its bar the 95 % interval (lecture 00).
 
 # %%
 fig, axes = plots.panels(
@@ -672,9 +672,9 @@ outcome("09.glove", PLACES[ranks.index("GloVe")])
 claim("kinds: skip-gram is behind the compressed counts, points",
       kind["PPMI + SVD"] - kind["skip-gram"], at_least=0)
 claim("in 3 passes: it is behind on plurals, too, points",
-      plural["PPMI + SVD"] - plural["skip-gram"], at_least=1, short=True)
+      plural["PPMI + SVD"] - plural["skip-gram"], at_least=1.5, short=True)
 claim("plurals: GloVe is behind skip-gram, points", plural["skip-gram"] - plural["GloVe"],
-      at_least=10)
+      at_least=19)
 
 # %% [markdown]
 # Ten kinds are too few to rank the learned tables. On plurals the order is clear, but it holds for this much training: after three times the passes skip-gram leads there.
@@ -707,17 +707,17 @@ plots.bars("The rule “none of the three” does much of the work",
             for (name, ruled), value in solved.items()},
            xlabel="right at the first word (%)", unit=" %",
            colors={f"{name}, all words allowed": plots.GREY for name in families})
-plots.show("Bars: opposites and plurals are often solved with the rule, few without it.")
+plots.show("Bars: most opposites are solved with the rule, next to nothing without it.")
 first = skipgram.analogy("row", "rows", "matrix", exclude=False)
 print("all words allowed, row : rows = matrix :", *(word for word, _ in first))
 free = [case for (_, ruled), asked in cases.items() if not ruled for case in asked]
 came_first = [sum(came == right for _, right, came in free),
               sum(came in given for given, _, came in free)]
 outcome("09.analogy", FIRST[np.argmax([*came_first, len(free) - sum(came_first)])])
-claim("with the rule many analogies are solved, per cent",
-      np.mean([solved[name, True] for name in families]), at_least=30)
-claim("without it few are solved, per cent",
-      np.mean([solved[name, False] for name in families]), at_most=20)
+claim("with the rule, analogies solved, per cent",
+      np.mean([solved[name, True] for name in families]), at_least=27)
+claim("without it, analogies solved, per cent",
+      np.mean([solved[name, False] for name in families]), at_most=8)
 
 # %% [markdown]
 # The sum stays near the words it was made from. With the rule, the question is only: which *other* word is near? For opposites, near neighbours anyway, that is nearly the whole task (Linzen, 2016).
@@ -741,11 +741,12 @@ fig, axes = plots.panels(f"PCA keeps {100 * pca.explained_variance_ratio_.sum():
                          xlabel="", ylabel="", size=(10, 4.6))
 for ax, places in zip(axes, flat.values(), strict=True):
     ax.set(xticks=[], yticks=[])
+    ax.margins(0.14)
     for name, color in shown.items():
         mine = places[kind_of == name]
         ax.scatter(*mine.T, s=14, color=color)
-        plots.name(ax, *np.median(mine, axis=0), name, color, dx=-25, dy=10,
-                   bbox={"facecolor": "white", "alpha": 0.75, "edgecolor": "none"})
+        plots.name(ax, mine[:, 0].mean(), mine[:, 1].max(), name, color, dx=0, dy=10,
+                   ha="center")
 plots.show("Two maps of some fifty words: "
            "kinds form loose groups in PCA and clear islands in t-SNE.")
 
@@ -800,13 +801,14 @@ fig, ax = plots.figure("Which word you lean to tells who wrote you",
                        ylabel="mean place in the text (%)")
 lean = dict(zip(common, slant("array", "tensor"), strict=True))
 ax.scatter(list(lean.values()), 100 * place[common], s=5, color=plots.SKY)
-for word in ("polynomial", "ndarray", "estimator", "figure", "gpu", "tensors"):
+for word in ("polynomial", "ndarray", "estimator", "figure", "tensors"):
     at = lean[index[word]], 100 * place[index[word]]
     ax.plot(*at, "o", color=plots.ORANGE, markersize=4)
-    plots.name(ax, *at, word, plots.INK, dx=5, fontsize=11)
+    plots.name(ax, *at, word, plots.INK, dx=7, fontsize=11,
+               bbox={"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 1})
 plots.show("A cloud from NumPy's words at the lower left to PyTorch's at the upper right.")
 others = [agreement(*rng.choice(words[:500], 2, replace=False)) for _ in range(200)]
-claim("slant and place: rank correlation", agreement("array", "tensor"), at_least=0.4)
+claim("slant and place: rank correlation", agreement("array", "tensor"), at_least=0.45)
 claim("that is more than between two random words (share of 200 directions)",
       np.mean(np.array(others) < agreement("array", "tensor")), at_least=0.9)
 
