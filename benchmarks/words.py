@@ -78,29 +78,15 @@ def kinds(words: list[str], table: np.ndarray) -> float:
     return float(np.mean(list(word_probe.group_scores(words, table).values())))
 
 
-def plurals(words: list[str], table: np.ndarray, times: dict[str, int], n: int = 10) -> float:
-    """How often a word with s is among the n nearest of the word without, and back."""
-    index = {word: i for i, word in enumerate(words)}
-    pairs = np.array(
-        [
-            (index[word], index[word + "s"])
-            for word in words
-            if len(word) > 2 and word + "s" in index and min(times[word], times[word + "s"]) >= 20
-        ]
-    )
-    unit = table / np.linalg.norm(table, axis=1, keepdims=True)
-    hits = []
-    for one, other in (pairs.T, pairs.T[::-1]):
-        cosine = unit[one] @ unit.T
-        cosine[np.arange(len(one)), one] = -1
-        hits.append((cosine > cosine[np.arange(len(one)), other][:, None]).sum(axis=1) < n)
-    return float(np.mean(hits))
-
-
 def main(rounds: int = 3, python: str = "build/gensim/bin/python") -> None:
     text = data.load("docstrings")
     corpus = word2vec.read([line.split() for line in text.splitlines()], min_count=10)
     times = dict(zip(corpus.words, corpus.count.tolist(), strict=True))
+
+    def plurals(words: list[str], table: np.ndarray) -> float:
+        pairs = word_probe.plurals(words, [times[word] for word in words])
+        return float(word_probe.hits(table, pairs).mean())
+
     read = 5 * corpus.tokens  # words, as gensim counts them: with those it leaves out
     engines = {"ours": lambda seed: ours(corpus, seed)}
     for rate in RATES:
@@ -111,7 +97,7 @@ def main(rounds: int = 3, python: str = "build/gensim/bin/python") -> None:
         for name, engine in engines.items():
             taken, words, table = engine(seed)
             seconds[name].append(taken)
-            scores[name].append((kinds(words, table), plurals(words, table, times)))
+            scores[name].append((kinds(words, table), plurals(words, table)))
             clock, cpu = (read / s for s in taken)
             good = "   ".join(f"{score:.3f}" for score in scores[name][-1])
             print(f"{name:18s} {clock:9,.0f} words/s   {cpu:9,.0f} per CPU second   kinds, plurals {good}")

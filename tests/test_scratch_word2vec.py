@@ -15,7 +15,7 @@ from utils.errors import UserError
 from utils.scratch import word2vec
 from utils.scratch.glove import cooccurrence, glove, glove_loss, glove_weight
 from utils.scratch.word2vec import WordVectors, read, train
-from utils.scratch.word_probe import GROUPS, group_scores
+from utils.scratch.word_probe import ANALOGIES, GROUPS, group_scores, hits, plurals
 
 # What `read` makes of the pinned packages' docstrings: the same on every machine.
 VOCABULARY = "c134994eeb8cf254a251a4376b72517f1755277f5a22e34b78dc04773ed4dfcf"
@@ -380,3 +380,22 @@ def test_bad_input_is_named(call, message):
 def test_unknown_method_is_named():
     with pytest.raises(UserError, match="unknown method 'glove'; choose one of: skipgram, cbow"):
         train(read(TEXT, min_count=1), method="glove")
+
+
+def test_plurals_are_pairs_of_frequent_words():
+    words, count = ["row", "rows", "as", "ass", "bit", "bits", "bus"], [50, 30, 90, 40, 70, 19, 80]
+    assert plurals(words, count).tolist() == [[0, 1]]  # "as" is too short, "bits" too rare
+    assert plurals(words, count, at_least=19).tolist() == [[0, 1], [4, 5]]
+    assert plurals(["bus"], [80]).shape == (0, 2)
+
+
+def test_hits_count_both_ways():
+    table = np.array([[1, 0], [1, 0.1], [1, 0.5], [1, 0.6], [0, 0]])
+    # Row 1 is the nearest of row 0; row 3's nearest is row 2, as row 2's is row 3; row 1's nearest is row 0.
+    assert hits(table, np.array([[0, 1], [2, 3], [0, 3]]), n=1).tolist() == [1, 1, 0]
+    assert hits(table, np.array([[1, 3]]), n=2).tolist() == [0.5]  # 1 sees 0 and 2 first, 3 sees 2 and 1
+    assert hits(5 * table, np.array([[0, 3]]), n=3).tolist() == [1]
+
+
+def test_analogies_are_six_pairs_a_family():
+    assert {len(family.split()) for family in ANALOGIES.values()} == {12}

@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 09 · Words: exercises
 #
-# Six tasks, about 110 minutes, after lecture 09.
+# Seven tasks, about 125 minutes, after lecture 09.
 
 # %% tags=["parameters"]
 PROFILE = "lecture"
@@ -103,7 +103,7 @@ check("09.npmi", npmi)
 #
 # *So that you have once derived what moves a word vector, mean and mask included.*
 #
-# $n$ windows of at most $m$ neighbours: `x` holds their vectors, `there` says with 1 which of them exist. Each window has at least one.
+# There are $n$ windows of at most $m$ neighbours. `x` holds the neighbours' vectors, `there` says with 1 which of them exist. Each window has at least one.
 # With $h_i$ the *mean* of window $i$'s existing neighbours, $v_i$ the word in the middle and $z_{i1} \dots z_{ik}$ *its own* negatives, the loss is
 #
 # $$\sum_i \Big[ -\log \sigma(h_i \cdot v_i) - \sum_j \log \sigma(-h_i \cdot z_{ij}) \Big]$$
@@ -149,7 +149,7 @@ check("09.cbow", cbow)
 #
 # Two words ignore each other: they meet exactly as often as chance has it.
 # Skip-gram is trained to the end, with enough numbers a word, $k$ = 5 negatives, and negatives drawn as often as the words occur.
-# What is $u_w \cdot v_c$? Commit to one letter, then check.
+# Where does $u_w \cdot v_c$ come to rest? Commit to one letter, then check.
 #
 # - **a** – 0, since they ignore each other
 # - **b** – about −1.6
@@ -180,14 +180,14 @@ check("09.rest", answer)
 #
 # $a$ is to $b$ as $c$ is to …: unit vector of $b$, minus that of $a$, plus that of $c$; the nearest words by cosine, without $a$, $b$ and $c$.
 # Somebody noticed that the three given words come first, and cut off the first three. Do they always come first?
-# Mend it. `table` holds a vector a row, $a$, $b$, $c$ are row numbers. Return the `n` best row numbers, the best first; on a tie the smaller number first.
+# Mend it. `table` holds a vector a row, $a$, $b$, $c$ are row numbers. Return a NumPy array of the `n` best row numbers, the best first; on a tie the smaller number first.
 #
-# <details><summary>Hint 1</summary>In the lecture, with all words allowed, row : rows = matrix : ? began with matrix, matrices, determinant. Where were row and rows? What would be left after cutting off three?</details>
+# <details><summary>Hint 1</summary>The lecture prints the first words of row : rows = matrix : ? with all words allowed. Where is <em>row</em>? What would be left after cutting off three?</details>
 # <details><summary>Hint 2</summary>Give the three words the worst score there is, <code>-np.inf</code>, before you sort. a, b and c need not be three different words.</details>
 
 # %%
 def analogy(table, a, b, c, n):
-    """table: (V, d), a, b, c: row numbers -> (n,) row numbers, without a, b and c."""
+    """table: (V, d), a, b, c: row numbers -> (n,) int array of row numbers without a, b, c."""
     # solution
     unit = table / np.linalg.norm(table, axis=1, keepdims=True)
     cosine = unit @ (unit[b] - unit[a] + unit[c])
@@ -208,7 +208,44 @@ check("09.analogy", analogy)
 # The same bug sits in many a search for neighbours: `argsort(...)[1:]` drops "the word itself", unless a copy of it comes first.
 
 # %% [markdown]
-# ## 6 · Ads as words
+# ## 6 · A vector for a word never seen
+#
+# **build** · level ●●○ · 15 minutes · `word2vec`
+#
+# *So that a typing error, a plural or a new product name need not be a hole in your model.*
+#
+# As in fastText: put `<` before the word and `>` behind it. Its pieces are all runs of `shortest` to `longest` letters in that, both included; the marks count as letters.
+# `rows` is a dictionary from a piece to its vector. Return the *mean* of the vectors of the pieces that are in it.
+# A piece that comes twice in the word counts twice. If no piece is known, return zeros.
+#
+# <details><summary>Hint 1</summary><code>&lt;at&gt;</code> has 4 letters: for 3 to 6 its pieces are <code>&lt;at</code>, <code>at&gt;</code> and <code>&lt;at&gt;</code>.</details>
+# <details><summary>Hint 2</summary>A text of L letters has L − n + 1 runs of n letters; <code>range</code> of a negative number is empty, which is right here.</details>
+# <details><summary>Hint 3</summary>Collect the known vectors in a list first. Divide by how many are <em>known</em>, not by how many pieces there are.</details>
+
+# %%
+def from_pieces(word, rows, shortest, longest):
+    """word: str, rows: dict of str -> (d,) float array, not empty -> (d,) float array."""
+    # solution
+    marked, known = f"<{word}>", []
+    for n in range(shortest, longest + 1):
+        for i in range(len(marked) - n + 1):
+            if marked[i:i + n] in rows:
+                known.append(rows[marked[i:i + n]])
+    if not known:
+        return np.zeros_like(next(iter(rows.values())))
+    return np.mean(known, axis=0)
+    # end solution
+
+
+# %%
+check("09.pieces", from_pieces)
+
+# %% [markdown] tags=["solution-only"]
+# Without the marks, *her* in *where* and the word *her* would be one piece; with them, `<her>` is the word.
+# fastText does not even keep a list of pieces: it hashes each to one of two million rows, and lets a few share a row (lecture 08 on hashed names).
+
+# %% [markdown]
+# ## 7 · Ads as words
 #
 # **apply** · level ●●● · 30 minutes · `word2vec`
 #

@@ -253,6 +253,66 @@ def word_by_word(table, a, b, c, n):
     return np.array(candidates[:n])
 
 
+# ---------------------------------------------------------------------------------------------- pieces
+def pieces_with(mark="<{}>", more=0, fewer=0, once=False, over_all=False, total=False, zeros=True):
+    def code(word, rows, shortest, longest):
+        marked, found, seen = mark.format(word), [], 0
+        for i in range(len(marked)):
+            for j in range(i + shortest + fewer, min(i + longest + more, len(marked)) + 1):
+                seen += j > i
+                found += [marked[i:j]] if j > i and marked[i:j] in rows else []
+        found = set(found) if once else found
+        known = [rows[run] for run in sorted(found)]
+        if not known and zeros:
+            return 0 * next(iter(rows.values()))
+        return np.sum(known, axis=0) / (1 if total else seen if over_all else len(known))
+
+    return code
+
+
+def nan_for_none(word, rows, shortest, longest):
+    with np.errstate(all="ignore"):
+        known = pieces_with(total=True)(word, rows, shortest, longest)
+        number = pieces_with(total=True)(word, {run: np.ones(1) for run in rows}, shortest, longest)
+        return known / number
+
+
+def every_piece_must_be_known(word, rows, shortest, longest):
+    marked = f"<{word}>"
+    return np.mean(
+        [rows[marked[i : i + n]] for n in range(shortest, longest + 1) for i in range(len(marked) - n + 1)],
+        axis=0,
+    )
+
+
+def one_number(word, rows, shortest, longest):
+    return float(pieces_with()(word, rows, shortest, longest).mean())
+
+
+def as_a_list(word, rows, shortest, longest):
+    return pieces_with()(word, rows, shortest, longest).tolist()
+
+
+def eats_its_pieces(word, rows, shortest, longest):
+    """Takes each piece out of the dictionary when it is used."""
+    result = pieces_with()(word, rows, shortest, longest)
+    for i in range(len(word) + 2):
+        for j in range(i + shortest, i + longest + 1):
+            rows.pop(f"<{word}>"[i:j], None)
+    return result
+
+
+def running_mean(word, rows, shortest, longest):
+    """By size, longest first, with a mean that is carried along."""
+    mean, number, marked = 0.0 * next(iter(rows.values())), 0, f"<{word}>"
+    for n in reversed(range(shortest, longest + 1)):
+        for run in map("".join, zip(*(marked[i:] for i in range(n)), strict=False)):
+            if run in rows:
+                number += 1
+                mean = mean + (rows[run] - mean) / number
+    return mean
+
+
 # ------------------------------------------------------------------------------------------------- ads
 def cells(user, ad, click):
     shown, clicks = np.zeros((50, 400)), np.zeros((50, 400))
@@ -363,6 +423,21 @@ WRONG = {
         "too few": (all_three_must_differ, "shape"),
         "in place": (unit_in_place, "changes its input"),
     },
+    "09.pieces": {
+        "no marks": (pieces_with(mark="{}"), "lacks its marks"),
+        "one mark": (pieces_with(mark="<{}"), "wrong values"),
+        "to longest - 1": (pieces_with(more=-1), "`longest` is included"),
+        "to longest + 1": (pieces_with(more=1), "longer than"),
+        "from shortest - 1": (pieces_with(fewer=-1), "shorter than"),
+        "each once": (pieces_with(once=True), "counts twice"),
+        "over all": (pieces_with(over_all=True), "divided by all pieces"),
+        "sum": (pieces_with(total=True), "take the mean"),
+        "nan": (nan_for_none, "contains nan"),
+        "all known": (every_piece_must_be_known, "your code stops"),
+        "one number": (one_number, "should be a NumPy array"),
+        "list": (as_a_list, "should be a NumPy array"),
+        "eats its pieces": (eats_its_pieces, "changes its input"),
+    },
     "09.ads": {
         "the lecture's": (the_lectures_ads, "0.76"),
         "clicks": (ads_from(lambda shown, clicks: clicks), "0.76"),
@@ -386,5 +461,6 @@ RIGHT = {
     "09.cbow": {"autograd": by_torch, "window by window": window_by_window},
     "09.rest": {"b": "b", "B.": "B."},
     "09.analogy": {"filtered": filtered, "word by word": word_by_word},
+    "09.pieces": {"running mean": running_mean, "by start and end": pieces_with()},
     "09.ads": {"residuals": signed_root, "eigenvectors": by_eigenvectors},
 }

@@ -1,9 +1,11 @@
-"""The probe of lecture 09: does a table of word vectors put words of one kind together?
+"""The probes of lecture 09: does a table of word vectors put words of one kind, and plurals, together?
 
     group_scores(vectors.words, vectors.table)     # {"colours": 0.93, "numbers": 0.99, ...}; chance is 0.5
+    hits(vectors.table, plurals(corpus.words, corpus.count))     # a share for each pair: 0, 0.5 or 1
 
-A word-similarity test without judges: words of one kind should be nearer to each other than to words of
-other kinds. Written by hand before any model was trained; words that a corpus does not have are skipped.
+Word-similarity tests without judges. Words of one kind should be nearer to each other than to words of other
+kinds: the kinds were written by hand before any model was trained; words that a corpus does not have are
+skipped. And a word with an s should be among the nearest of the word without.
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,6 +33,13 @@ GROUPS = {
     "fonts": "font bold italic serif weight family",
     "signals": "signal filter frequency spectrum sampling noise fourier",
     "distances": "distance metric euclidean manhattan similarity cosine",
+}
+# Six pairs a family, one after the other: any two pairs make an analogy.
+ANALOGIES = {
+    "plural": "row rows column columns value values matrix matrices index indices array arrays",
+    "past": "compute computed return returned use used apply applied specify specified store stored",
+    "-ing": "compute computing use using apply applying train training call calling test testing",
+    "opposite": "minimum maximum left right upper lower first last horizontal vertical min max",
 }
 
 
@@ -70,3 +79,29 @@ def group_scores(
         if pairs:
             scores[name] = float(np.mean(pairs))
     return scores
+
+
+def plurals(words: Sequence[str], count: Sequence[int], at_least: int = 20) -> np.ndarray:
+    """Pairs of a word and the same with an s: (pairs, 2) row numbers.
+
+    words: V names of three letters or more; count: (V,) how often each occurs, `at_least` times in a pair.
+    """
+    index = {word: i for i, word in enumerate(words) if count[i] >= at_least}
+    pairs = [(i, index[word + "s"]) for word, i in index.items() if len(word) > 2 and word + "s" in index]
+    return np.array(pairs, dtype=int).reshape(-1, 2)
+
+
+def hits(table: np.ndarray, pairs: np.ndarray, n: int = 10) -> np.ndarray:
+    """How often each word of a pair is among the n nearest of the other, by cosine: (pairs,) of 0, 0.5, 1.
+
+    table: (V, dim), all of whose rows are candidates; pairs: (pairs, 2) row numbers.
+    """
+    unit = np.asarray(table, dtype=np.float32)
+    unit = unit / np.maximum(np.linalg.norm(unit, axis=1, keepdims=True), 1e-12)
+    pair, found = np.arange(len(pairs)), np.zeros(len(pairs))
+    for one, other in (pairs.T, pairs.T[::-1]):
+        cosine = unit[one] @ unit.T  # (pairs, V)
+        cosine[pair, one] = -1  # a word is not its own neighbour
+        nearer = cosine > cosine[pair, other][:, None]
+        found += nearer.sum(axis=1) < n
+    return found / 2

@@ -290,6 +290,70 @@ analogy = Function(
 )  # fmt: skip
 
 
+# -------------------------------------------------------------------------------------------- 09.pieces
+def pieces_by_ends(word, rows, shortest, longest):
+    """Over all starts and ends, in place of lengths."""
+    marked, found = "<" + word + ">", []
+    for start in range(len(marked)):
+        for end in range(start + 1, len(marked) + 1):
+            if shortest <= end - start <= longest:
+                found.append(rows.get(marked[start:end]))
+    found = [row for row in found if row is not None]
+    size = len(next(iter(rows.values())))
+    return np.array([sum(row[i] for row in found) / max(len(found), 1) for i in range(size)])
+
+
+def pieces_with(mark=True, more=0, fewer=0, once=False, over_all=False, total=False, empty=0.0):
+    def code(word, rows, shortest, longest):
+        marked = f"<{word}>" if mark else word
+        runs = [
+            marked[i : i + n]
+            for n in range(shortest + fewer, longest + 1 + more)
+            for i in range(len(marked) - n + 1)
+        ]
+        runs = list(dict.fromkeys(runs)) if once else runs
+        known = [rows[run] for run in runs if run in rows]
+        if not known:
+            return np.full_like(next(iter(rows.values())), empty)
+        return np.sum(known, axis=0) / (1 if total else len(runs) if over_all else len(known))
+
+    return code
+
+
+def _rows(words, d, seed, share=0.7):
+    """Vectors for a part of the pieces of some words, of 1 to 7 letters."""
+    draw = np.random.default_rng(seed)
+    marked = [f"<{word}>" for word in words]
+    runs = {m[i : i + n] for m in [*marked, *words] for n in range(1, 8) for i in range(len(m) - n + 1)}
+    return {run: draw.normal(size=d) for run in sorted(runs) if draw.random() < share}
+
+
+pieces = Function(
+    "09.pieces",
+    cases=[
+        Case("matrices", ("matrices", _rows(["matrix", "matrices", "prices"], 4, 1), 3, 6)),
+        Case("banana, whose ana comes twice", ("banana", _rows(["banana"], 3, 2, 1.0), 3, 3)),
+        Case("a word that is a piece of another", ("her", _rows(["where", "her"], 5, 3, 1.0), 2, 5)),
+        Case("a word shorter than the pieces", ("a", _rows(["a", "at"], 2, 4, 1.0), 3, 6)),
+        Case("one letter at a time", ("noon", _rows(["noon", "on"], 3, 5), 1, 2)),
+        Case("few known pieces", ("tree", {"ree": np.array([1.0, -2.0]), "<tr": np.array([3, 0.5])}, 3, 6)),
+        Case("nothing known", ("xyz", {"abc": np.array([1.0, 2.0, 3.0])}, 3, 6)),
+        Case("no letters", ("", {"<>": np.array([4.0]), "a": np.array([1.0])}, 2, 3)),
+    ],
+    oracle=pieces_by_ends,
+    mistakes=[
+        Mistake("the word lacks its marks < and >", pieces_with(mark=False), 1),
+        Mistake("the longest pieces are missing: `longest` is included", pieces_with(more=-1), 2),
+        Mistake("pieces longer than `longest` are counted", pieces_with(more=1), 2),
+        Mistake("pieces shorter than `shortest` are counted", pieces_with(fewer=-1), 2),
+        Mistake("a piece that comes twice in the word counts twice", pieces_with(once=True), 3),
+        Mistake("divided by all pieces; take the mean of the known", pieces_with(over_all=True), 3),
+        Mistake("this is the sum; take the mean", pieces_with(total=True), 3),
+    ],
+    concepts=["word2vec"],
+)  # fmt: skip
+
+
 # ----------------------------------------------------------------------------------------------- 09.ads
 def category_score(table, category):
     """The lecture's probe: how often an ad is nearer to one of its category than to one of another."""
@@ -340,4 +404,4 @@ ads = Function(
     concepts=["word2vec"],
 )
 
-TASKS = [right, npmi, cbow, rest, analogy, ads]
+TASKS = [right, npmi, cbow, rest, analogy, pieces, ads]
