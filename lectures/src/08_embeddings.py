@@ -87,18 +87,14 @@ s.show("A one-hot row with its 1 in the third place, times a table of three rows
 # **The library's way.** `nn.Embedding` is the look-up. `nn.EmbeddingBag` looks up several names at once, and *averages* their rows unless you say `mode="sum"`, the product with several ones. With $k = 1$ that is lecture 01's logistic regression.
 
 # %%
-table = rng.normal(size=(6, 3))  # six ads, three numbers each
-shown = np.array([2, 0, 5, 2])   # four look-ups
-H = np.eye(6)[shown]             # their one-hot rows: (4, 6)
-arriving = rng.normal(size=(4, 3))  # the loss's gradient by the four rows that come out
-
+table, shown = rng.normal(size=(6, 3)), np.array([2, 0, 5, 2])  # six ads; four look-ups
+H, arriving = np.eye(6)[shown], rng.normal(size=(4, 3))  # one-hot rows; the loss's gradient
 layer = nn.Embedding.from_pretrained(torch.tensor(table), freeze=False)
 layer(torch.tensor(shown)).backward(torch.tensor(arriving))
 claim("nn.Embedding's gradient is one-hot, turned, times what arrives (largest difference)",
       np.abs(layer.weight.grad.numpy() - H.T @ arriving).max(), at_most=1e-12)
-for mode in ("mean", "sum"):  # the first is the default
-    bag = nn.EmbeddingBag.from_pretrained(torch.tensor(table), mode=mode)
-    print(f"a bag of ads 2 and 0, {mode}:", bag(torch.tensor([[2, 0]]))[0].numpy().round(2))
+bag = nn.EmbeddingBag.from_pretrained(torch.tensor(table))
+print("a bag of ads 2 and 0 averages:", bag(torch.tensor([[2, 0]])).numpy().round(2))
 
 # %% [markdown]
 # **A row that nobody looks up.** Its gradient is zero. Does it stay where it is?
@@ -110,12 +106,6 @@ for mode in ("mean", "sum"):  # the first is the default
 
 # %%
 predict("08.idle", "neither", "SGD", "Adam", "both")
-
-# %% [markdown] tags=["notes"]
-# **Notes for the room (14 minutes).**
-#
-# Do one product by hand on the board, and cross out the zeros.
-# At the prediction most say "neither: the gradient is zero". Ask what lecture 02's Adam keeps between two steps.
 
 # %%
 WAYS = {"SGD": (torch.optim.SGD, {"lr": 0.1}),
@@ -141,6 +131,12 @@ def rows_over_time(kind, settings):
         path.append(rows.weight[:, 0].tolist())
     return np.array(path)
 
+# %% [markdown] tags=["notes"]
+# **Notes for the room (14 minutes).**
+#
+# Do one product by hand on the board, and cross out the zeros.
+# At the prediction most say "neither: the gradient is zero". Ask what lecture 02's Adam keeps between two steps.
+
 # %%
 paths = {name: rows_over_time(*way) for name, way in WAYS.items()}
 # row a: at the start, after its ten look-ups, at the end
@@ -150,14 +146,12 @@ fig, ax = plots.figure("Idle from step 11 on, row a still moves, but for two way
                        xlabel="step", ylabel="the number in row a", size=(8, 3.8))
 ax.axvspan(0, 10, color=plots.GREY, alpha=0.15, linewidth=0)
 tints = [plots.INK, plots.GREEN, plots.RED, plots.BLUE, plots.ORANGE]
-for (name, path), color in zip(paths.items(), tints, strict=True):
-    ax.plot(path[:61, 0], color=color)
-    apart = {"SGD": 8, "SparseAdam": -8, "SGD, momentum": 5, "Adam": -5}.get(name, 0)
-    plots.name(ax, 60, path[60, 0], name, color, dy=apart)
+plots.curves(ax, np.arange(61), {name: path[:61, 0] for name, path in paths.items()}, tints,
+             dy={"SGD": 8, "SparseAdam": -8, "SGD, momentum": 5, "Adam": -5})
 ax.text(5, 0.05, "looked up", ha="center", color=plots.INK)
 ax.set_ylim(0, 1.9)
-plots.show("Five lines rise for ten steps; then SGD and SparseAdam stay level, momentum and "
-           "Adam go on, weight decay sinks.")
+plots.show("Five lines rise for ten steps; then SGD and SparseAdam stay level, momentum "
+           "and Adam go on, weight decay sinks.")
 moves = [name for name in ("SGD", "Adam") if abs(on[name]) > 0.01]
 outcome("08.idle", {0: "neither", 1: moves[0] if moves else "", 2: "both"}[len(moves)])
 
@@ -208,10 +202,9 @@ claim("Adam: what row a moves after its last look-up, as a share of its move bef
 # </details>
 
 # %% [markdown] tags=["notes"]
-# **Notes for the room (25 minutes).**
+# **Notes for the room (13 minutes).**
 #
 # Draw the four points, and do (3, 1) by hand. How many of 64 numbers keep 90 % of a digit? "About half" is the usual guess.
-# Section 3: hold two sheets of paper at an angle; the same plane can carry any pair of arrows. The usual slip is to compare PCA's axes with the network's one by one.
 
 # %%
 digits = data.load("digits")
@@ -245,45 +238,29 @@ plots.name(axes[1], 30, 91, "1,200 digits it was fitted to", plots.BLUE, dx=0, d
 plots.name(axes[1], 30, 91, "597 others (dashed)", plots.BLUE, dx=0, dy=-48)
 axes[1].plot(needed, 90, "o", color=plots.ORANGE)
 axes[1].set_xlabel("axes kept")
-plots.show("Left: four points and their feet on a diagonal. Right: the variance kept rises "
-           "steeply, passes 90 % at a third of the axes, and flattens.")
-
-# %% [markdown]
-# Are eight numbers good for anything? For each new digit take the nearest of the 1,200, by its eight numbers. How often does it show the same digit?
-# The rivals: all 64 pixels, and eight *random* axes. (Shuffled rows, lecture 00's leak, flatter all three.)
-
-# %%
-def same_digit(known, new):
-    """How many new rows have a nearest known row of the same digit, in per cent."""
-    # |a - b|² = |a|² - 2 a·b + |b|², and |a|², of the new row, is the same for all
-    far = (known**2).sum(axis=1) - 2 * new @ known.T  # (597, 1200)
-    return 100 * np.mean(digits.y[fit][far.argmin(axis=1)] == digits.y[judge])
-
-
-by_pca, by_pixels = same_digit(code, X_new @ Vt[:8].T), same_digit(X, X_new)
-random = [np.linalg.qr(rng.normal(size=(64, 8)))[0] for _ in range(5)]  # at right angles
-by_chance = np.mean([same_digit(X @ W, X_new @ W) for W in random])
 claim("axes that keep 90 % of the variance of digits never seen, of 64",
       needed, at_least=17, at_most=24)
-claim("eight random axes stay behind PCA's (points of accuracy)", by_pca - by_chance,
-      at_least=10)
-print(f"all 64 pixels: {by_pixels:.0f} %, PCA's eight: {by_pca:.0f} %, "
-      f"random eight: {by_chance:.0f} %")
+plots.show("Left: four points and their feet on a diagonal. Right: the variance kept rises "
+           "steeply, passes 90 % at a third of the axes, and flattens.")
 
 # %% [markdown]
 # ## 3 · A linear auto-encoder is PCA; bend it, and it beats PCA
 #
 # On the map: `pca` · `dimension-reduction`
 #
-# Lecture 07's auto-encoder squeezes $x$ into a code and rebuilds $x$ from it. Leave out its bends: 64 pixels, 8 numbers, 64 pixels, the loss the squared error.
-# With an encoder $C$, 64 × 8, and a decoder $D$, 8 × 64:
+# Lecture 07's auto-encoder squeezes $x$ into a code and rebuilds it. Leave out its bends: 64 pixels, 8 numbers, 64 pixels; the loss is the squared error. With an encoder $C$, 64 × 8, and a decoder $D$, 8 × 64:
 #
 # $$\hat x = x\, C D$$
 #
-# Here $\hat x$ is a mixture of the eight rows of $D$. It lies in the *subspace* that they span, as all mixtures of two arrows lie in a plane. No eight axes lose less than PCA's, so PCA is the best it can do. Does descent get there?
+# $\hat x$ is a mixture of the eight rows of $D$: it lies in the *subspace* that they span, as all mixtures of two arrows lie in a plane. No eight axes lose less than PCA's. Does descent find them?
 #
-# Compare subspaces, not axes: any two arrows in a plane span it.
-# Take the direction in the one that the other reaches worst. The angle between it and its shadow there is the largest **principal angle** (주각). For two sheets of paper it is the angle of the fold.
+# Compare subspaces, not axes.
+# Take the direction in the one that the other reaches worst. Its angle to the other is the largest **principal angle** (주각); for two sheets of paper, the angle of the fold.
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (12 minutes).**
+#
+# Hold two sheets of paper at an angle; the same plane can carry any pair of arrows. The usual slip is to compare PCA's axes with the network's one by one.
 
 # %%
 def largest_angle(A, B):
@@ -309,13 +286,10 @@ drawn = linear[1].weight.detach().numpy()  # (64, 8): what each number of the co
 drawn /= np.linalg.norm(drawn, axis=0)
 
 # %%
-plots.images(np.concatenate([Vt[:8], drawn.T]).reshape(16, 8, 8),
-             names=[f"PCA {i}" for i in range(1, 9)]
-             + [f"network {i}" for i in range(1, 9)], columns=8,
-             diverging=True,
+plots.images(np.concatenate([Vt[:8], drawn.T]).reshape(16, 8, 8), columns=8, diverging=True,
+             names=[f"{who} {i}" for who in ("PCA", "network") for i in range(1, 9)],
              title="One subspace, two sets of axes: both rows mix to the same digits")
-plots.show("Two rows of eight patterns: "
-           "PCA's from coarse to fine, the network's all equally mixed.")
+plots.show("Two rows of eight patterns: PCA's, and the network's, all equally mixed.")
 claim("the network's subspace is PCA's: largest principal angle, in degrees",
       largest_angle(Vt[:8].T, drawn), at_most=1)
 claim("its axes are others: cosine with the most like of PCA's, mean over eight",
@@ -353,23 +327,19 @@ for k in widths:
         error["auto-encoder"].append(F.mse_loss(net(test_x), test_x).item())
     error["PCA"].append(np.mean((X_new - X_new @ Vt[:k].T @ Vt[:k]) ** 2))
 
-# %%
-fig, ax = plots.figure("Where the middle is narrow, bending pays",
-                       xlabel="numbers in the middle (log)",
-                       ylabel="error on new digits (log)", size=(7.5, 3.6))
-for (name, line), color in zip(error.items(), [plots.GREEN, plots.BLUE], strict=True):
-    ax.loglog(widths, line, "o-", color=color)
-    plots.name(ax, 4, line[1], name, color, dx=10 if name == "PCA" else -95,
-               dy=10 if name == "PCA" else -12)
-ax.set_xticks(widths, widths)
-ax.set_yticks([0.002, 0.005, 0.01, 0.02, 0.05], ["0.002", "0.005", "0.01", "0.02", "0.05"])
-ax.minorticks_off()
-plots.show("Error falls with width for both; the auto-encoder is well below PCA where the "
-           "middle is narrow, and loses its lead at 32.")
-ratio = dict(zip(widths, np.divide(error["auto-encoder"], error["PCA"]), strict=True))
-claim("eight numbers: the bent auto-encoder's error over PCA's (ratio)", ratio[8],
+ratio = np.divide(error["auto-encoder"], error["PCA"])
+claim("eight numbers: the bent auto-encoder's error over PCA's (ratio)", ratio[2],
       at_most=0.75)
-claim("32 numbers: its error over PCA's (ratio)", ratio[32], at_least=1.4)
+claim("32 numbers: its error over PCA's (ratio)", ratio[4], at_least=1.4)
+
+# %%
+fig, ax = plots.figure("Where the middle is narrow, bending pays", size=(7.5, 3.5),
+                       xlabel="numbers in the middle (log)",
+                       ylabel="error on new digits (log)")
+plots.curves(ax, widths, error, [plots.GREEN, plots.BLUE], dots=True)
+ax.set(xscale="log", yscale="log")
+ax.set_xticks(widths, widths)
+plots.show("Error falls with width; the auto-encoder is below PCA up to 8, above it at 32.")
 
 # %% [markdown]
 # ## 4 · t-SNE: a picture, and four ways to misread it
@@ -391,8 +361,7 @@ claim("32 numbers: its error over PCA's (ratio)", ratio[32], at_least=1.4)
 # Neighbours torn apart, $p = 0.02$ and $q = 0.001$, cost $0.02 \log 20 = 0.06$. Strangers that meet, the other way round, count $-0.003$. (They do cost something: all $q$ sum to 1, so theirs is missing elsewhere.)
 
 # %%
-def small(X):
-    """PCA's plane, as small as a start should be: (n, d) -> (n, 2)."""
+def small(X):  # PCA's plane, as small as a start should be: (n, d) -> (n, 2)
     plane = PCA(2, svd_solver="full").fit_transform(X)
     return 1e-4 * plane / plane[:, 0].std()
 
@@ -402,25 +371,16 @@ def tsne(X, perplexity, start):
     return TSNE(perplexity=perplexity, init=start.astype(np.float32), method="exact",
                 max_iter=steps).fit_transform(X)
 
-
+# %%
 some, digit = X[:300], digits.y[fit][:300]
 picture = {"PCA's first two axes": 1e4 * small(some), "t-SNE": tsne(some, 30, small(some))}
-
-# %%
-fig, axes = plots.panels("300 digits in the plane, coloured by the label that neither saw",
-                         picture, xlabel="first number", ylabel="second number",
-                         size=(10, 4.2))
-agree = []  # how often the nearest point shows the same digit, in per cent
-for ax, Y in zip(axes, picture.values(), strict=True):
-    nearest = cKDTree(Y).query(Y, k=2)[1][:, 1]  # of the two nearest one is the point itself
-    agree.append(100 * np.mean(digit[nearest] == digit))
-    ax.scatter(*Y.T, c=digit, cmap="tab10", s=9)
-    for d in range(10):
-        ax.text(*np.median(Y[digit == d], axis=0), d, ha="center", va="center",
-                fontweight="bold", bbox={"boxstyle": "circle,pad=0.12", "linewidth": 0,
-                                         "facecolor": "white", "alpha": 0.8})
+plots.groups("300 digits in the plane, coloured by the label that neither saw", picture,
+             [digit, digit])
 plots.show("PCA's plane shows overlapping clouds of digits; "
            "t-SNE shows islands, mostly one digit each.")
+# of a point's two nearest the first is the point itself
+nearest = [cKDTree(Y).query(Y, k=2)[1][:, 1] for Y in picture.values()]
+agree = [100 * np.mean(digit[rows] == digit) for rows in nearest]
 claim("the nearest point shows the same digit: t-SNE over PCA's plane (points)",
       agree[1] - agree[0], at_least=20)
 
@@ -428,6 +388,8 @@ claim("the nearest point shows the same digit: t-SNE over PCA's plane (points)",
 # Two datasets without a secret.
 # One is a single cloud, 200 points of Gaussian noise in ten dimensions.
 # The other has three clouds, A, B and C, on a line: C is ten times as wide as A and B, and nine times as far from B as A is.
+#
+# (How alike are two pictures? Turn, mirror and scale one to fit the other. 0 is the same picture, 1 an unrelated one.)
 #
 # An *island*: three or more points joined by steps of up to four times the usual (median) distance to the nearest point.
 #
@@ -440,25 +402,21 @@ predict("08.islands", "1", "2 to 9", "10 or more")
 noise, first = rng.normal(size=(200, 10)), np.eye(10)[0]  # first: the axis of the line
 clouds = np.concatenate([at * first + width * rng.normal(size=(60, 10))
                          for at, width in [(0, 1), (20, 1), (200, 10)]])
-which = np.repeat([0, 1, 2], 60)
+which = np.repeat(["A", "B", "C"], 60)
 seen = {"noise, perplexity 2": tsne(noise, 2, small(noise)),
         "noise, perplexity 30": tsne(noise, 30, small(noise)),
         "A, B, C as they are": clouds[:, :2],
         "A, B, C, perplexity 30": tsne(clouds, 30, small(clouds))}
-fig, axes = plots.panels("Islands in noise; sizes and distances gone", seen,
-                         xlabel="first number", ylabel="second number", size=(10.5, 3.1))
-tints = np.array([plots.BLUE, plots.ORANGE, plots.GREEN])
-for (name, Y), ax in zip(seen.items(), axes, strict=True):
-    ax.scatter(*Y.T, c=plots.GREY if "noise" in name else tints[which], s=5)
-    ax.set_title(name, fontsize=11)
-    ax.set_aspect("equal", adjustable="datalim")
-    for i in range(0 if "noise" in name else 3):
-        plots.name(ax, *Y[which == i].mean(axis=0), "ABC"[i], plots.INK, dx=-4, dy=16)
+plots.groups("Islands in noise; sizes and distances gone", seen,
+             [[""] * 200, [""] * 200, list(which), list(which)], size=(10.5, 3.1))
 plots.show("Noise falls into islands at perplexity 2; "
            "a wide, far cloud becomes as small and near as others.")
 
-# %% [markdown]
-# Four traps, in numbers: perplexity, sizes, distances, and the start. For the last, one picture is turned, mirrored and scaled to fit another; 0 is the same picture, 1 an unrelated one.
+# %% [markdown] tags=["notes"]
+# **Notes for the room (14 minutes).**
+#
+# Show the digits first, let the room admire them, then the traps.
+# At the prediction expect "one, there is no structure". There is none, and islands appear.
 
 # %%
 def islands(Y):
@@ -471,13 +429,12 @@ at_2, at_30 = (islands(seen[f"noise, perplexity {p}"]) for p in (2, 30))
 outcome("08.islands", "1" if at_2 == 1 else "2 to 9" if at_2 < 10 else "10 or more")
 
 # %%
-A, B, C = (seen["A, B, C, perplexity 30"][which == i] for i in range(3))
-wider = (C.std(axis=0).sum() / A.std(axis=0).sum()).item()
-farther = np.linalg.norm(C.mean(0) - B.mean(0)) / np.linalg.norm(B.mean(0) - A.mean(0))
+A, B, C = (seen["A, B, C, perplexity 30"][which == name] for name in "ABC")
+gap_ab, gap_bc = (np.linalg.norm(q.mean(0) - p.mean(0)) for p, q in ((A, B), (B, C)))
 starts = [tsne(some, 30, 1e-4 * rng.normal(size=(300, 2))) for _ in range(2)]
 claim("islands in pure noise at perplexity 2, less those at 30", at_2 - at_30, at_least=10)
 claim("C, ten times as wide as A and nine times as far, in the picture (larger ratio)",
-      max(wider, farther), at_most=2)
+      max(C.std() / A.std(), gap_bc / gap_ab), at_most=2)
 claim("two random starts, turned and scaled to fit, still differ (0 to 1)",
       procrustes(*starts)[2], at_least=0.1)
 
@@ -491,34 +448,20 @@ claim("two random starts, turned and scaled to fit, still differ (0 to 1)",
 # Are they there at another perplexity, and from another start? Do they differ in the *raw* columns? And what does the same recipe make of shuffled columns, where there are no groups?
 # </details>
 
-# %% [markdown] tags=["notes"]
-# **Notes for the room (14 minutes).**
-#
-# Show the digits first, let the room admire them, then the traps.
-# At the prediction expect "one, there is no structure". There is none, and islands appear.
-
 # %% [markdown]
 # ## 5 · Vectors for users and ads
 #
 # On the map: `entity-embedding` · `embedding`
 #
-# Logistic regression cannot say "this user likes this ad". A cross (lecture 03) can, with a weight for each of 20,000 pairs, most of them hardly ever seen.
-#
-# Give each name a vector instead, and let a pair count by the product. A user with (1, 0.5) and an ad with (2, −1): $1 \cdot 2 + 0.5 \cdot (-1) = 1.5$ on the logit.
-# A user who never met an ad still has a product with it, learned from others.
+# Logistic regression cannot say "this user likes this ad". A cross (lecture 03) can, with a weight for each of 20,000 pairs, most hardly ever seen.
+# So give each name a vector, and let a pair count by the product. A user with (1, 0.5) and an ad with (2, −1): $1 \cdot 2 + 0.5 \cdot (-1) = 1.5$ on the logit.
 #
 # That is a **factorization machine** (인수분해 기계; Rendle 2010). Each of the ten names $i$ of a row (its user, age, ad, hour …) has a weight $w_i$ and a vector $v_i$ of 8 numbers; $b$ is the bias:
 #
 # $$z = b + \sum_i w_i + \sum_{i<j} v_i \cdot v_j$$
-
-# %% [markdown]
-# The last sum needs no loop over pairs. With one number a name, 1, 2 and 3, the pairs give $1 \cdot 2 + 1 \cdot 3 + 2 \cdot 3 = 11$.
-# The square of the sum, 36, holds each pair twice, and each square once: $(36 - 1 - 4 - 9) / 2 = 11$. So
 #
-# $$\sum_{i<j} v_i \cdot v_j = \tfrac12 \Big( \big\lVert \textstyle\sum_i v_i \big\rVert^2 - \textstyle\sum_i \lVert v_i \rVert^2 \Big)$$
-#
-# In place of products a network can read the vectors laid end to end: **entity embeddings** (범주형 임베딩).
-# With the weights beside it, it is **wide & deep** (와이드 앤 딥): the wide part learns exceptions by heart, the deep part generalizes.
+# In place of products a network can read the vectors end to end: **entity embeddings** (범주형 임베딩).
+# With the weights beside it, it is **wide & deep** (와이드 앤 딥): exceptions by heart, and what generalizes.
 
 # %%
 s = schematics.Sketch("Two ways to read the vectors, one way to read the weights", width=10,
@@ -527,7 +470,8 @@ names = s.column(["user", "ad", "…", "hour"], at=(0.8, 1.45), gap=0.72, r=0.32
 vectors = s.box("table of\nvectors\nv, 8 each", at=(2.9, 1.95))
 weights = s.box("table of\nweights w", at=(2.9, 0.6))
 products = s.box("A: products of all pairs", at=(5.6, 2.4), kind="family")
-network = s.box("B: end to end, 80 numbers,\nReLU 64, ReLU 32, one", at=(5.6, 1.5), kind="family")
+network = s.box("B: end to end, 80 numbers,\nReLU 64, ReLU 32, one", at=(5.6, 1.5),
+                kind="family")
 adding = s.box("C: add up", at=(5.6, 0.6), kind="family")
 for name in (names[0], names[1], names[3]):
     s.connect([name], [vectors, weights])
@@ -542,25 +486,15 @@ s.show("Names look up vectors and weights. Vectors go to products, A, or through
        "deep.")
 
 # %% [markdown]
-# The data is the ad log (lecture 00): train on its first ten days, judge on the last four, by the share of the gap. The products are one line.
-
-# %%
-def pairs(v):
-    """The sum of v_i · v_j over all pairs of names: (n, names, k) -> (n,)."""
-    return 0.5 * (v.sum(1).square() - v.square().sum(1)).sum(1)
-
-
-print("1, 2 and 3:", pairs(torch.tensor([[[1.0], [2.0], [3.0]]])).item())
-log = data.load("ads", rows=run.pick(lecture=200_000, full=1_000_000), seed=SEED)
-past, future = log[log.features["day"] < 10], log[log.features["day"] >= 10]
-print({name: int(column[0]) for name, column in log.features.items()}, "→", log.click[0])
-
-# %% [markdown]
-# **The library's way.** PyTorch has no such layer. Ours is `utils/scratch/factorization.py`: one `nn.Embedding` of vectors, one of weights, `pairs`, and Adam.
-# It charges a vector's squared length `l2` *each time it is used*, so rare names do not wear down as under weight decay. The value, 0.002, was best of four (0.0005 to 0.004) on another log's held-back days; a network gets 0.001 and 0.004, and the better one counts, by hindsight.
-# Vectors start small, with spread 0.1.
+# The sum over pairs needs no loop. With one number a name, 1, 2 and 3, the pairs give $2 + 3 + 6 = 11$.
+# The square of the sum, 36, holds each pair twice and each square once: $(36 - 1 - 4 - 9) / 2 = 11$.
 #
-# **Predict first.** The regression is told the three crosses that matter. The two machines are told nothing. Which of the three wins?
+# **The library's way.** PyTorch has no such layer. Ours is `utils/scratch/factorization.py`: two `nn.Embedding`, `pairs` below, and Adam.
+# It charges a vector's squared length `l2` *each time it is used*, so rare names do not wear down. 0.002 was the best of four on another log's held-back days. A network gets 0.001 and 0.004, and the better one counts, by hindsight.
+#
+# The ad log (lecture 00): train on ten days, judge on the last four, by the share of the gap.
+#
+# **Predict first.** The regression is told the three crosses that matter. The two machines are told nothing. Who wins?
 
 # %%
 predict("08.ladder", "the told regression", "the factorization machine", "wide & deep")
@@ -572,8 +506,14 @@ predict("08.ladder", "the told regression", "the factorization machine", "wide &
 # At the prediction the network gets most votes. Do not stop at the ladder: the right-hand panel says on whose ground it was won.
 
 # %%
-SIZES = {name: size for name, size in log.sizes.items() if name not in ("day", "advertiser")}
+log = data.load("ads", rows=run.pick(lecture=200_000, full=1_000_000), seed=SEED)
+past, future = log[log.features["day"] < 10], log[log.features["day"] >= 10]
+SIZES = {name: log.sizes[name] for name in log.sizes if name not in ("day", "advertiser")}
 TOLD = [("age", "gender", "category"), ("device", "category"), ("hour", "category")]
+
+
+def pairs(v):  # the sum of v_i · v_j over all pairs: (n, names, k) -> (n,)
+    return 0.5 * (v.sum(1).square() - v.square().sum(1)).sum(1)
 
 
 def trained(kind, log, start=0, l2=2e-3, **options):
@@ -587,16 +527,12 @@ def share(machine, log):
     return 100 * log.share_of_gap(machine.probability(log.features))  # per cent
 
 
+print("1, 2 and 3:", pairs(torch.tensor([[[1.0], [2.0], [3.0]]])).item())
 machines = [trained(FactorizationMachine, past, start) for start in (0, 1)]
 shares = {"factorization machine": [share(machine, future) for machine in machines]}
 for name, options in {"regression": {"k": 0}, "regression, told": {"k": 0, "crosses": TOLD},
                       "factorization machine, told": {"crosses": TOLD}}.items():
     shares[name] = [share(trained(FactorizationMachine, past, **options), future)]
-
-# %% [markdown]
-# Now wide & deep, untold and told.
-
-# %%
 for name, crosses in {"wide & deep": [], "wide & deep, told": TOLD}.items():
     shares[name] = [share(trained(WideAndDeep, past, l2=l2, hidden=(64, 32),
                                   crosses=crosses), future) for l2 in (1e-3, 4e-3)]
@@ -605,7 +541,8 @@ for name, crosses in {"wide & deep": [], "wide & deep, told": TOLD}.items():
 # **At home, or away?** This log was *made* with products of hidden factors: a user's liking for an ad is a product of three numbers of each.
 # So a factorization machine plays on its home ground. Is it the form that wins?
 #
-# A control: keep all 20,000 likings, deal them to the user–ad pairs at random, and draw the clicks anew. They are as large as before, but no product of short vectors describes them. The right-hand panel below shows two machines on that log.
+# A control: keep all 20,000 likings, deal them to the user–ad pairs at random, and draw the clicks anew. They are as large as before, but no product of short vectors describes them. The right-hand panel shows two machines on that log.
+# (A dot is a start or an `l2`, the number the best dot.)
 
 # %%
 world = data.ad_world()  # the truth behind the log
@@ -619,9 +556,7 @@ away = {name: [share(trained(FactorizationMachine, away_log[days < 10], **option
                      away_log[days >= 10])]
         for name, options in {"factorization machine": {},
                               "regression, told": {"k": 0, "crosses": TOLD}}.items()}
-
-# %%
-fig, axes = plots.panels("On its home ground the factorization machine beats the told one",
+fig, axes = plots.panels("On its home ground the factorization machine wins",
                          ["the log: likings are products", "away: the same likings, dealt"],
                          xlabel="share of the gap on later days (%)", ylabel="",
                          size=(10.5, 3.3), sharey=True)
@@ -629,12 +564,11 @@ ladder = sorted(shares, key=lambda name: max(shares[name]))
 for ax, scores in zip(axes, (shares, away), strict=True):
     for row, name in enumerate(ladder):
         if name in scores:
-            ax.plot(scores[name], [row] * len(scores[name]), "o", color=plots.BLUE, alpha=0.7)
+            ax.plot(scores[name], [row] * len(scores[name]), "o", color=plots.BLUE)
             plots.name(ax, max(scores[name]), row, f"{max(scores[name]):.0f} %", plots.INK)
     ax.set_xlim(20, 85)
 axes[0].set_yticks(range(len(ladder)), ladder)
-plots.show("Left, dots from regression at the bottom to machines with products at the top. "
-           "Right, two of them, level.")
+plots.show("Left, dots, from regression up to machines with products; right, two, level.")
 best = {"the told regression": max(shares["regression, told"]),
         "the factorization machine": np.mean(shares["factorization machine"]),
         "wide & deep": max(shares["wide & deep"])}
@@ -650,10 +584,9 @@ claim("at home: the factorization machine over untold wide & deep (points of the
       product - network, at_least=3)
 
 # %% [markdown]
-# (A dot is a start or an `l2`, the number is the best dot; in the claims the factorization machine counts by the mean of its starts.)
-#
+# (The factorization machine counts by the mean of two starts.)
 # So the form wins where it is the form of the world: likings must *share* something, many users, few tastes. Real logs do, more or less; measure on yours.
-# A network has to patch a product together from flat pieces (lecture 04). Rendle and others (2020) found the same on other data.
+# A network has to patch a product together from flat pieces (lecture 04); Rendle and others (2020) found so on other data.
 
 # %% [markdown]
 # ## 6 · Names that were never seen, and names that share a row
@@ -667,6 +600,11 @@ claim("at home: the factorization machine over untold wide & deep (points of the
 # - *start*: as it was, spread 0.1; or *loud*: spread 1, as `nn.Embedding` starts;
 # - *zeros*: no opinion;
 # - *unknown*: one row for all new names, here that of the tenth. In training it stands, at random, for one ad in ten. So it learns what can be said of an ad whose name one does not know.
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (9 minutes).**
+#
+# Let somebody guess the share of users alone in their rows, 400 in 400. "Nearly all" is common; it is 37 %.
 
 # %%
 new_ads = np.arange(4, 50, 5)  # 4, 9, … 49
@@ -700,7 +638,14 @@ claim("with nn.Embedding's own start new ads are worse than the base rate (share
 # **Names without a list.** With a billion names nobody keeps the list of who has which row. A **hash** (해시) is a fixed scramble: it makes a row number of any name, new ones included.
 # Two names with one number share a row, and neither is told: a **collision** (충돌).
 # With 400 users and 400 rows a user is alone with the chance $(1 - 1/400)^{399} = 0.37$, as each of the 399 others has to miss.
-# What does it cost? Hash the users, and only them.
+# What does it cost? Below only the users are hashed.
+#
+# **Ask the room.** Which id in your system meets a value that it has never seen, and what does it read then?
+#
+# <details><summary>One answer</summary>
+#
+# Usual finds: row 0, which is somebody; a crash; the random start, frozen for ever. Each is mended by a row for the unknown.
+# </details>
 
 # %%
 by_rows = {}
@@ -711,37 +656,27 @@ for size in (400, 100):
                              | {"user": bucket[part.features["user"]]})
                      for part in (past, future))
     by_rows[size] = share(trained(FactorizationMachine, before), after)
-    print(f"{size} rows: {alone:.0f} % of the users alone, {by_rows[size]:.0f} % of the gap")
+    print(f"{size} rows: {alone:.0f} % of users alone, {by_rows[size]:.0f} % of the gap")
 claim("as many rows as users, but hashed: lost against a list (points of the gap)",
       shares["factorization machine"][0] - by_rows[400], at_least=2)
-
-# %% [markdown]
-# So take several times as many rows as names, or give frequent names rows of their own and hash the rest (Weinberger and others 2009).
-#
-# **Ask the room.** Which id in your system meets a value that it has never seen, and what does it read then?
-#
-# <details><summary>One answer</summary>
-#
-# Usual finds: row 0, which is somebody; a crash; the random start, frozen for ever. Each is mended by a row for the unknown, trained on purpose.
-# </details>
-
-# %% [markdown] tags=["notes"]
-# **Notes for the room (9 minutes).**
-#
-# Let somebody guess the share of users alone in their rows, 400 in 400. "Nearly all" is common; it is 37 %.
 
 # %% [markdown]
 # ## 7 · The learned geometry, held against the truth
 #
 # On the map: `embedding` · `entity-embedding`
 #
-# In this made-up world the truth is known: three hidden factors for each user and ad. Are they in the learned vectors?
-# Number by number you find nothing: only products count, and $(vQ) \cdot (uQ) = v \cdot u$ for every rotation $Q$. As in section 3, axes mean nothing; angles do.
+# In this made-up world each user and ad has three hidden factors. Are they in the learned vectors?
+# Number by number you find nothing: only products count, and $(vQ) \cdot (uQ) = v \cdot u$ for every rotation $Q$.
+# So fit a *linear map* from the eight numbers to the three, on nine tenths of the names; judge on the last, ten times over. *Truth explained* is 100 % if it finds the factors, 0 % if it is no better than their mean.
 #
-# So ask for a *linear map* from the eight learned numbers to the three true ones, with a price on large weights (lecture 06), fitted on nine tenths of the names and judged on the last, ten times over.
-# *Truth explained* is 100 % if the map finds the factors, 0 % if it does no better than their mean.
+# A circle is an ad, its colour the true first factor; in the middle a line leads to its true place, a dot.
 #
-# Below a circle is an ad, coloured by its true first factor. In the middle a line leads from where the map puts it to where it is, a black dot.
+# **Ask the room.** Your team trains anew every night. Another copies only the user table, once a week. What breaks?
+#
+# <details><summary>One answer</summary>
+#
+# All that multiplies their old users by your new ads: the tables are turned against each other. Ship all tables together, or turn the new ones onto the old (exercise 3).
+# </details>
 
 # %%
 def mapped(vectors, true):
@@ -759,12 +694,9 @@ ads_found, users_found = mapped(ads, world.ad_factors), mapped(users, world.user
 # users are numbered from frequent to rare; eighty at a time
 often = [explained(users_found[i : i + 80], world.user_factors[i : i + 80])
          for i in range(0, 400, 80)]
-
-# %%
 fig, axes = plots.panels("One linear map turns learned vectors into the hidden truth",
-                         ["50 ads, learned", "mapped to the true factors",
-                          "400 users, from frequent to rare"], xlabel="", ylabel="",
-                         size=(10.5, 3.6))
+                         ["50 ads, learned", "mapped to the true factors", "400 users"],
+                         xlabel="", ylabel="", size=(10.5, 3.6))
 shade = {"c": world.ad_factors[:, 0], "cmap": "RdBu", "s": 28, "edgecolors": plots.GREY}
 axes[0].scatter(*ads[:, :2].T, **shade)
 axes[0].set(xlabel="learned number 1", ylabel="learned number 2")
@@ -774,61 +706,49 @@ axes[1].scatter(*ads_found[:, :2].T, **shade)
 axes[1].plot(*world.ad_factors[:, :2].T, "k.", markersize=3)
 axes[1].set(xlabel="factor 1", ylabel="factor 2")
 axes[2].bar(["1–80", "–160", "–240", "–320", "–400"], often, color=plots.BLUE)
-axes[2].set(xlabel="rank of the user", ylabel="truth explained (%)", ylim=(0, 100))
-plots.show("Unordered circles; after a linear map each lies near its truth; "
-           "frequent users are found better than rare ones.")
+axes[2].set(xlabel="from frequent to rare", ylabel="truth explained (%)", ylim=(0, 100))
+plots.show("Unordered circles; mapped, each lies near its truth; frequent users fare best.")
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (6 minutes).**
+#
+# In real life there is no truth to align with. The point is what kind of sameness to expect: between two starts, between last week's table and today's.
 
 # %%
 other = machines[1].table("user")  # another start
 turn, _ = orthogonal_procrustes(other, users)  # the rotation that fits best
-apart, together = (np.corrcoef(users.ravel(), table.ravel())[0, 1]
-                   for table in (other, other @ turn))
+apart, turned = (np.corrcoef(users.ravel(), table.ravel())[0, 1]
+                 for table in (other, other @ turn))
 claim("of the ads' hidden factors the map explains (%)",
       explained(ads_found, world.ad_factors), at_least=70)
-claim("frequent users are found better than rare ones (points)", often[0] - often[-1],
-      at_least=8)
-claim("users' vectors of two starts: correlation, gained by one rotation",
-      together - abs(apart), at_least=0.3)
+claim("users' vectors of two starts: correlation gained by one rotation",
+      turned - abs(apart), at_least=0.3)
 
 # %% [markdown]
-# **Ask the room.** Your team trains anew every night. Another team copies only the user table, once a week. What breaks?
-#
-# <details><summary>One answer</summary>
-#
-# All that multiplies their old users by your new ads: the tables are turned against each other. Ship all tables together, or turn the new ones onto the old (exercise 3).
-# </details>
-#
 # ## 8 · Used again: one probe, several representations
 #
 # On the map: `embedding` · `entity-embedding` · `pca`
 #
-# Vectors of one task are features for the next. The ten new ads come into the log, and each gets a probe (lecture 07): a fresh logistic regression that reads the user only. For the user stand
+# Vectors of one task are features for the next. The ten new ads come in, and each gets a probe (lecture 07): a logistic regression that reads the user only. For the user stand
 #
 # - *one-hot*: 400 columns; *random*: eight numbers drawn for each;
 # - *PCA*: eight numbers from a table of click rates, 400 users × 40 old ads;
 # - *factorization machine*: section 6's vectors and weights of user, age and gender, added.
-
-# %% [markdown]
-# None has seen a click on a new ad. All are brought to one size, and each chooses its `C` (a small one makes weights dear, lecture 04) of three, on impressions that are neither fitted nor judged.
 #
-# **Predict first.** What is best after 1,000 impressions of a new ad, some 40 clicks: borrowed numbers (the last two) or one-hot? And after 8,000?
+# None has seen a click on a new ad. All have one size, and each chooses its `C` (lecture 04) of three, on impressions that are neither fitted nor judged.
+#
+# **Predict first.** What is best after 1,000 impressions of a new ad, some 40 clicks: borrowed (the last two) or one-hot? And after 8,000?
 
 # %%
 predict("08.again", "borrowed, then one-hot", "one-hot, then borrowed",
         "borrowed both times", "one-hot both times")
-
-# %% [markdown] tags=["notes"]
-# **Notes for the room (13 minutes).**
-#
-# In real life there is no truth to align with. The point is what kind of sameness to expect: between two starts, between last week's table and today's.
-# Section 8: what would the user's vector alone leave out? What age and gender already say. The machine has no reason to write it twice.
 
 # %%
 clicked, seen_by = np.zeros((2, 400, 50))
 who_what = old.features["user"], old.features["ad"]
 np.add.at(seen_by, who_what, 1)  # `+=` would count a pair that comes twice only once
 np.add.at(clicked, who_what, old.click)
-# 20 impressions at the mean rate for every pair: few say little
+# 20 more at the mean rate for each pair: few say little
 rate = np.delete((clicked + 20 * old.click.mean()) / (seen_by + 20), new_ads, axis=1)
 whose = {"user": np.arange(400), "age": world.age, "gender": world.gender}
 added = sum(np.column_stack([fm.table(name), fm.effects(name)])[row]  # (400, 8 + 1)
@@ -837,9 +757,9 @@ stands_for = {"one-hot": np.eye(400), "random": rng.normal(size=(400, 8)),
               "PCA": PCA(8, svd_solver="full").fit_transform(rate),
               "factorization machine": added}
 
-# %%
+
 def probe(E, sample, logs, C):
-    """Each new ad's regression on E (400, d), fitted on the sample; share (%) on each log."""
+    """Each new ad's regression on E (400, d), fitted on the sample: share (%) on the logs."""
     E = E - E.mean(axis=0)
     E = E / np.sqrt((E**2).sum(axis=1).mean())  # one size for all
     p = [np.zeros(len(log)) for log in logs]
@@ -856,6 +776,11 @@ def probe(E, sample, logs, C):
             answer[rows] = rates[log.features["user"][rows]]
     return [100 * log.share_of_gap(answer) for log, answer in zip(logs, p, strict=True)]
 
+# %% [markdown] tags=["notes"]
+# **Notes for the room (7 minutes).**
+#
+# What would the user's vector alone leave out? What age and gender already say. The machine has no reason to write it twice.
+
 # %%
 third = len(more) // 3
 stream, valid, test = more[:third], more[third : 2 * third], more[2 * third :]
@@ -864,27 +789,21 @@ for ad in new_ads:
     rows = stream.features["ad"] == ad
     nth[rows] = np.arange(rows.sum())
 counts = [300, 1000, 3000, 8000]
-scores = {name: [max(probe(E, stream[nth < count], (valid, test), C) for C in (0.3, 1, 3))[1]
-                 for count in counts]  # max goes by the first of a pair, the validation
+# max goes by the first of a pair, the validation
+scores = {name: [max(probe(E, stream[nth < n], (valid, test), C) for C in (0.3, 1, 3))[1]
+                 for n in counts]
           for name, E in stands_for.items()}
-
-# %%
 fig, ax = plots.figure("Borrowed numbers win while data is short; one-hot overtakes them",
                        xlabel="impressions of each new ad (log)",
                        ylabel="share of the gap (%)", size=(8.5, 3.8))
-height = -np.inf
-tints = dict(zip(scores, [plots.INK, plots.GREY, plots.GREEN, plots.BLUE], strict=True))
-for name in sorted(scores, key=lambda name: scores[name][-1]):
-    ax.semilogx(counts, scores[name], "o-", color=tints[name])
-    height = max(scores[name][-1], height + 4)  # names, kept apart
-    plots.name(ax, counts[-1], height, name, tints[name], dx=10)
-ax.set_xticks(counts, [f"{count:,}" for count in counts])
-ax.minorticks_off()
-plots.show("PCA and the factorization machine's vectors lead at 1,000 impressions; one-hot "
-           "rises steeply and is at the top at 8,000. Random numbers stay low.")
+plots.curves(ax, counts, scores, [plots.INK, plots.GREY, plots.GREEN, plots.BLUE], dots=True,
+             dy={"PCA": -7, "factorization machine": 7})
+ax.set_xscale("log")
+ax.set_xticks(counts, counts)
+plots.show("Borrowed numbers lead at 1,000, one-hot at 8,000; random ones stay low.")
 early, late = ({name: scores[name][i] for name in scores} for i in (1, 3))
-leads = ["one-hot" if max(at, key=at.get) == "one-hot" else "borrowed" for at in (early, late)]
-outcome("08.again", f"{leads[0]} both times" if leads[0] == leads[1] else ", then ".join(leads))
+lead = ["one-hot" if max(at, key=at.get) == "one-hot" else "borrowed" for at in (early, late)]
+outcome("08.again", f"{lead[0]} both times" if lead[0] == lead[1] else ", then ".join(lead))
 
 # %%
 claim("1,000 impressions: the borrowed vectors over one-hot (points of the gap)",
@@ -893,23 +812,23 @@ claim("8,000 impressions: one-hot over the borrowed vectors (points of the gap)"
       late["one-hot"] - late["factorization machine"], at_least=3)
 
 # %% [markdown]
-# PCA of plain click rates is close behind: try it first, it takes a line and a second.
+# PCA of plain click rates is close behind: try it first.
 # Nine numbers cannot hold all that is peculiar to a user, so in the end 400 columns win.
-# And the vectors know what their task needed, nothing else.
 #
 # ## What goes wrong in practice
 #
 # - **PCA on raw columns.** The largest unit wins (exercise 2).
-# - **Reading single numbers.** "Number 3 is sport": only if you turned the space so, and tested it.
-# - **Weight decay on the whole table.** It wears rare names down. Charge by use.
-# - **Leaked vectors.** Had the new ads' clicks been in the log of the vectors, section 8 would be worthless (lecture 00).
-# - **t-SNE as evidence.** Nor as input: it has no place for a new point.
+# - **Reading single numbers.** Axes are chance; turn them, and test.
+# - **Weight decay on the whole table.** It wears rare names down.
+# - **A hash as long as the list.** Six names of ten share. Take several rows a name, or give frequent names their own (Weinberger and others 2009).
+# - **Leaked vectors.** Had the new ads' clicks been in the vectors' log, section 8 were worthless (lecture 00).
+# - **t-SNE as input.** It has no place for a new point.
 
 # %% [markdown]
 # ## Summary
 #
-# 1. An embedding is a table; one-hot times table is a look-up. Under plain SGD and `SparseAdam` only rows that were looked up move; momentum, Adam and weight decay move idle rows, too.
-# 2. PCA keeps the directions that vary most. A linear auto-encoder finds the same subspace; a bent one wins where the middle is narrow.
+# 1. An embedding is a table; one-hot times table is a look-up. Under plain SGD and `SparseAdam` only rows that are looked up move.
+# 2. PCA keeps the directions that vary most. A linear auto-encoder finds them; a bent one wins where the middle is narrow.
 # 3. t-SNE and UMAP try to keep neighbours: no sizes, no distances, no islands to count.
 # 4. Vectors with products beat the told crosses where likings are products; with the likings dealt at random the lead is gone.
 # 5. A name never seen needs a row that was trained for it.
