@@ -142,7 +142,7 @@ paths = {name: rows_over_time(*way) for name, way in WAYS.items()}
 # row a: at the start, after its ten look-ups, at the end
 begin, busy, end = np.array([path[[0, 10, -1], 0] for path in paths.values()]).T
 on = dict(zip(paths, (end - busy) / (busy - begin), strict=True))
-fig, ax = plots.figure("Idle from step 11 on, row a still moves, but for two ways",
+fig, ax = plots.figure("Row a, idle from step 11 on: SGD and SparseAdam leave it alone",
                        xlabel="step", ylabel="the number in row a", size=(8, 3.8))
 ax.axvspan(0, 10, color=plots.GREY, alpha=0.15, linewidth=0)
 tints = [plots.INK, plots.GREEN, plots.RED, plots.BLUE, plots.ORANGE]
@@ -213,8 +213,9 @@ mean = digits.x[fit].mean(axis=0) / 16
 X, X_new = digits.x[fit] / 16 - mean, digits.x[judge] / 16 - mean  # (1200, 64), (597, 64)
 
 U, S, Vt = np.linalg.svd(X, full_matrices=False)  # PCA is this line
-code = X @ Vt[:8].T  # (1200, 64) @ (64, 8): eight numbers a digit
+code = X @ Vt[:8].T   # (1200, 64) @ (64, 8): eight numbers a digit
 back = code @ Vt[:8]  # (1200, 8) @ (8, 64): 64 pixels, as well as eight numbers can
+print(f"eight of 64 numbers lose {100 * ((X - back) ** 2).sum() / (X**2).sum():.0f} %")
 
 # %%
 along = ((X_new @ Vt.T) ** 2).sum(axis=0)  # new digits: what lies along each axis
@@ -238,24 +239,24 @@ plots.name(axes[1], 30, 91, "1,200 digits it was fitted to", plots.BLUE, dx=0, d
 plots.name(axes[1], 30, 91, "597 others (dashed)", plots.BLUE, dx=0, dy=-48)
 axes[1].plot(needed, 90, "o", color=plots.ORANGE)
 axes[1].set_xlabel("axes kept")
-claim("axes that keep 90 % of the variance of digits never seen, of 64",
-      needed, at_least=17, at_most=24)
 plots.show("Left: four points and their feet on a diagonal. Right: the variance kept rises "
            "steeply, passes 90 % at a third of the axes, and flattens.")
+claim("axes that keep 90 % of the variance of digits never seen, of 64",
+      needed, at_least=17, at_most=24)
 
 # %% [markdown]
 # ## 3 · A linear auto-encoder is PCA; bend it, and it beats PCA
 #
 # On the map: `pca` · `dimension-reduction`
 #
-# Lecture 07's auto-encoder squeezes $x$ into a code and rebuilds it. Leave out its bends: 64 pixels, 8 numbers, 64 pixels; the loss is the squared error. With an encoder $C$, 64 × 8, and a decoder $D$, 8 × 64:
+# Lecture 07's auto-encoder squeezes $x$ into a code and rebuilds it. Leave out its bends: 64 pixels, 8 numbers, 64 pixels, squared error. With an encoder $C$, 64 × 8, and a decoder $D$, 8 × 64:
 #
 # $$\hat x = x\, C D$$
 #
-# $\hat x$ is a mixture of the eight rows of $D$: it lies in the *subspace* that they span, as all mixtures of two arrows lie in a plane. No eight axes lose less than PCA's. Does descent find them?
+# $\hat x$ is a mixture of the eight rows of $D$: it lies in the *subspace* that they span, as mixtures of two arrows lie in a plane. No eight axes lose less than PCA's. Does descent find them?
 #
-# Compare subspaces, not axes.
-# Take the direction in the one that the other reaches worst. Its angle to the other is the largest **principal angle** (주각); for two sheets of paper, the angle of the fold.
+# Compare subspaces, not axes: any two arrows in a plane span it.
+# Of two subspaces take the direction in the one that the other reaches worst. Its angle to the other is the largest **principal angle** (주각); for two sheets of paper, the angle of the fold.
 
 # %% [markdown] tags=["notes"]
 # **Notes for the room (12 minutes).**
@@ -334,11 +335,12 @@ claim("32 numbers: its error over PCA's (ratio)", ratio[4], at_least=1.4)
 
 # %%
 fig, ax = plots.figure("Where the middle is narrow, bending pays", size=(7.5, 3.5),
-                       xlabel="numbers in the middle (log)",
-                       ylabel="error on new digits (log)")
+                       xlabel="numbers in the middle (log)", ylabel="error (log)")
 plots.curves(ax, widths, error, [plots.GREEN, plots.BLUE], dots=True)
 ax.set(xscale="log", yscale="log")
 ax.set_xticks(widths, widths)
+ax.set_yticks([0.003, 0.01, 0.03], ["0.003", "0.01", "0.03"])
+ax.minorticks_off()
 plots.show("Error falls with width; the auto-encoder is below PCA up to 8, above it at 32.")
 
 # %% [markdown]
@@ -348,7 +350,7 @@ plots.show("Error falls with width; the auto-encoder is below PCA up to 8, above
 #
 # **t-SNE** (티스니) draws points in the plane. It tries to keep neighbours and gives up the rest, so read nothing else from it.
 #
-# *In the data* row $i$ gives each other row a share of its attention: a Gaussian of the distance, of a width $\sigma_i$, scaled so that the shares sum to 1.
+# *In the data* row $i$ gives each other row a share of its attention: a Gaussian of the distance $d$, $e^{-d^2 / 2 \sigma_i^2}$, scaled so that the shares sum to 1.
 # With $\sigma_i = 1$ and two others at distances 1 and 2: $e^{-1/2} = 0.61$ and $e^{-2} = 0.14$, so the shares are 0.82 and 0.18.
 # How many neighbours is that? $m$ equal shares $1/m$ have the entropy $-\sum p \log p = \log m$. Here it is 0.47, so $m = e^{0.47} = 1.6$. This number is the **perplexity** (퍼플렉시티). You choose it, often 30, and each $\sigma_i$ is set to meet it.
 
@@ -408,7 +410,7 @@ seen = {"noise, perplexity 2": tsne(noise, 2, small(noise)),
         "A, B, C as they are": clouds[:, :2],
         "A, B, C, perplexity 30": tsne(clouds, 30, small(clouds))}
 plots.groups("Islands in noise; sizes and distances gone", seen,
-             [[""] * 200, [""] * 200, list(which), list(which)], size=(10.5, 3.1))
+             [[""] * 200, [""] * 200, which, which], size=(10.5, 3.1), above=True)
 plots.show("Noise falls into islands at perplexity 2; "
            "a wide, far cloud becomes as small and near as others.")
 
@@ -461,7 +463,7 @@ claim("two random starts, turned and scaled to fit, still differ (0 to 1)",
 # $$z = b + \sum_i w_i + \sum_{i<j} v_i \cdot v_j$$
 #
 # In place of products a network can read the vectors end to end: **entity embeddings** (범주형 임베딩).
-# With the weights beside it, it is **wide & deep** (와이드 앤 딥): exceptions by heart, and what generalizes.
+# With the weights beside it, it is **wide & deep** (와이드 앤 딥): the weights learn exceptions by heart, the network generalizes.
 
 # %%
 s = schematics.Sketch("Two ways to read the vectors, one way to read the weights", width=10,
@@ -481,18 +483,18 @@ fm = s.box("factorization\nmachine: A + C", at=(8.8, 2.1), kind="good")
 wide = s.box("wide & deep:\nB + C", at=(8.8, 1.0), kind="good")
 s.connect([products, adding], [fm])
 s.connect([network, adding], [wide])
-s.show("Names look up vectors and weights. Vectors go to products, A, or through a network, "
+s.show("Names look up vectors and weights. Vectors go to products, A, or a network, "
        "B; weights are added up, C. A and C make the factorization machine, B and C wide & "
        "deep.")
 
 # %% [markdown]
 # The sum over pairs needs no loop. With one number a name, 1, 2 and 3, the pairs give $2 + 3 + 6 = 11$.
-# The square of the sum, 36, holds each pair twice and each square once: $(36 - 1 - 4 - 9) / 2 = 11$.
+# The square of the sum, 36, holds each pair twice and each square once: $(36 - 1 - 4 - 9) / 2 = 11$. With vectors the same holds place by place.
 #
 # **The library's way.** PyTorch has no such layer. Ours is `utils/scratch/factorization.py`: two `nn.Embedding`, `pairs` below, and Adam.
 # It charges a vector's squared length `l2` *each time it is used*, so rare names do not wear down. 0.002 was the best of four on another log's held-back days. A network gets 0.001 and 0.004, and the better one counts, by hindsight.
 #
-# The ad log (lecture 00): train on ten days, judge on the last four, by the share of the gap.
+# Train on the ad log's first ten days, judge on the last four.
 #
 # **Predict first.** The regression is told the three crosses that matter. The two machines are told nothing. Who wins?
 
@@ -533,9 +535,8 @@ shares = {"factorization machine": [share(machine, future) for machine in machin
 for name, options in {"regression": {"k": 0}, "regression, told": {"k": 0, "crosses": TOLD},
                       "factorization machine, told": {"crosses": TOLD}}.items():
     shares[name] = [share(trained(FactorizationMachine, past, **options), future)]
-for name, crosses in {"wide & deep": [], "wide & deep, told": TOLD}.items():
-    shares[name] = [share(trained(WideAndDeep, past, l2=l2, hidden=(64, 32),
-                                  crosses=crosses), future) for l2 in (1e-3, 4e-3)]
+shares["wide & deep"] = [share(trained(WideAndDeep, past, l2=l2, hidden=(64, 32)), future)
+                         for l2 in (1e-3, 4e-3)]
 
 # %% [markdown]
 # **At home, or away?** This log was *made* with products of hidden factors: a user's liking for an ad is a product of three numbers of each.
@@ -665,7 +666,7 @@ claim("as many rows as users, but hashed: lost against a list (points of the gap
 #
 # On the map: `embedding` · `entity-embedding`
 #
-# In this made-up world each user and ad has three hidden factors. Are they in the learned vectors?
+# In this made-up world each user and ad has three hidden factors. Do the vectors hold them?
 # Number by number you find nothing: only products count, and $(vQ) \cdot (uQ) = v \cdot u$ for every rotation $Q$.
 # So fit a *linear map* from the eight numbers to the three, on nine tenths of the names; judge on the last, ten times over. *Truth explained* is 100 % if it finds the factors, 0 % if it is no better than their mean.
 #
@@ -759,7 +760,7 @@ stands_for = {"one-hot": np.eye(400), "random": rng.normal(size=(400, 8)),
 
 
 def probe(E, sample, logs, C):
-    """Each new ad's regression on E (400, d), fitted on the sample: share (%) on the logs."""
+    """Each new ad's regression on E (400, d), fitted on the sample; share (%) on logs."""
     E = E - E.mean(axis=0)
     E = E / np.sqrt((E**2).sum(axis=1).mean())  # one size for all
     p = [np.zeros(len(log)) for log in logs]
@@ -796,13 +797,16 @@ scores = {name: [max(probe(E, stream[nth < n], (valid, test), C) for C in (0.3, 
 fig, ax = plots.figure("Borrowed numbers win while data is short; one-hot overtakes them",
                        xlabel="impressions of each new ad (log)",
                        ylabel="share of the gap (%)", size=(8.5, 3.8))
-plots.curves(ax, counts, scores, [plots.INK, plots.GREY, plots.GREEN, plots.BLUE], dots=True,
+tints = [plots.INK, plots.GREY, plots.GREEN, plots.BLUE]
+plots.curves(ax, counts, scores, tints, dots=True,
              dy={"PCA": -7, "factorization machine": 7})
 ax.set_xscale("log")
 ax.set_xticks(counts, counts)
+ax.minorticks_off()
 plots.show("Borrowed numbers lead at 1,000, one-hot at 8,000; random ones stay low.")
 early, late = ({name: scores[name][i] for name in scores} for i in (1, 3))
-lead = ["one-hot" if max(at, key=at.get) == "one-hot" else "borrowed" for at in (early, late)]
+lead = ["borrowed" if max(at, key=at.get) != "one-hot" else "one-hot"
+        for at in (early, late)]
 outcome("08.again", f"{lead[0]} both times" if lead[0] == lead[1] else ", then ".join(lead))
 
 # %%
@@ -827,10 +831,10 @@ claim("8,000 impressions: one-hot over the borrowed vectors (points of the gap)"
 # %% [markdown]
 # ## Summary
 #
-# 1. An embedding is a table; one-hot times table is a look-up. Under plain SGD and `SparseAdam` only rows that are looked up move.
+# 1. An embedding is a table; one-hot times table is a look-up. Under plain SGD and `SparseAdam` only rows that are looked up move; momentum, Adam and weight decay move idle ones.
 # 2. PCA keeps the directions that vary most. A linear auto-encoder finds them; a bent one wins where the middle is narrow.
-# 3. t-SNE and UMAP try to keep neighbours: no sizes, no distances, no islands to count.
-# 4. Vectors with products beat the told crosses where likings are products; with the likings dealt at random the lead is gone.
+# 3. t-SNE and UMAP try to keep neighbours: trust no sizes, distances, islands.
+# 4. Vectors with products beat told crosses where likings are products; not where they are dealt at random.
 # 5. A name never seen needs a row that was trained for it.
 # 6. A linear map of learned vectors gives back much of the truth; they serve other machines best while data is short.
 #

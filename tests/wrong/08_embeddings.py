@@ -48,7 +48,7 @@ def reduceat(table, ids, offsets, weights):
     return total / np.add.reduceat(weights, offsets)[:, None]
 
 
-def the_lectures_bag(table, ids, offsets, weights):
+def bag_of_sums(table, ids, offsets, weights):
     bag = torch.nn.EmbeddingBag.from_pretrained(torch.tensor(table), mode="sum")
     return bag(torch.tensor(ids), torch.tensor(offsets)).numpy()
 
@@ -332,7 +332,7 @@ WRONG = {
         "plus equals": (plus_equals, "np.add.at"),
         "reduceat": (reduceat, "your code stops"),
         "the lecture's lookup": (lambda table, ids, offsets, weights: table[ids], "lookup alone"),
-        "the lecture's bag": (the_lectures_bag, "the lecture's bag"),
+        "a bag's sum": (bag_of_sums, "a bag's plain sum"),
     },
     "08.pca": {
         "the lecture's": (pca_with(scale=None, sign=False), "lecture's PCA"),

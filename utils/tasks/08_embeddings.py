@@ -74,7 +74,7 @@ pool = Function(
             2,
         ),
         Mistake(
-            "this is the lecture's bag, a plain sum; weigh each row, and divide by the sum of the weights",
+            "this is a bag's plain sum; weigh each row, and divide by the sum of the weights",
             lambda table, ids, offsets, weights: _one_by_one(
                 table, ids, offsets, np.ones(len(ids)), mean="none"
             ),
