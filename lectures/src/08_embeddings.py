@@ -585,7 +585,8 @@ claim("at home: the factorization machine over untold wide & deep (points of the
       product - network, at_least=3)
 
 # %% [markdown]
-# (The factorization machine counts by the mean of two starts.)
+# (The factorization machine counts by the mean of two starts. Lecture 03's boosting stayed behind its told regression.)
+#
 # So the form wins where it is the form of the world: likings must *share* something, many users, few tastes. Real logs do, more or less; measure on yours.
 # A network has to patch a product together from flat pieces (lecture 04); Rendle and others (2020) found so on other data.
 
@@ -667,8 +668,8 @@ claim("as many rows as users, but hashed: lost against a list (points of the gap
 # On the map: `embedding` · `entity-embedding`
 #
 # In this made-up world each user and ad has three hidden factors. Do the vectors hold them?
-# Number by number you find nothing: only products count, and $(vQ) \cdot (uQ) = v \cdot u$ for every rotation $Q$.
-# So fit a *linear map* from the eight numbers to the three, on nine tenths of the names; judge on the last, ten times over. *Truth explained* is 100 % if it finds the factors, 0 % if it is no better than their mean.
+# Number by number you find nothing: only products count, and $(vQ) \cdot (uQ) = v \cdot u$ for every rotation $Q$. As in section 3, axes mean nothing; angles do.
+# So fit a *linear map* from the eight numbers to the three, on nine tenths of the names; judge on the rest, ten times over. *Truth explained*: 100 % if it finds the factors, 0 % if no better than their mean.
 #
 # A circle is an ad, its colour the true first factor; in the middle a line leads to its true place, a dot.
 #

@@ -162,7 +162,7 @@ check("08.turn", turn)
 # - **d** – "C stands to the right of A here, so C spends more."
 #
 # <details><summary>Hint 1</summary>What does the loss of t-SNE punish, and what does it hardly notice?</details>
-# <details><summary>Hint 2</summary>Turn the picture by 90 degrees: which of the four sentences change? And for the rest, lecture 08's traps 2 and 3.</details>
+# <details><summary>Hint 2</summary>Turn the picture by 90 degrees: which of the four sentences change? And for the rest, lecture 08's second picture of t-SNE: sizes and distances.</details>
 
 # %%
 # solution
