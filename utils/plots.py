@@ -221,6 +221,24 @@ def maps(title: str, machines: dict, points, label, *, sizes=3, borders=None) ->
         ax.grid(visible=False)
 
 
+def groups(title: str, pictures: dict, groups, *, size=(10, 4.2), above: bool = False) -> None:
+    """Points in the plane, a panel for each picture: a colour for each group, its name within or above.
+
+    `pictures`: name -> (n, 2) points; `groups`: for each picture (n,) names, at most ten; "" is not written.
+    """
+    _, axes = panels(title, pictures, xlabel="first number", ylabel="second number", size=size)
+    box = {"boxstyle": "circle,pad=0.12", "facecolor": "white", "alpha": 0.8, "linewidth": 0}
+    for ax, points, group in zip(axes, pictures.values(), groups, strict=True):
+        names, which = np.unique(group, return_inverse=True)
+        ax.scatter(*points.T, c=which, cmap="tab10", vmin=0, vmax=9, s=8, linewidths=0)
+        ax.set_aspect("equal", adjustable="datalim")
+        for i, label in enumerate(names.astype(str)):
+            own = points[which == i]
+            x, y = np.median(own, axis=0)
+            place = {"y": own[:, 1].max(), "dy": 9} if above else {"y": y, "bbox": box}
+            name(ax, x, text=label, color=INK, dx=0, ha="center", **place)
+
+
 def headline(fig, title: str) -> None:
     """The message, from the left edge, as large as the width allows."""
     text = fig.suptitle(title, x=0.008, ha="left", fontsize=14, fontweight="bold", color=INK)

@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 08 · Embeddings: exercises
 #
-# Six tasks, about 120 minutes, after lecture 08.
+# Seven tasks, about 145 minutes, after lecture 08.
 
 # %% tags=["parameters"]
 PROFILE = "lecture"
@@ -162,7 +162,7 @@ check("08.turn", turn)
 # - **d** – "C stands to the right of A here, so C spends more."
 #
 # <details><summary>Hint 1</summary>What does the loss of t-SNE punish, and what does it hardly notice?</details>
-# <details><summary>Hint 2</summary>Turn the picture by 90 degrees: which of the four sentences change? And for the rest, lecture 08's traps 2 and 3.</details>
+# <details><summary>Hint 2</summary>Turn the picture by 90 degrees: which of the four sentences change? And for the rest, lecture 08's second picture of t-SNE: sizes and distances.</details>
 
 # %%
 # solution
@@ -209,7 +209,41 @@ check("08.fm", factorization_logits)
 # The cost is n · d · k, as for a linear layer; the double loop costs d times as much. If X is sparse, `X @ V` reads only what is there.
 
 # %% [markdown]
-# ## 6 · Beat the lecture on the ad log
+# ## 6 · A row for names that were never seen
+#
+# **build** · level ●○○ · 15 minutes · `embedding` `entity-embedding`
+#
+# *Because tomorrow's log has names that today's table does not know, and row 0 must not be somebody.*
+#
+# Row 0 of the table is kept for the unknown. Each name that occurs at least `least` times in training gets a row of its own: 1, 2, 3 …, in sorted order, without gaps.
+# All other names, rare ones and those never seen, get row 0.
+# Return the row of each of today's `names`. Names are numbers or text.
+#
+# For example, `seen` is 7, 3, 7, 3, 5 and `least` is 2: 3 has row 1, 7 has row 2, and 5 is too rare. So the names 7, 5, 8 have the rows 2, 0, 0.
+#
+# <details><summary>Hint 1</summary><code>np.unique(seen, return_counts=True)</code> gives the names of training, sorted, and how often each occurs. Today's names are not counted.</details>
+# <details><summary>Hint 2</summary>Leave out the rare names first, then number the rest from 1.</details>
+# <details><summary>Hint 3</summary>A dictionary from name to row, and <code>row.get(name, 0)</code>. (<code>np.searchsorted</code> says where a name <i>would</i> stand, also if it is not there.)</details>
+
+# %%
+def rows_of(seen, names, least):
+    """seen: (n,) names in training, names: (m,), least: a count from 1 -> rows (m,) int."""
+    # solution
+    known, count = np.unique(seen, return_counts=True)
+    row = {name: i for i, name in enumerate(known[count >= least].tolist(), start=1)}
+    return np.array([row.get(name, 0) for name in names.tolist()], dtype=int)
+    # end solution
+
+
+# %%
+check("08.unknown", rows_of)
+
+# %% [markdown] tags=["solution-only"]
+# Rare names go to row 0 for two reasons: a row that was looked up three times is mostly noise; and they are what the row for the unknown learns from, since training has no name that was never seen.
+# The lecture hid one name in ten for the same purpose.
+
+# %% [markdown]
+# ## 7 · Beat the lecture on the ad log
 #
 # **apply** · level ●●● · 30 minutes · `entity-embedding`
 #
@@ -252,4 +286,4 @@ if check("08.ctr", predict_clicks):
 
 # %% [markdown] tags=["solution-only"]
 # A product of two vectors has to find out from clicks that young men like one category; the cross has a weight for just that, and only 96 of them.
-# What remains hidden is the latent taste of single users, and there the vectors have no rival. Known and learned add up; lecture 18 goes on from here.
+# What remains hidden is the latent taste of single users, and there the vectors have no rival. Known and learned add up; lecture 19 goes on from here.

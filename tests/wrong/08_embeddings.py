@@ -48,7 +48,7 @@ def reduceat(table, ids, offsets, weights):
     return total / np.add.reduceat(weights, offsets)[:, None]
 
 
-def the_lectures_bag(table, ids, offsets, weights):
+def bag_of_sums(table, ids, offsets, weights):
     bag = torch.nn.EmbeddingBag.from_pretrained(torch.tensor(table), mode="sum")
     return bag(torch.tensor(ids), torch.tensor(offsets)).numpy()
 
@@ -228,6 +228,53 @@ def as_names(X, b, w, V):
     return double_loop((X != 0).astype(float), b, w, V)
 
 
+# --------------------------------------------------------------------------------------------- unknown
+def frequent(seen, least):
+    known, count = np.unique(seen, return_counts=True)
+    return known[count >= least]
+
+
+def row_where(names, known, first=1, unknown=0):
+    """A table of which name is which: (m,), (r,) -> (m,)."""
+    same = names[:, None] == known
+    return np.where(same.any(axis=1), same @ np.arange(first, first + len(known)), unknown)
+
+
+def by_search(seen, names, least):
+    """Where a name would stand, if it does stand there."""
+    known = frequent(seen, least)
+    place = np.searchsorted(known, names)
+    there = [p < len(known) and known[p] == name for p, name in zip(place, names, strict=True)]
+    return np.where(there, place + 1, 0).astype(int)
+
+
+def by_counting(seen, names, least):
+    """A row is one more than the number of frequent names before it."""
+    known = frequent(seen, least)
+    return np.array([(known <= name).sum() if name in known else 0 for name in names], dtype=int)
+
+
+def first_come(seen, names, least):
+    kept = [name for name in dict.fromkeys(seen.tolist()) if (seen == name).sum() >= least]
+    return np.array([kept.index(name) + 1 if name in kept else 0 for name in names.tolist()], dtype=int)
+
+
+def most_frequent_first(seen, names, least):
+    known, count = np.unique(seen, return_counts=True)
+    known, count = known[count >= least], count[count >= least]
+    return row_where(names, known[np.argsort(-count, kind="stable")])
+
+
+def numbered_too_early(seen, names, least):
+    known, count = np.unique(seen, return_counts=True)
+    return row_where(names, known) * np.isin(names, known[count >= least])
+
+
+def unseen_stops(seen, names, least):
+    row = {name: i for i, name in enumerate(frequent(seen, least).tolist(), start=1)}
+    return np.array([row[name] for name in names.tolist()])
+
+
 # ------------------------------------------------------------------------------------------------- ctr
 CROSSES = [("age", "gender", "category"), ("device", "category"), ("hour", "category")]
 
@@ -285,7 +332,7 @@ WRONG = {
         "plus equals": (plus_equals, "np.add.at"),
         "reduceat": (reduceat, "your code stops"),
         "the lecture's lookup": (lambda table, ids, offsets, weights: table[ids], "lookup alone"),
-        "the lecture's bag": (the_lectures_bag, "the lecture's bag"),
+        "a bag's sum": (bag_of_sums, "a bag's plain sum"),
     },
     "08.pca": {
         "the lecture's": (pca_with(scale=None, sign=False), "lecture's PCA"),
@@ -341,6 +388,34 @@ WRONG = {
         "the lecture's lookup": (rows_of_the_table, "your code stops"),
         "not added over k": (lambda X, b, w, V: b + (X @ w)[:, None] + (X @ V) ** 2, "shape"),
     },
+    "08.unknown": {
+        "row 0 is somebody": (
+            lambda seen, names, least: row_where(names, frequent(seen, least), first=0),
+            "keep it for the unknown",
+        ),
+        "more than least": (
+            lambda seen, names, least: row_where(names, frequent(seen, least + 1)),
+            "exactly `least` times",
+        ),
+        "today counts": (
+            lambda seen, names, least: row_where(names, frequent(np.append(seen, names), least)),
+            "counted as well",
+        ),
+        "the rare too": (lambda seen, names, least: row_where(names, np.unique(seen)), "leave out those"),
+        "most frequent first": (most_frequent_first, "order of frequency"),
+        "first come": (first_come, "first come"),
+        "gaps": (numbered_too_early, "gaps"),
+        "the neighbour's row": (
+            lambda seen, names, least: np.searchsorted(frequent(seen, least), names) + 1,
+            "that of a neighbour",
+        ),
+        "minus one": (
+            lambda seen, names, least: row_where(names, frequent(seen, least), unknown=-1),
+            "reads as the last",
+        ),
+        "no unknown": (unseen_stops, "your code stops"),
+        "a list": (lambda seen, names, least: by_counting(seen, names, least).tolist(), "NumPy array"),
+    },
     "08.ctr": {
         "the lecture's": (clicks(), "62 %"),
         "user and ad alone": (clicks(only=["user", "ad"]), "half of the gap"),
@@ -361,6 +436,7 @@ RIGHT = {
     "08.turn": {"singular values": by_svd, "comparison": by_comparison},
     "08.survives": {"c": "c", "capital": " C."},
     "08.fm": {"double loop": double_loop, "all at once": all_at_once},
+    "08.unknown": {"search": by_search, "counting": by_counting},
     "08.ctr": {
         "small batches": clicks(crosses=CROSSES, epochs=4, batch_size=1000),
         "two starts": two_starts,

@@ -74,7 +74,7 @@ pool = Function(
             2,
         ),
         Mistake(
-            "this is the lecture's bag, a plain sum; weigh each row, and divide by the sum of the weights",
+            "this is a bag's plain sum; weigh each row, and divide by the sum of the weights",
             lambda table, ids, offsets, weights: _one_by_one(
                 table, ids, offsets, np.ones(len(ids)), mean="none"
             ),
@@ -456,6 +456,90 @@ fm = Function(
 )
 
 
+# -------------------------------------------------------------------------------------------- 08.unknown
+def _numbered(seen, names, least, *, first=1, unknown=0, count=None, order=sorted):
+    """A name at a time, with a switch for each usual mistake."""
+    seen, names = seen.tolist(), names.tolist()
+    counted = seen if count is None else count(seen, names)
+    kept = [name for name in order(dict.fromkeys(counted)) if counted.count(name) >= least]
+    return np.array([kept.index(name) + first if name in kept else unknown for name in names], dtype=int)
+
+
+def _by_frequency(seen, names, least):
+    often = seen.tolist()
+    return _numbered(
+        seen, names, least, order=lambda kept: sorted(sorted(kept), key=lambda name: -often.count(name))
+    )
+
+
+def _with_gaps(seen, names, least):
+    """Numbered before the rare names are left out."""
+    known, count = np.unique(seen, return_counts=True)
+    row = {name: i + 1 for i, name in enumerate(known.tolist()) if count[i] >= least}
+    return np.array([row.get(name, 0) for name in names.tolist()], dtype=int)
+
+
+def _neighbours(seen, names, least):
+    """Where each name would stand, whether or not it is there."""
+    known, count = np.unique(seen, return_counts=True)
+    return np.searchsorted(known[count >= least], names) + 1
+
+
+_log = rng.integers(40, size=150)
+unknown = Function(
+    "08.unknown",
+    cases=[
+        Case("seven names", (np.array([7, 3, 7, 3, 5, 9, 9]), np.array([7, 5, 8, 3, 9, 1]), 2)),
+        Case("names in words", (np.array(["sea", "air", "sea", "land"]), np.array(["sea", "sky", "air"]), 1)),
+        Case("a new name that comes often today", (np.array([2, 2, 4]), np.array([3, 3, 3, 2, 4, 4]), 2)),
+        Case("150 impressions of 40 names", (_log, np.arange(45), 4)),
+        Case("nobody comes often enough", (np.array([6, 1]), np.array([1, 6, 6]), 3)),
+        Case("nobody today", (np.array([6, 1, 1]), np.array([], dtype=int), 1)),
+    ],
+    oracle=_numbered,
+    mistakes=[
+        Mistake(
+            "row 0 belongs to a name here; keep it for the unknown, and number from 1",
+            lambda *a: _numbered(*a, first=0),
+            2,
+        ),
+        Mistake(
+            "a name that occurs exactly `least` times has a row of its own, too",
+            lambda seen, names, least: _numbered(seen, names, least + 1),
+            1,
+        ),
+        Mistake(
+            "today's names are counted as well; only training decides who has a row",
+            lambda *a: _numbered(*a, count=lambda seen, names: seen + names),
+            1,
+        ),
+        Mistake(
+            "every name of training has a row here; leave out those that come less than `least` times",
+            lambda seen, names, least: _numbered(seen, names, 1),
+            2,
+        ),
+        Mistake("the rows are in the order of frequency; sort the names", _by_frequency, 1),
+        Mistake(
+            "the rows are in the order in which names first come; sort the names",
+            lambda *a: _numbered(*a, order=list),
+            1,
+        ),
+        Mistake("there are gaps: leave out the rare names before you number the rest", _with_gaps, 2),
+        Mistake(
+            "a name without a row gets that of a neighbour; np.searchsorted does not say who is there",
+            _neighbours,
+            3,
+        ),
+        Mistake(
+            "the unknown has row −1, which NumPy reads as the last; keep row 0 for it",
+            lambda *a: _numbered(*a, unknown=-1),
+            3,
+        ),
+    ],
+    concepts=["embedding", "entity-embedding"],
+)
+
+
 # ----------------------------------------------------------------------------------------------- 08.ctr
 def _mean_is_right(p, past, hidden, future):
     return 0.85 < p.mean() / future.click.mean() < 1.15
@@ -479,4 +563,4 @@ ctr = Function(
     concepts=["entity-embedding"],
 )
 
-TASKS = [pool, pca, turned, survives, fm, ctr]
+TASKS = [pool, pca, turned, survives, fm, unknown, ctr]
