@@ -211,8 +211,8 @@ report(FOUR, *(table.mean(0) for table in stopping.values()))
 (end240, stop240, end300, refit), _ = (table.mean(0) for table in stopping.values())
 claim("equal data, right labels: stopping lowers the test log-loss by (nats)",
       min(end240[0] - stop240[0], end300[0] - refit[0]), at_least=0.05)
-claim("right labels: the refit wins back, points of accuracy",
-      100 * (refit[1] - stop240[1]), at_least=1)
+claim("right labels: the refit wins back some points of accuracy",
+      100 * (refit[1] - stop240[1]), at_least=0.5)
 
 # %% [markdown]
 # Compare the second row with the fourth: the 60 rows that only watched are worth some points of accuracy. So refit. (On 300 rows an epoch has 5 steps, on 240 it has 4: more steps help, too.)
@@ -610,7 +610,7 @@ outcome("06.bag", "under a fifth" if share < 0.2 else
 claim("one pass of weight scaling against 32 masks, points of accuracy apart",
       abs(np.mean(whole) - thin[-1]), at_most=1.5)
 claim("masks of one net err more alike than nets trained apart (correlation, difference)",
-      np.mean(alike[::2]) - np.mean(alike[1::2]), at_least=0.05)
+      np.mean(alike[::2]) - np.mean(alike[1::2]), at_least=0.1)
 
 # %% [markdown] tags=["notes"]
 # **Notes for the room (14 minutes).**
@@ -707,7 +707,7 @@ without, normed = (table.mean(0).T for table in by_rate.values())  # (3, 7) each
 fits = [max(lr for lr, right in zip(RATES, accuracy[0], strict=True) if right >= 90)
         for accuracy in (without, normed)]  # the largest rate that still trains
 claim("largest rate with 90 % of the training pictures right: batch norm over without",
-      fits[1] / fits[0], at_least=10)
+      fits[1] / fits[0], at_least=25)
 claim("each at its rate, chosen on other pictures: points of test accuracy apart",
       abs(normed[1, normed[2].argmax()] - without[1, without[2].argmax()]), at_most=5)
 
@@ -844,9 +844,9 @@ leads = [rows["augmentation"].mean() - max(rows[way].mean() for way in rows
 four = ("L2", "L1", "input noise", "dropout")
 claim("augmentation leads the best of the others in both worlds, points of accuracy",
       min(leads), at_least=1)
-claim("wrong labels: L2, L1, noise, dropout each bring accuracy (the least gain, points)",
-      min(gains[0.3][way].mean() for way in four), at_least=1.5)
-claim("right labels: the same four bring little (the largest gain, points)",
+claim("wrong labels: L2 and dropout each bring accuracy (the lesser gain, points)",
+      min(gains[0.3][way].mean() for way in ("L2", "dropout")), at_least=1.5)
+claim("right labels: they, L1 and noise bring little (the largest gain, points)",
       max(gains[0.0][way].mean() for way in four), at_most=2.5)
 
 # %% [markdown]
@@ -858,7 +858,7 @@ claim("right labels: the same four bring little (the largest gain, points)",
 # But there the test labels are luck too: judge by log-loss. Many columns and few clicks ask for a price (exercise 7).
 # </details>
 #
-# Augmentation leads *here*, where we know how the letters were made. With right labels, prices, noise and dropout move accuracy little; with wrong ones they bring points: probably fewer exceptions are learned.
+# Augmentation leads *here*, where we know how the letters were made. With right labels, prices, noise and dropout move accuracy little. With wrong ones L2 and dropout bring points on every seed, L1 and noise unless the one sample chooses a bad strength: probably fewer exceptions are learned.
 #
 # Used today (*seen*: in this lecture):
 #

@@ -187,7 +187,7 @@ check("09.rest", answer)
 
 # %%
 def analogy(table, a, b, c, n):
-    """table: (V, d), a, b, c: row numbers -> (n,) int array of row numbers without a, b, c."""
+    """table: (V, d), a, b, c: rows -> (n,) int array of row numbers without a, b, c."""
     # solution
     unit = table / np.linalg.norm(table, axis=1, keepdims=True)
     cosine = unit @ (unit[b] - unit[a] + unit[c])
