@@ -364,9 +364,9 @@ claim("local over convolution: weights (ratio)",
 claim("where trained, the convolution against the local net: difference, points",
       abs(read["convolution"][0] - read["local"][0]), at_most=7)
 claim("elsewhere the better of the dense and the local net is right, per cent",
-      max(read["dense"][1], read["local"][1]), at_most=20)
+      max(read["dense"][1], read["local"][1]), at_most=18)
 claim("the convolution, elsewhere against where trained: difference, points of accuracy",
-      abs(read["convolution"][1] - read["convolution"][0]), at_most=6)
+      abs(read["convolution"][1] - read["convolution"][0]), at_most=5.5)
 
 # %% [markdown]
 # ## 4 · Pooling, and what a shift does
@@ -581,7 +581,7 @@ plots.show("Left: dots of three models in eleven rows, LeNet mostly ahead, two f
 by_six = value["LeNet"][11 + 6]
 outcome("10.shift", "over 90 %" if by_six > 90 else "70 to 90 %" if by_six >= 70 else
         "40 to 70 %" if by_six >= 40 else "under 40 %")
-claim("LeNet on letters that have moved by 6 pixels: right, per cent", by_six, at_most=35)
+claim("LeNet on letters that have moved by 6 pixels: right, per cent", by_six, at_most=28)
 
 # %% [markdown]
 # Two fonts of nine, script and fraktur, make most of the mistakes; the mean over fonts hides that.
@@ -597,7 +597,7 @@ claim("unseen fonts: LeNet less the MLP, points of accuracy",
       unknown["LeNet"] - unknown["MLP"], at_least=1)
 hard = np.array(["script" in name or "fraktur" in name for name in names])
 claim("LeNet on script and fraktur, less its mean on the others, points of accuracy",
-      value["LeNet"][2:11][hard].mean() - value["LeNet"][2:11][~hard].mean(), at_most=-8)
+      value["LeNet"][2:11][hard].mean() - value["LeNet"][2:11][~hard].mean(), at_most=-10)
 
 # %% [markdown]
 # ## 6 · What does it look at?
@@ -741,7 +741,7 @@ claim("gradient × pixel of random nets less the most ink: difference of what is
       abs(random_ - ink), at_most=0.05)
 claim("gradient × pixel of the trained nets leaves less than the ink, by",
       ink - left["gradient × pixel"], at_least=0.15)
-claim("occlusion leaves less than the ink, by", ink - left["occlusion"], at_least=0.1)
+claim("occlusion leaves less than the ink, by", ink - left["occlusion"], at_least=0.13)
 claim("saliency leaves less than saliency of random nets, by",
       left["saliency, random nets"] - left["saliency"], at_least=0.1)
 claim("saliency against the most ink: difference of what is left",
@@ -881,7 +881,8 @@ plots.show("Four pages, the wanted colours, and four answers: the U-Net's nearly
            "without bridges shapes are blurred, without pooling colours are mixed.")
 
 # %%
-claim("overlap of the U-Net on new pages, a share", share["U-Net"], at_least=0.7)
+claim("the U-Net overlaps with more than half of it on new pages (share)",
+      share["U-Net"], at_least=0.5)
 claim("the U-Net's overlap less that without bridges",
       share["U-Net"] - share["no bridges"], at_least=0.08)
 claim("the U-Net's overlap less that without pooling",
