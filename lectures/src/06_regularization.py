@@ -173,7 +173,7 @@ outcome("06.wrong", "hardly any" if last < 25 else
 #
 # | | 240 rows | all 300 |
 # |---|---|---|
-# | to the end | the stopped net's rows: the fair comparison | no rows held back |
+# | to the end | the same 240 rows as the stopped net | no rows held back |
 # | stopped | early stopping | **refit** (재학습): a new net on all 300, to the stopped one's best epoch |
 
 # %%
@@ -217,7 +217,7 @@ claim("right labels: the refit wins back some points of accuracy",
 # %% [markdown]
 # Compare the second row with the fourth: the 60 rows that only watched are worth some points of accuracy. So refit. (On 300 rows an epoch has 5 steps, on 240 it has 4: more steps help, too.)
 # Now the first with the second. Stopping buys what it watches: the *loss* no longer climbs, since the net is less sure of its errors.
-# Accuracy gains nothing. With wrong labels even the validation rows mislead, and on equal rows single samples lose much.
+# Accuracy gains nothing. With wrong labels even the validation rows mislead, and stopping can cost points of accuracy (see 240 rows).
 # Paid for accuracy? Watch accuracy (exercise 4).
 #
 # **The library's way.** PyTorch leaves this loop to you; Keras has `EarlyStopping(restore_best_weights=True)`.
@@ -261,7 +261,7 @@ crosses = np.column_stack([X, *(X[:, i] * X[:, j] for i in range(10) for j in ra
 
 # %% [markdown]
 # **Where do the data say little?** With one input $x_i$ a row, as before, $w = \sum x_i y_i / (d^2 + \lambda)$, where $d^2 = \sum x_i^2$. Ridge keeps the share $d^2 / (d^2 + \lambda)$ of the weight without a price.
-# Two blood values, s1 and s2, have variance 1 and correlate by 0.9. Their sum and difference do not correlate (equal variances), and the weights' squares keep their sum: two problems of one input.
+# Two blood values, s1 and s2, have variance 1 and correlate by 0.9. Write $w_1x_1 + w_2x_2 = u\,\frac{x_1+x_2}{\sqrt2} + v\,\frac{x_1-x_2}{\sqrt2}$ with $u, v = (w_1 \pm w_2)/\sqrt2$. Sum and difference do not correlate, and $u^2+v^2 = w_1^2+w_2^2$: two problems of one input.
 # The sum over $\sqrt2$ has variance $(1 + 1 + 2 \cdot 0.9) / 2 = 1.9$: $d^2 = 442 \cdot 1.9 = 840$: much data. The difference: $442 \cdot 0.1 = 44$, little.
 # At $\lambda = 44$ ridge keeps 95 % of the sum's weight, half of the difference's.
 #
@@ -269,7 +269,7 @@ crosses = np.column_stack([X, *(X[:, i] * X[:, j] for i in range(10) for j in ra
 #
 # <details><summary>Why ridge is a belief</summary>
 #
-# Lecture 01's likelihood times the belief is, up to a factor, what to believe after the data. Its logarithm is, but for a constant,
+# $P(w \text{ and data}) = P(w) \cdot P(\text{data given } w)$: belief times lecture 01's likelihood is, up to a factor, what to believe after the data. Its logarithm is, but for a constant,
 #
 # $$-\frac{1}{2\sigma^2}\lVert y - Xw\rVert^2 - \frac{1}{2\tau^2}\lVert w\rVert^2$$
 #
@@ -625,14 +625,14 @@ claim("masks of one net err more alike than nets trained apart (correlation, dif
 #
 # **Batch normalization** (배치 정규화) gives each unit mean 0 and variance 1 over the batch, then lets it choose its own scale and shift.
 #
-# A unit's scores on a batch: 1, 2, 3, 6. Mean 3; squared distances 4, 1, 0, 9; variance 3.5, its root 1.87. Out come −1.07, −0.53, 0, 1.60:
+# Scores on a batch: 1, 2, 3, 6. Mean 3; squared distances 4, 1, 0, 9; variance 3.5, its root 1.87. Out come −1.07, −0.53, 0, 1.60:
 #
 # $$\text{out} = \gamma\,\frac{z - \mu}{\sqrt{v + \epsilon}} + \beta$$
 #
 # $z$ is a score, $\mu$ ("mu") and $v$ mean and variance over the batch. $\gamma$ ("gamma") and $\beta$ ("beta") are learned; a tiny $\epsilon$ avoids dividing by zero.
 #
 # For use, training keeps **running statistics** (이동 통계): each step moves them a tenth of the way to the batch's.
-# A batch's own mean lies too near its rows: dividing by $n - 1$ corrects that. PyTorch divides by $n$ in the layer and remembers the corrected variance; copies forget it.
+# A batch's own mean lies too near its rows: dividing by $n - 1$ corrects that. PyTorch divides by $n$ in the layer and remembers the corrected variance; who rewrites batch norm often forgets it.
 # If `eval()` is forgotten, a picture's answer depends on its company in the batch.
 
 # %%
@@ -672,7 +672,7 @@ claim("eval() forgotten: other company in the batch moves a probability by up to
       (company[0] - company[1]).abs().max(), at_least=0.1)
 
 # %% [markdown]
-# The article behind this map says that some networks are stable with batch norm alone.
+# The article behind this map says that some networks are stable with batch norm, without dropout.
 # We ask something narrower: at which learning rates does a deep net train, with and without batch norm?
 # Six hidden layers of 64 units, right labels, plain descent (SGD), 60 epochs, He's start for both.
 # A rate *trains* the net if it gets 90 % of its training pictures right. The best rate is chosen on another sample's pictures.
@@ -712,11 +712,11 @@ claim("each at its rate, chosen on other pictures: points of test accuracy apart
       abs(normed[1, normed[2].argmax()] - without[1, without[2].argmax()]), at_most=5)
 
 # %% [markdown]
-# So batch norm eases the *training*: rates ten times larger still work. On new pictures, at small rates (0.1 or less), it costs 10 to 25 points; each at its best, the nets end within a few points. One rate could show either as the winner.
-# Why is argued about: "covariate shift" (Ioffe 2015) or a smoother loss (Santurkar 2018).
+# So batch norm eases the *training*: rates over ten times larger work. On new pictures, at rates up to 0.1, it costs 10 to 25 points; each at its best, the nets end within a few points. One rate could show either as winner.
+# Why is argued about: each layer's inputs stay alike while the layers below change (Ioffe 2015), or the gradient changes less a step (Santurkar 2018).
 #
 # **Weight decay before a norm is no L2.** Times ten, the unit's scores are 10, 20, 30, 60, mean 30, root 18.7: out come the same −1.07 to 1.60. Smaller weights make no simpler function.
-# But the gradient becomes a tenth, since a weight must move ten times as far. So smaller weights get larger gradients, each step turns them further: as if their rate had *risen* (van Laarhoven 2017; with Adam only the step relative to the weight grows).
+# But the gradient becomes a tenth: a weight must move ten times as far. Smaller weights get larger gradients, each step turns them further: as if their rate had *risen* (van Laarhoven 2017).
 
 # %%
 slopes = []
@@ -796,7 +796,7 @@ WAYS |= {"L2": {price: {"decay": price} for price in (0.3, 3, 30)},
 # A remedy's strength is chosen in its own world: train on a sixth sample, take the best accuracy on 1,500 further pictures, labelled as badly. The table prints it: labels right / three of ten wrong.
 # A step takes off the share rate times decay; with 150 small steps a decay of 0.1 takes off 9 % in all. So we try larger ones.
 #
-# One learning rate, 0.006, could mislead (section 6). Once, on two seeds, we tried half and twice of it. Each remedy at its best there, augmentation leads by 2 to 3 points with right labels, by 6 to 9 with wrong ones. (With its rate chosen on one sample, it once fell behind.)
+# One learning rate, 0.006, could mislead (section 6). Once, on two seeds, we tried half and twice of it. Each remedy at its best on the test pictures, augmentation led by 2 to 3 and 6 to 9 points; with rates chosen on one sample, it once came second.
 
 # %%
 def results(wrong):
@@ -858,7 +858,7 @@ claim("right labels: they, L1 and noise bring little (the largest gain, points)"
 # But there the test labels are luck too: judge by log-loss. Many columns and few clicks ask for a price (exercise 7).
 # </details>
 #
-# Augmentation leads *here*, where we know how the letters were made. With right labels, prices, noise and dropout move accuracy little. With wrong ones L2 and dropout bring points on every seed, L1 and noise unless the one sample chooses a bad strength: probably fewer exceptions are learned.
+# Augmentation leads *here*, where we know how the letters were made. With right labels, prices, noise and dropout move accuracy little. With wrong ones L2 and dropout bring points; L1 and noise, too, unless the one sample chooses a bad strength.
 #
 # Used today (*seen*: in this lecture):
 #
@@ -867,8 +867,8 @@ claim("right labels: they, L1 and noise bring little (the largest gain, points)"
 # | AdamW, decay 0.01 to 0.1, not on biases | reported: Loshchilov 2019 |
 # | decay before a norm steers the rate | section 6: gradients shrink as weights grow; decay not tried |
 # | augmentation for pictures | seen |
-# | label smoothing 0.1 | labels right: no accuracy gained; Szegedy 2016 |
-# | mixup | the same, lower log-loss; Zhang 2018 |
+# | label smoothing 0.1 | lost accuracy here (0.3); Szegedy 2016 |
+# | mixup | lower log-loss; Zhang 2018 |
 # | averaging, or a falling rate | lower log-loss; Izmailov 2018 |
 # | **stochastic depth** (확률적 깊이): in training, layers are skipped by chance | reported: Huang 2016 |
 
@@ -887,7 +887,7 @@ claim("right labels: they, L1 and noise bring little (the largest gain, points)"
 # A larger model overfits: the textbook. Larger still, and the error falls again: **double descent** (이중 하강).
 #
 # Take 150 digits (lecture 01's), one label of ten wrong, random ReLU features as lecture 04's random layer, least squares on top.
-# With more than 150 features many solutions fit all rows exactly. `lstsq` takes the one with the smallest weights: a regularization that nobody asked for. That is the curve *no price*; its rival is ridge.
+# With more than 150 features many solutions fit all rows exactly. `lstsq` takes the one with the smallest weights: a regularization that nobody asked for. That is the curve *no price*; its rival is ridge at λ = half the features. (Bands: of six draws.)
 # The digits lie in the order of their writers: judge on a third, learn from the others, mostly other hands.
 
 # %%
@@ -927,7 +927,7 @@ claim("with a price even they get better, percentage points of error",
       free[-1] - priced[-1], at_least=3)
 
 # %% [markdown]
-# With 150 features one solution fits all rows, wrong labels too, and it bends wildly. With 1,600 there are many, and the smallest is calm. Ridge has no peak: the peak is a missing price.
+# With 150 features one solution fits all rows, wrong labels too, and it bends wildly. With 1,600 there are many, and the smallest is calm. Ridge with this price has no peak.
 #
 # ## What goes wrong in practice
 #
@@ -944,7 +944,7 @@ claim("with a price even they get better, percentage points of error",
 # 1. A net learns the rule first, then the exceptions. Stopping early halts the loss and pays with rows; refit.
 # 2. L2 is a belief in small weights and shrinks what the data know least; L1 is a bet on few columns. Noise is L2 for a linear model.
 # 3. Augmentation brings most, where its statement is true.
-# 4. Dropout wins a part of what a bag wins, for one training. Batch norm trains at larger rates.
+# 4. With wrong labels dropout wins a part of what a bag wins, for one training. Batch norm trains at larger rates.
 # 5. A default belongs to a setting: measure it in yours.
 #
 # ## Exercises and further reading

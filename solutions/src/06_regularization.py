@@ -194,7 +194,7 @@ check("06.stop", replay)
 # So it can be folded into the linear layer before it, which computes $z = xW + b$.
 # Given the layer and the batch norm after it, return $W'$ and $b'$ such that $xW' + b'$ is what the two gave together, for every $x$.
 #
-# For example, one input and one unit, $W = 2$, $b = 1$, running mean 1, variance 4, $\gamma = 3$, $\beta = 0.5$, and a tiny $\epsilon$. The input 2 gives $z = 5$, less the mean 4, over the root of 4 is 2, times 3 plus 0.5 is 6.5. $W' = 3$ and $b' = 0.5$ give the same: $2 \cdot 3 + 0.5$.
+# For example, one input and one unit, $W = 2$, $b = 1$, running mean 1, variance 4, $\gamma = 3$, $\beta = 0.5$, and a tiny $\epsilon$. The input 2 gives $z = 5$; less the mean it is 4; over the root of the variance it is 2; times 3 plus 0.5 it is 6.5. $W' = 3$ and $b' = 0.5$ give the same: $2 \cdot 3 + 0.5$.
 #
 # <details><summary>Hint 1</summary>Write y = γ (xW + b − mean) / √(var + ε) + β, and collect what multiplies x.</details>
 # <details><summary>Hint 2</summary>Each unit has its own factor, γ / √(var + ε). A unit is a <i>column</i> of W here: (d, units) times (units,) broadcasts along the columns.</details>
