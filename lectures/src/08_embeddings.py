@@ -666,9 +666,9 @@ claim("as many rows as users, but hashed: lost against a list (points of the gap
 #
 # On the map: `embedding` · `entity-embedding`
 #
-# In this made-up world users and ads have three hidden factors. Do the vectors hold them?
+# In this made-up world users and ads have three hidden factors. Are they in the vectors?
 # Number by number you find nothing: only products count, and $(vQ) \cdot (uQ) = v \cdot u$ for every rotation $Q$. As in section 3, axes mean nothing; angles do.
-# So fit a *linear map* from the eight numbers to the three, on nine tenths of the names; judge on the rest. *Truth explained*: 100 % if it finds the factors, 0 % if no better than their mean.
+# So fit a *linear map* from the eight numbers to the three, on nine tenths of names; judge on the rest. *Truth explained*: 100 % if it finds the factors, 0 % if no better than their mean.
 #
 # A circle is an ad, its colour the true first factor; in the middle a line leads to its true place, a dot.
 #
