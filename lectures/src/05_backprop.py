@@ -57,7 +57,7 @@ concept_map.show("05")
 # (Here $L$ is the loss; in lecture 02 it was the largest curvature.)
 
 # %% [markdown]
-# In small steps. Read down for the values, then the last column up: each is the one below, times that row's local slope ($z$: row $a$'s −0.926 times row $a$'s 0.712).
+# In small steps. Read down the values, then the last column up: each is the one below, times that row's local slope ($z$: row $a$'s −0.926 times row $a$'s 0.712).
 #
 # | step | value | local slopes | slope of $L$ by this value |
 # |---|---|---|---|

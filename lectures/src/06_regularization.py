@@ -632,7 +632,7 @@ claim("masks of one net err more alike than nets trained apart (correlation, dif
 # $z$ is a score, $\mu$ ("mu") and $v$ mean and variance over the batch. $\gamma$ ("gamma") and $\beta$ ("beta") are learned; a tiny $\epsilon$ avoids dividing by zero.
 #
 # For use, training keeps **running statistics** (이동 통계): each step moves them a tenth of the way to the batch's.
-# A batch's own mean lies too near its rows: dividing by $n - 1$ corrects that. PyTorch divides by $n$ in the layer and remembers the corrected variance; who rewrites batch norm often forgets it.
+# A batch's own mean lies too near its rows: dividing by $n - 1$ corrects that. PyTorch divides by $n$ in the layer and remembers the corrected variance; rewrites often forget it.
 # If `eval()` is forgotten, a picture's answer depends on its company in the batch.
 
 # %%
@@ -858,7 +858,7 @@ claim("right labels: they, L1 and noise bring little (the largest gain, points)"
 # But there the test labels are luck too: judge by log-loss. Many columns and few clicks ask for a price (exercise 7).
 # </details>
 #
-# Augmentation leads *here*, where we know how the letters were made. With right labels, prices, noise and dropout move accuracy little. With wrong ones L2 and dropout bring points; L1 and noise, too, unless the one sample chooses a bad strength.
+# Augmentation leads *here*, where we know how the letters were made. With right labels, prices, noise and dropout move accuracy little. With wrong ones L2 and dropout bring points; L1 and noise, too, unless the sample chooses a bad strength.
 #
 # Used today (*seen*: in this lecture):
 #
