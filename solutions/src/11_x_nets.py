@@ -43,8 +43,8 @@ from torchvision import models  # after runtime.setup
 # Return the number of weights, biases included, and of multiply-adds for one input; biases and pooling count as no work. Pure arithmetic: no torch.
 #
 # A small one: the input (1, 4, 4) and the plan `[("conv", 2, 3, 1, 0, 1), ("dense", 5)]`.
-# The two filters have 2 · 9 weights and 2 biases. Their maps have 2×2 pixels, so 18 · 4 = 72 multiply-adds.
-# The dense layer reads 2 · 2 · 2 = 8 numbers: 40 weights, 5 biases, 40 multiply-adds. Together: 65 and 112.
+# Two filters: 2 · 9 weights, 2 biases, and on 2×2 pixels 18 · 4 = 72 multiply-adds.
+# The dense layer reads 8 numbers: 40 weights, 5 biases, 40 multiply-adds. Together: 65 and 112.
 #
 # <details><summary>Hint 1</summary>Carry c, h and w along. A side becomes <code>(side + 2 * padding - size) // stride + 1</code>: what does not fit is dropped.</details>
 # <details><summary>Hint 2</summary>A filter has c / groups · size² weights, and there are k of them. Each works once for every pixel of the map that <i>comes out</i>.</details>
@@ -281,7 +281,6 @@ if check("11.squash", squash_back):
 #
 # Users' numbers may no longer be stored (`user` is 0 everywhere). But the score of the old model, a logit $x$, comes with every impression, old and new.
 # It knows users, ads, contexts and positions. It misses which age and gender like which category, and what hour and device change.
-# In the lecture's words: the old score is the skip connection, and you train the block beside it.
 #
 # Predict with $\sigma(x + f)$: keep the old score, learn a correction.
 # From 30,000 impressions the check wants 84 % of the gap; the old score alone has about 63 %. From 500 impressions the correction may cost 3 % at most, and there may be none at all yet: $f = 0$ is a harmless start.

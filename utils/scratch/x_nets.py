@@ -238,19 +238,19 @@ def draw_inception() -> None:
             s.arrow(source, start)
             s.arrow(start, end)
         else:
-            s.arrow(source, end)
+            s.arrow(source.top, end, bend=0.18)
         s.arrow(end, join, f"{maps} maps")
     s.show("Input, four branches: 1×1; 1×1 then 3×3; 1×1 then 5×5; pooling then 1×1; joined.")
 
 
 def draw_residual() -> None:
     """A plain block, a residual one, and ResNet-50's bottleneck, one below the other."""
-    s = schematics.Sketch("Plain, residual, and the bottleneck of ResNet-50", width=9.6, height=4.5)
+    s = schematics.Sketch("Plain, residual, and the bottleneck of ResNet-50", width=9.6, height=4.9)
     two = ["3×3, norm,\nReLU", "3×3,\nnorm"]
     three = ["1×1: 256 → 64,\nnorm, ReLU", "3×3 on 64,\nnorm, ReLU", "1×1: 64 → 256,\nnorm"]
     for high, name, layers, skip in (
-        (3.65, "plain", two, False),
-        (2.1, "residual", two, True),
+        (4.2, "plain", two, False),
+        (2.35, "residual", two, True),
         (0.45, "bottleneck", three, True),
     ):
         s.text(name, (0.1, high + 0.5), fontsize=12, ha="left", fontweight="bold")
@@ -261,7 +261,7 @@ def draw_residual() -> None:
             last = box
         if skip:
             end = s.circle("+", at=(8.2, high), r=0.2, kind="good")
-            s.arrow((0.85, high + 0.1), (8.1, high + 0.2), "skip: x itself", bend=0.13, color=plots.GREEN)
+            s.arrow((0.75, high + 0.15), (8.2, high + 0.24), "skip: x itself", bend=0.2, color=plots.GREEN)
         else:
             end = s.box("ReLU", at=(8.2, high), kind="family", fontsize=11)
         s.arrow(last, end)
