@@ -17,7 +17,7 @@ BUDGET = 1.0  # times as many training steps
 
 # %%
 from copy import deepcopy
-from functools import partial
+from functools import partial  # partial(f, 1) is f with its first argument given
 
 import numpy as np
 import torch
@@ -71,9 +71,9 @@ x, y = tensors(drawn[500:])    # 2,500 letters to learn from
 choose = tensors(drawn[:500])  # 500 to choose the learning rate on
 known, unseen = (tensors(data.load("glyphs", split=split, n=1000, seed=SEED))
                  for split in ("test", "unseen"))
-(x_any, _), *others_any = (x_nets.any_size(pair, SEED)
-                           for pair in ((x, y), choose, known, unseen))
-choose_any, known_any, unseen_any = others_any
+x_any = x_nets.any_size((x, y), SEED)[0]
+choose_any, known_any, unseen_any = (x_nets.any_size(pair, SEED)
+                                     for pair in (choose, known, unseen))
 rows = {"training": x, "new, known fonts": known[0], "new, unseen fonts": unseen[0],
         "one letter, augmented": x_nets.augment(x[:1].repeat(12, 1, 1, 1)),
         "any size, any place": x_any}
@@ -99,17 +99,18 @@ def small_alexnet(drop=0.0):
     return nn.Sequential(
         nn.Conv2d(1, 8, 5, stride=2, padding=4), nn.ReLU(), nn.MaxPool2d(3, 2, padding=1),
         nn.Conv2d(8, 16, 3, padding=1), nn.ReLU(),
-        nn.Conv2d(16, 16, 3, padding=1), nn.ReLU(), nn.MaxPool2d(3, 2, padding=1), nn.Flatten(), nn.Dropout(drop),
-        nn.Linear(256, 128), nn.ReLU(), nn.Dropout(drop), nn.Linear(128, 10))
+        nn.Conv2d(16, 16, 3, padding=1), nn.ReLU(), nn.MaxPool2d(3, 2, padding=1),
+        nn.Flatten(), nn.Dropout(drop), nn.Linear(256, 128), nn.ReLU(),
+        nn.Dropout(drop), nn.Linear(128, 10))
 
 
 chance = torch.rand(2, 200, device=run.device)
 another = (y[:200] + 1 + (9 * chance[0]).long()) % 10  # a letter that it is not
 spoiled = torch.where(chance[1] < 0.3, another, y[:200])
 remedy = {}
-for name, plan, change in (("no change", {}, None), ("dropout", {"drop": 0.5}, None),
-                           ("augmentation", {}, x_nets.augment)):
-    net = best(partial(small_alexnet, **plan), (x[:200], spoiled), choose, (3e-3, 1e-2),
+for name, drop, change in (("no change", 0.0, None), ("dropout", 0.5, None),
+                           ("augmentation", 0.0, x_nets.augment)):
+    net = best(partial(small_alexnet, drop), (x[:200], spoiled), choose, (3e-3, 1e-2),
                run.steps(400), batch=40, change=change)
     remedy[name] = accuracy(net, known, unseen)
     print(f"{name:13s} {remedy[name]:.1f} % of new letters read")
@@ -302,8 +303,8 @@ class Inception(nn.Module):
 
 
 # torchvision's "5×5" has 3×3 filters, an old slip that its published weights keep
-ours, theirs = (kind(192, 64, 96, 128, 16, 32, 32, **size) for kind, size in
-                ((Inception, {"size": 3}), (TheirInception, {})))
+ours = Inception(192, 64, 96, 128, 16, 32, 32, size=3)
+theirs = TheirInception(192, 64, 96, 128, 16, 32, 32)
 values = theirs.state_dict().values()  # their weights, in the order of ours
 ours.load_state_dict(dict(zip(ours.state_dict(), values, strict=True)))
 ours.apply(lambda layer: setattr(layer, "eps", 1e-3))  # batch norm's, as in that net
@@ -323,9 +324,9 @@ blocks = {"3×3 straight": (partial(conv, 64, 16, 3), 16),
           "Inception": (partial(Inception, 64, 16, 16, 24, 8, 10, 16), 66)}
 read = race(partial(conv, 1, 64, 5, 4), blocks, (2e-2, 5e-2))
 claim("many maps, equal work: 1×1 in front gains over straight, points of accuracy",
-      read["1×1, then 3×3"] - read["3×3 straight"], at_least=2)
+      read["1×1, then 3×3"] - read["3×3 straight"], at_least=3)
 claim("many maps, equal work: Inception gains over straight, points of accuracy",
-      read["Inception"] - read["3×3 straight"], at_least=2)
+      read["Inception"] - read["3×3 straight"], at_least=4)
 
 # %% [markdown]
 # ## 4 · ResNet: add to what is there
@@ -446,9 +447,10 @@ claim("nine votes and a bias against the net's scores: largest difference",
       gap, at_most=1e-4)
 for name, nets in chains.items():
     left_out[name] = []
-    for nets[2].without in range(8):  # each block in turn
+    for block in [*range(8), None]:  # each block in turn; None: all are back
+        nets[2].without = block
         left_out[name].append(accuracy(nets[2], *new))
-    nets[2].without = None
+    left_out[name].pop()  # that of all blocks is no part of the picture
 
 # %% [markdown]
 # Now build the same net as boosting would: each block is trained on top of those before it, which stay as they are. It gets as many steps as the whole net got; a step moves one block in place of eight, so the work is equal.
@@ -461,18 +463,20 @@ def boosting(lr):
     net = Chain(8, skip=True).to(run.device)
     first = nn.Sequential(net.stem, nn.AdaptiveAvgPool2d(1), nn.Flatten(), net.head)
     train(first, x_any, y, lr, run.steps(160))
-    for i, f in enumerate(net.blocks):
-        with torch.no_grad():
-            h = net.states(x_any)[i]  # what block i gets
+    h = net.stem(x_any).detach()
+    for f in net.blocks:
         train(x_nets.Stage(f, net.head), h, y, lr, run.steps(160))
+        h = (h + f(h)).detach()  # what the next block gets
     return net
 
 
 built = max(map(boosting, (1e-2, 3e-2)), key=lambda net: accuracy(net, choose_any))
-test_x, test_y = map(torch.cat, zip(known_any, unseen_any, strict=True))
+test_x = torch.cat([known_any[0], unseen_any[0]])
+test_y = torch.cat([known_any[1], unseen_any[1]])
 read = {}
 for name, net in (("together", chains["residual"][2]), ("boosting", built)):
     with torch.no_grad():
+        # the mean of each map after the stem and each block: lists of (n, 8)
         learned, tested = ([h.mean((2, 3)) for h in net.states(u)] for u in (x_any, test_x))
     last = [accuracy(net.head, (h, test_y)) for h in tested]
     read[name] = last, x_nets.refitted(learned, y, tested, test_y)
