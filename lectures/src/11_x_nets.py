@@ -239,12 +239,12 @@ SMALL = {"one 3×3": (partial(conv, 16, 87, 3), 87),  # name: the block, maps th
 # %%
 read = race(narrow_stem, SMALL, (1e-2, 3e-2))
 claim("equal work: three 3×3 beat one 7×7, points of accuracy",
-      read["three 3×3"] - read["one 7×7"], at_least=5)
+      read["three 3×3"] - read["one 7×7"], at_least=6)
 claim("equal work: without the ReLUs between them they lose to it, points of accuracy",
-      read["one 7×7"] - read["no ReLU inside"], at_least=2)
+      read["one 7×7"] - read["no ReLU inside"], at_least=3)
 
 # %% [markdown]
-# So it is not the seven pixels that pay; three of the four blocks see no less. It is the bends, one after the other. And the real nets? torchvision has them; below, each layer's share of weights and work.
+# So it is not the seven pixels that pay; three of the four blocks see them. It is the bends, one after the other. And the real nets? torchvision has them; below, each layer's share of weights and work.
 #
 # **Ask the room.** A net must fit into a phone's memory; another must answer in a millisecond on a slow chip. Which layers do you look at first, in each case? Guess, then look.
 #
@@ -411,9 +411,9 @@ outcome("11.depth", DEPTH[0 if gain[1] > 0 else 1 if gain[0] > 0 else 2])
 claim("training letters: what eight blocks cost the plain net, points of accuracy",
       -gain[0], at_least=10)
 claim("new letters: eight residual blocks over two, points of accuracy",
-      residual[1, 2] - residual[1, 0], at_least=2)
+      residual[1, 2] - residual[1, 0], at_least=4)
 claim("new letters: eight residual blocks over the best plain net, points of accuracy",
-      residual[1, 2] - plain[1].max(), at_least=0)
+      residual[1, 2] - plain[1].max(), at_least=2)
 
 # %% [markdown]
 # ## 5 · Is a ResNet boosting? Judge it with a fair reader
@@ -693,7 +693,7 @@ claim("ImageNet: ResNet-152 over ResNet-50, both old, points of accuracy",
 # net.fc = nn.Linear(net.fc.in_features, 10)              # a new head: ten scores
 # ```
 #
-# Here a narrow ResNet has learned the letters K to Z. The own data: *fifty* letters A to J. Five ways, sixty steps each, the better of two rates, three draws of the fifty. In the last one each stage gets a third of the rate of the stage above: **discriminative rates** (층별 학습률).
+# Here a narrow ResNet has learned the letters K to Z. The own data: *fifty* letters A to J. Five ways, sixty steps each, the better of two rates, two draws of the fifty. In the last one each stage gets a third of the rate of the stage above: **discriminative rates** (층별 학습률).
 
 # %%
 def adapt(way, lr, x, y):
@@ -721,7 +721,7 @@ mean = {}
 for way in ("from scratch", "new head only", "all at once", "head first, then all",
             "head first, then by stage"):
     shares = []
-    for draw in range(3):
+    for draw in range(2):
         fifty, nets = slice(50 * draw, 50 * (draw + 1)), []
         for lr in (4e-3, 1.2e-2):
             torch.manual_seed(1000 * SEED + draw)
@@ -730,10 +730,10 @@ for way in ("from scratch", "new head only", "all at once", "head first, then al
                                known, unseen))
     mean[way] = np.mean(shares)
 plots.bars("Fifty labels: start from a trained net, and give the head a head start",
-           mean, xlabel="new letters read (%), mean of three draws", digits=1)
+           mean, xlabel="new letters read (%), mean of two draws", digits=1)
 plots.show("Five bars: from scratch far behind, all at once lower than the three others.")
 claim("fifty labels: a new head on a trained net over from scratch, points of accuracy",
-      mean["new head only"] - mean["from scratch"], at_least=15)
+      mean["new head only"] - mean["from scratch"], at_least=20)
 claim("fifty labels: the head first, then all, over all at once, points of accuracy",
       mean["head first, then all"] - mean["all at once"], at_least=1)
 
