@@ -409,7 +409,7 @@ outcome("11.depth", DEPTH[0 if gain[1] > 0 else 1 if gain[0] > 0 else 2])
 
 # %%
 claim("training letters: what eight blocks cost the plain net, points of accuracy",
-      -gain[0], at_least=10)
+      -gain[0], at_least=20)
 claim("new letters: eight residual blocks over two, points of accuracy",
       residual[1, 2] - residual[1, 0], at_least=4)
 claim("new letters: eight residual blocks over the best plain net, points of accuracy",
@@ -488,14 +488,14 @@ for name, net in (("together", chains["residual"][2]), ("boosting", built)):
 x_nets.draw_readers("A block can be missed; refit before you read", left_out, reached, read)
 (joint_last, joint_own), (boost_last, boost_own) = read.values()
 claim("without one block the residual net keeps, median over blocks, per cent of letters",
-      np.median(left_out["residual"]), at_least=40)
+      np.median(left_out["residual"]), at_least=50)
 claim("after two blocks the last head hides what the joint net has, points of accuracy",
-      joint_own[2] - joint_last[2], at_least=10)
+      joint_own[2] - joint_last[2], at_least=15)
 claim("at the end, heads refitted: the joint net over boosting, points of accuracy",
-      joint_own[-1] - boost_own[-1], at_least=0)
+      joint_own[-1] - boost_own[-1], at_least=3)
 
 # %% [markdown]
-# So the thesis holds in form, and you see how easily a reader misleads.
+# So the thesis holds in form, and you see how easily a reader misleads. What stays, read fairly: at equal work the net trained together ends ahead of the one built block by block.
 #
 # **Ask the room.** Somebody shows only the dashed line of the joint net and says: "the early blocks know nothing". What do you answer?
 #
@@ -628,9 +628,9 @@ for name, make in (("CapsNet, 3 rounds", partial(CapsNet, 3)),
 # %%
 three_rounds, one_round, rival = read.values()
 claim("two letters on a page: three rounds of routing beat one, points of accuracy",
-      three_rounds - one_round, at_least=2)
+      three_rounds - one_round, at_least=4)
 claim("two letters on a page: CapsNet over a plain net of its size, points of accuracy",
-      three_rounds - rival, at_least=2)
+      three_rounds - rival, at_least=0.5)
 
 
 def first_capsule(page):
