@@ -62,7 +62,7 @@ concept_map.show("11")
 # %%
 def tensors(letters):
     """Pictures (n, 1, 28, 28) from 0 to 1, and labels, on this run's device."""
-    return (torch.tensor(letters.x, device=run.device)[:, None],
+    return (torch.tensor(letters.x, device=run.device)[:, None],  # one channel
             torch.tensor(letters.labels, device=run.device))
 
 
@@ -82,11 +82,11 @@ plots.show("Five rows of twelve letters: upright, unseen fonts, one letter twelv
            "turned and shifted, small and large letters anywhere on the page.")
 
 # %% [markdown]
-# The data are lecture 10's letters A to J. "New" letters are the test: half in the fonts of the training, half in fonts never seen. The last row is needed from section 2 on.
+# The data are lecture 10's letters A to J. "New" letters are the test: half in the fonts of the training, half in fonts never seen. Section 2 needs the last row.
 #
-# The training loop is lecture 10's: Adam's rate rises and falls again. `best` trains a net from the same start at each rate of a grid, and keeps the one that reads best on 500 letters, `choose`, that are neither learned from nor tested on.
+# The training loop is lecture 10's: Adam's rate rises and falls again. `best` trains a net from the same start at two rates, the same two for all rivals, and keeps the one that reads best on 500 letters, `choose`, that are neither learned from nor tested on. Of two rates the better one lies at an edge; so believe only gains that are large.
 #
-# Now the disease. A small AlexNet sees only 200 letters, each 80 times, and three labels of ten are wrong, as in lecture 06. The test labels are right.
+# Now the disease: 200 letters, each seen about 38 times, and three labels of ten are wrong, as in lecture 06. The test labels are right.
 #
 # **Predict first.** One change at a time to a net without any remedy. Which one reads most new letters?
 
@@ -111,17 +111,15 @@ remedy = {}
 for name, drop, change in (("no change", 0.0, None), ("dropout", 0.5, None),
                            ("augmentation", 0.0, x_nets.augment)):
     net = best(partial(small_alexnet, drop), (x[:200], spoiled), choose, (3e-3, 1e-2),
-               run.steps(400), batch=40, change=change)
+               run.steps(240), batch=32, change=change)
     remedy[name] = accuracy(net, known, unseen)
     print(f"{name:13s} {remedy[name]:.1f} % of new letters read")
 outcome("11.remedy", max(remedy, key=remedy.get))
 claim("wrong labels: augmentation gains over no remedy, points of accuracy",
-      remedy["augmentation"] - remedy["no change"], at_least=2)
-claim("wrong labels: dropout gains over no remedy, points of accuracy",
-      remedy["dropout"] - remedy["no change"], at_least=0.5)
+      remedy["augmentation"] - remedy["no change"], at_least=6)
 
 # %% [markdown]
-# The remedies pay here: there is something wrong to learn by heart. Augmentation also tells the net something true, that a turned A is an A. For ReLU against tanh, and for overlapping windows, we found no such condition in a net of this size. What AlexNet proved was the sum: plan, remedies, much data, and machines that can train it.
+# Augmentation pays here: no letter comes twice in the same form, so a wrong label is hard to learn by heart. And it tells the net something true, that a turned A is an A. Dropout moves the result by a few points, up or down, with the draw and the length of the training. For ReLU against tanh, and for overlapping windows, we found no such condition in a net of this size. What AlexNet proved was the sum: plan, remedies, much data, and machines that can train it.
 #
 # **Ask the room.** Which of AlexNet's five ingredients live on in nearly every net of today?
 #
@@ -208,12 +206,12 @@ def reader(stem, block, maps):
                          nn.Linear(maps, 10))
 
 
-def race(stem, blocks, rates):
+def race(stem, blocks):
     """blocks: name -> (block, maps out). Name -> per cent of new letters read."""
     read = {}
     for name, (block, maps) in blocks.items():
         make = partial(reader, stem, block, maps)
-        net = best(make, (x_any, y), choose_any, rates, run.steps(160))
+        net = best(make, (x_any, y), choose_any, (2e-2, 4e-2), run.steps(100), batch=32)
         read[name] = accuracy(net, known_any, unseen_any)
         print(f"{name:22s}{weights(net):7,} weights  {work(make(), 1, 28, 28) / 1e6:.2f} "
               f"million multiply-adds  {read[name]:.1f} % read")
@@ -234,14 +232,14 @@ SMALL = {"one 3×3": (partial(conv, 16, 87, 3), 87),  # name: the block, maps th
          "no ReLU inside": (partial(three, False), 22)}
 
 # %% [markdown]
-# At equal work there is room for one layer with 87 maps of 3×3, or one with 16 of 7×7, or three with 22 of 3×3 each. The last row is a control: the three once more, without the ReLUs between them.
+# At equal work there is room for one layer with 87 maps of 3×3, or one with 16 of 7×7, or three with 22 of 3×3 each. The last row is a control: the three once more, without the ReLUs between them. (On a wider grid, 0.01 to 0.08, the best rates were these two.)
 
 # %%
-read = race(narrow_stem, SMALL, (1e-2, 3e-2))
+read = race(narrow_stem, SMALL)
 claim("equal work: three 3×3 beat one 7×7, points of accuracy",
       read["three 3×3"] - read["one 7×7"], at_least=6)
 claim("equal work: without the ReLUs between them they lose to it, points of accuracy",
-      read["one 7×7"] - read["no ReLU inside"], at_least=3)
+      read["one 7×7"] - read["no ReLU inside"], at_least=4)
 
 # %% [markdown]
 # So it is not the seven pixels that pay; three of the four blocks see them. It is the bends, one after the other. And the real nets? torchvision has them; below, each layer's share of weights and work.
@@ -322,7 +320,7 @@ claim("our block with torchvision's weights: largest difference in its output",
 blocks = {"3×3 straight": (partial(conv, 64, 16, 3), 16),
           "1×1, then 3×3": (lambda: nn.Sequential(conv(64, 16, 1), conv(16, 57, 3)), 57),
           "Inception": (partial(Inception, 64, 16, 16, 24, 8, 10, 16), 66)}
-read = race(partial(conv, 1, 64, 5, 4), blocks, (2e-2, 5e-2))
+read = race(partial(conv, 1, 64, 5, 4), blocks)
 claim("many maps, equal work: 1×1 in front gains over straight, points of accuracy",
       read["1×1, then 3×3"] - read["3×3 straight"], at_least=3)
 claim("many maps, equal work: Inception gains over straight, points of accuracy",
@@ -393,7 +391,7 @@ DEPTHS, trained, new = [2, 4, 8], [(x_any, y)], [known_any, unseen_any]
 chains, reached = {}, {}
 for name, skip in (("plain", False), ("residual", True)):
     chains[name] = [best(partial(Chain, depth, skip), (x_any, y), choose_any,
-                         (1e-2, 3e-2), run.steps(160)) for depth in DEPTHS]
+                         (1e-2, 3e-2), run.steps(100), batch=32) for depth in DEPTHS]
     # (2, depths): training letters, new letters
     reached[name] = np.array([[accuracy(net, *pairs) for net in chains[name]]
                               for pairs in (trained, new)])
@@ -409,18 +407,16 @@ outcome("11.depth", DEPTH[0 if gain[1] > 0 else 1 if gain[0] > 0 else 2])
 
 # %%
 claim("training letters: what eight blocks cost the plain net, points of accuracy",
-      -gain[0], at_least=20)
-claim("new letters: eight residual blocks over two, points of accuracy",
-      residual[1, 2] - residual[1, 0], at_least=4)
-claim("new letters: eight residual blocks over the best plain net, points of accuracy",
-      residual[1, 2] - plain[1].max(), at_least=2)
+      -gain[0], at_least=12)
+claim("new letters: eight residual blocks over eight plain ones, points of accuracy",
+      residual[1, 2] - plain[1, 2], at_least=25)
 
 # %% [markdown]
 # ## 5 · Is a ResNet boosting? Judge it with a fair reader
 #
 # On the map: `resnet`
 #
-# (So depth is no matter of overfitting: the plain net reads its *training* letters worse. And the depth that the skip allows is worth something where it is needed.)
+# (So this is no overfitting: the plain net reads its *training* letters worse. Residual depth gains less in longer trainings, where shallow nets catch up.)
 #
 # The sum has the form of lecture 03's boosting. How far the likeness goes depends on who reads the blocks.
 #
@@ -462,10 +458,10 @@ def boosting(lr):
     torch.manual_seed(SEED)
     net = Chain(8, skip=True).to(run.device)
     first = nn.Sequential(net.stem, nn.AdaptiveAvgPool2d(1), nn.Flatten(), net.head)
-    train(first, x_any, y, lr, run.steps(160))
+    train(first, x_any, y, lr, run.steps(100), batch=32)
     h = net.stem(x_any).detach()
     for f in net.blocks:
-        train(x_nets.Stage(f, net.head), h, y, lr, run.steps(160))
+        train(x_nets.Stage(f, net.head), h, y, lr, run.steps(100), batch=32)
         h = (h + f(h)).detach()  # what the next block gets
     return net
 
@@ -487,15 +483,15 @@ for name, net in (("together", chains["residual"][2]), ("boosting", built)):
 # %%
 x_nets.draw_readers("A block can be missed; refit before you read", left_out, reached, read)
 (joint_last, joint_own), (boost_last, boost_own) = read.values()
-claim("without one block the residual net keeps, median over blocks, per cent of letters",
-      np.median(left_out["residual"]), at_least=50)
+whole = reached["residual"][1, 2]
+claim("without one block the residual net keeps, median, share of its letters",
+      np.median(left_out["residual"]) / whole, at_least=0.6)
 claim("after two blocks the last head hides what the joint net has, points of accuracy",
       joint_own[2] - joint_last[2], at_least=15)
-claim("at the end, heads refitted: the joint net over boosting, points of accuracy",
-      joint_own[-1] - boost_own[-1], at_least=3)
+print(f"at the end, refitted: together {joint_own[-1]:.1f} %, boosting {boost_own[-1]:.1f} %")
 
 # %% [markdown]
-# So the thesis holds in form, and you see how easily a reader misleads. What stays, read fairly: at equal work the net trained together ends ahead of the one built block by block.
+# So the thesis holds in form, and you see how easily a reader misleads. Read fairly, both nets get better from block to block. The last line says which one ends ahead here; with a training of another length the distance is another.
 #
 # **Ask the room.** Somebody shows only the dashed line of the joint net and says: "the early blocks know nothing". What do you answer?
 #
@@ -617,20 +613,20 @@ pages, page_choose, page_test = (x_nets.overlap(pair, SEED)
 nets, read = {}, {}
 for name, make in (("CapsNet, 3 rounds", partial(CapsNet, 3)),
                    ("CapsNet, 1 round", partial(CapsNet, 1)), ("plain net", plain_net)):
-    net = best(make, pages[:2], page_choose[:2], (1e-2, 2e-2), run.steps(400),
+    net = best(make, pages[:2], page_choose[:2], (1e-2, 2e-2), run.steps(220), batch=32,
                score=x_nets.both_read, loss=margin_loss)
     nets[name], read[name] = net, x_nets.both_read(net, page_test)
     print(f"{name:18s}{weights(net):7,} weights  {read[name]:.1f} % of pages read")
 
 # %% [markdown]
+# Routing is worth its rounds here. Against the plain net there is no verdict: in trainings of other lengths it was ahead by some points, or behind. Both still read few pages; they learn for seconds only.
+#
 # What does a capsule know? A small decoder learns to **reconstruct** (복원) *one* letter of a page, without the other, from the twelve numbers of its capsule. (In the paper it is trained beside the net; here the capsules stand still.)
 
 # %%
-three_rounds, one_round, rival = read.values()
+three_rounds, one_round, _ = read.values()
 claim("two letters on a page: three rounds of routing beat one, points of accuracy",
-      three_rounds - one_round, at_least=4)
-claim("two letters on a page: CapsNet over a plain net of its size, points of accuracy",
-      three_rounds - rival, at_least=0.5)
+      three_rounds - one_round, at_least=3)
 
 
 def first_capsule(page):
@@ -643,7 +639,7 @@ def first_capsule(page):
 torch.manual_seed(SEED)
 decoder = nn.Sequential(nn.Linear(120, 128), nn.ReLU(), nn.Linear(128, 196), nn.Sigmoid())
 train(decoder.to(run.device), first_capsule(pages), pages[2][:, 0].flatten(1), 5e-3,
-      run.steps(300), loss=F.mse_loss)
+      run.steps(250), loss=F.mse_loss)
 with torch.no_grad():
     again = decoder(first_capsule(page_test)).view(-1, 1, 14, 14)
 plots.strips("From one capsule: one letter of the page, without the other",
@@ -667,7 +663,7 @@ plots.show("Twelve pages of two letters; one of the letters; a blurred copy of t
 #
 # Ask of every table of architectures that somebody brings: was the recipe the same?
 # Who would still take VGG? Those who want its feature maps, for style transfer say, and few others.
-# In the second half, write the five ways on the board and let the room order them before the cell runs.
+# In the second half, write the four ways on the board and let the room order them before the cell runs.
 
 # %%
 predict("11.recipe", "the new recipe", "three times the layers")
@@ -693,52 +689,45 @@ claim("ImageNet: ResNet-152 over ResNet-50, both old, points of accuracy",
 # net.fc = nn.Linear(net.fc.in_features, 10)              # a new head: ten scores
 # ```
 #
-# Here a narrow ResNet has learned the letters K to Z. The own data: *fifty* letters A to J. Five ways, sixty steps each, the better of two rates, two draws of the fifty. In the last one each stage gets a third of the rate of the stage above: **discriminative rates** (층별 학습률).
+# Here a narrow ResNet has learned the letters K to Z. The own data: *fifty* letters A to J. Four ways, forty steps each, the better of two rates, two draws of the fifty. (A fifth is common: a smaller rate for each lower stage, whose filters are the most general, **discriminative rates** (층별 학습률).)
 
 # %%
 def adapt(way, lr, x, y):
     if way == "from scratch":
         net = x_nets.narrow_resnet(10).to(run.device)
-        return x_nets.tune(net, {net: lr}, x, y, run.steps(60))
+        return x_nets.tune(net, {net: lr}, x, y, run.steps(40))
     net = deepcopy(teacher)
     net.fc = nn.Linear(net.fc.in_features, 10).to(run.device)  # before the optimizer
-    if way == "new head only":
-        return x_nets.tune(net, {net.fc: lr}, x, y, run.steps(60))
-    if way == "all at once":
-        return x_nets.tune(net, {net: lr}, x, y, run.steps(60))
-    x_nets.tune(net, {net.fc: 1.2e-2}, x, y, run.steps(20))  # the head first
     if way == "head first, then all":
-        return x_nets.tune(net, {net: lr}, x, y, run.steps(40))
-    stages = [net.fc, net.layer4, net.layer3, net.layer2, net.layer1, net.bn1, net.conv1]
-    rates = {stage: lr / 3**min(i, 4) for i, stage in enumerate(stages)}
-    return x_nets.tune(net, rates, x, y, run.steps(40))
+        x_nets.tune(net, {net.fc: 1.5e-2}, x, y, run.steps(15))
+        return x_nets.tune(net, {net: lr}, x, y, run.steps(25))
+    part = net.fc if way == "new head only" else net  # the part that learns
+    return x_nets.tune(net, {part: lr}, x, y, run.steps(40))
 
 # %%
 others = tensors(data.load("glyphs", n=2500, seed=SEED, classes="KLMNOPQRSTUVWXYZ"))
 torch.manual_seed(SEED)
-teacher = train(x_nets.narrow_resnet(16).to(run.device), *others, 5e-3, run.steps(120))
+teacher = train(x_nets.narrow_resnet(16).to(run.device), *others, 5e-3, run.steps(120),
+                batch=32)
 mean = {}
-for way in ("from scratch", "new head only", "all at once", "head first, then all",
-            "head first, then by stage"):
+for way in ("from scratch", "new head only", "all at once", "head first, then all"):
     shares = []
     for draw in range(2):
         fifty, nets = slice(50 * draw, 50 * (draw + 1)), []
-        for lr in (4e-3, 1.2e-2):
+        for lr in (5e-3, 1.5e-2):
             torch.manual_seed(1000 * SEED + draw)
             nets.append(adapt(way, lr, x[fifty], y[fifty]))
         shares.append(accuracy(max(nets, key=lambda net: accuracy(net, choose)),
                                known, unseen))
     mean[way] = np.mean(shares)
-plots.bars("Fifty labels: start from a trained net, and give the head a head start",
+plots.bars("Fifty labels: start from a trained net",
            mean, xlabel="new letters read (%), mean of two draws", digits=1)
-plots.show("Five bars: from scratch far behind, all at once lower than the three others.")
+plots.show("Four bars: from scratch far behind three that begin with the trained net.")
 claim("fifty labels: a new head on a trained net over from scratch, points of accuracy",
       mean["new head only"] - mean["from scratch"], at_least=20)
-claim("fifty labels: the head first, then all, over all at once, points of accuracy",
-      mean["head first, then all"] - mean["all at once"], at_least=1)
 
 # %% [markdown]
-# A new head is random. Train everything at once, and its first large gradients go through the trained layers and spoil them; so let it learn first. Whether the stages then need rates of their own is a smaller question.
+# The large step is the trained net. What then learns, and when, is worth a few points, and the best of the three differs from draw to draw. Why the head first? It is random, and its first large gradients would spoil the trained layers.
 #
 # ## What goes wrong in practice
 #
@@ -755,7 +744,7 @@ claim("fifty labels: the head first, then all, over all at once, points of accur
 # 2. VGG: at equal work three small filters beat a large one, by the bends between them, where the layers must see the shape.
 # 3. GoogLeNet: 1×1 convolutions thin the maps out. With many maps coming in, that pays.
 # 4. ResNet: add, do not replace. A plain net of that depth reads even its training letters badly. In form it is boosting; refit the head before you compare.
-# 5. CapsNet: parts choose their whole; it pays where letters overlap. And in practice: compare recipes before architectures; a trained net, the new head first.
+# 5. CapsNet: parts choose their whole; it pays where letters overlap. And in practice: compare recipes before architectures; a trained net before one of your own.
 #
 # ## Exercises and further reading
 #
