@@ -237,9 +237,9 @@ SMALL = {"one 3×3": (partial(conv, 16, 87, 3), 87),  # name: the block, maps th
 # %%
 read = race(narrow_stem, SMALL, (2e-2, 4e-2), 100)
 claim("equal work: three 3×3 beat one 7×7, points of accuracy",
-      read["three 3×3"] - read["one 7×7"], at_least=6)
+      read["three 3×3"] - read["one 7×7"], at_least=7)
 claim("equal work: without the ReLUs between them they lose to it, points of accuracy",
-      read["one 7×7"] - read["no ReLU inside"], at_least=4)
+      read["one 7×7"] - read["no ReLU inside"], at_least=7)
 
 # %% [markdown]
 # So it is not the seven pixels that pay; three of the four blocks see them. It is the bends, one after the other. And the real nets? torchvision has them; below, each layer's share of weights and work.
@@ -409,7 +409,7 @@ outcome("11.depth", DEPTH[0 if gain[1] > 0 else 1 if gain[0] > 0 else 2])
 claim("training letters: what eight blocks cost the plain net, points of accuracy",
       -gain[0], at_least=6)
 claim("new letters: eight residual blocks over eight plain ones, points of accuracy",
-      residual[1, 2] - plain[1, 2], at_least=15)
+      residual[1, 2] - plain[1, 2], at_least=17)
 
 # %% [markdown]
 # ## 5 · Is a ResNet boosting? Judge it with a fair reader
@@ -485,14 +485,14 @@ x_nets.draw_readers("A block can be missed; refit before you read", left_out, re
 (joint_last, joint_own), (boost_last, boost_own) = read.values()
 whole = reached["residual"][1, 2]
 claim("without one block the residual net keeps, median, share of its letters",
-      np.median(left_out["residual"]) / whole, at_least=0.6)
+      np.median(left_out["residual"]) / whole, at_least=0.65)
 claim("after two blocks the last head hides what the joint net has, points of accuracy",
       joint_own[2] - joint_last[2], at_least=15)
 print(f"at the end, heads refitted: together {joint_own[-1]:.1f} % read, "
       f"boosting {boost_own[-1]:.1f} %")
 
 # %% [markdown]
-# So the thesis holds in form, and you see how easily a reader misleads. Read fairly, both nets get better from block to block. The last line says which one ends ahead here; with a training of another length the distance is another.
+# So the thesis holds in form, and you see how easily a reader misleads. A late block can be missed, an early one hardly. Read fairly, the joint net knows much more after two blocks than its last head shows. The printed line says which one ends ahead here; with a training of another length the distance is another.
 #
 # **Ask the room.** Somebody shows only the dashed line of the joint net and says: "the early blocks know nothing". What do you answer?
 #
@@ -725,7 +725,7 @@ plots.bars("Fifty labels: start from a trained net",
            mean, xlabel="new letters read (%), mean of two draws", digits=1)
 plots.show("Four bars: from scratch far behind three that begin with the trained net.")
 claim("fifty labels: a new head on a trained net over from scratch, points of accuracy",
-      mean["new head only"] - mean["from scratch"], at_least=20)
+      mean["new head only"] - mean["from scratch"], at_least=30)
 
 # %% [markdown]
 # The large step is the trained net. What then learns, and when, is worth a few points, and the best of the three differs from draw to draw. Why the head first? It is random, and its first large gradients would spoil the trained layers.
