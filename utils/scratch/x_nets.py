@@ -339,7 +339,7 @@ def draw_readers(title: str, left_out: dict, reached: dict, read: dict) -> None:
     left.set(xlabel="block taken out", ylim=(0, 100))
     right.set(xlabel="blocks used (0: the stem alone)")
     plots.show("Left: without one block the residual net stays well above the plain one. "
-               "Right: after two blocks the joint net's dashed line lies far below its solid one.")  # fmt: skip
+               "Right: after two blocks the joint net's dashed line is far below its solid one.")  # fmt: skip
 
 
 def draw_imagenet(title: str, facts: dict[str, tuple[int, int, list[float]]]) -> None:
