@@ -483,9 +483,8 @@ for name, net in (("together", chains["residual"][2]), ("boosting", built)):
 # %%
 x_nets.draw_readers("A block can be missed; refit before you read", left_out, reached, read)
 (joint_last, joint_own), (boost_last, boost_own) = read.values()
-whole = reached["residual"][1, 2]
 claim("without one block the residual net keeps, median, share of its letters",
-      np.median(left_out["residual"]) / whole, at_least=0.65)
+      np.median(left_out["residual"]) / reached["residual"][1, 2], at_least=0.65)
 claim("after two blocks the last head hides what the joint net has, points of accuracy",
       joint_own[2] - joint_last[2], at_least=15)
 print(f"at the end, heads refitted: together {joint_own[-1]:.1f} % read, "
