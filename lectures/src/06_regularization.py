@@ -704,8 +704,8 @@ for k, ax in enumerate(axes):
 plots.show("Accuracy over learning rate, a band over two samples: without batch norm it "
            "drops to chance at rate 1, with it at rate 10.")
 without, normed = (table.mean(0).T for table in by_rate.values())  # (3, 7) each
-fits = [max(lr for lr, right in zip(RATES, accuracy[0], strict=True) if right >= 90)
-        for accuracy in (without, normed)]  # the largest rate that still trains
+fits = [max((lr for lr, right in zip(RATES, accuracy[0], strict=True) if right >= 90),
+            default=np.nan) for accuracy in (without, normed)]  # the largest that trains
 claim("largest rate with 90 % of the training pictures right: batch norm over without",
       fits[1] / fits[0], at_least=25)
 claim("each at its rate, chosen on other pictures: points of test accuracy apart",

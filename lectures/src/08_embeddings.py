@@ -146,7 +146,8 @@ fig, ax = plots.figure("Row a, idle from step 11 on: SGD and SparseAdam leave it
                        xlabel="step", ylabel="the number in row a", size=(8, 3.8))
 ax.axvspan(0, 10, color=plots.GREY, alpha=0.15, linewidth=0)
 tints = [plots.INK, plots.GREEN, plots.RED, plots.BLUE, plots.ORANGE]
-plots.curves(ax, np.arange(61), {name: path[:61, 0] for name, path in paths.items()}, tints,
+shown = {name: path[:61, 0] for name, path in paths.items()}
+plots.curves(ax, np.arange(len(shown["SGD"])), shown, tints,
              dy={"SGD": 8, "SparseAdam": -8, "SGD, momentum": 5, "Adam": -5})
 ax.text(5, 0.05, "looked up", ha="center", color=plots.INK)
 ax.set_ylim(0, 1.9)
