@@ -5,7 +5,7 @@
 #
 # **You will be able to** see overfitting while it happens, stop in time, and say what stopping costs; derive L2 and L1 and say which one to bet on; write dropout and batch norm so that they equal PyTorch's; augment data without lying; compare a dozen remedies before you believe in one.
 #
-# **Needs** 03, 05 · **Minutes** 97 to teach, 150 to study · **CPU** 45 s
+# **Needs** 03, 05 · **Minutes** 97 to teach, 150 to study · **CPU** 50 s
 #
 # On the map: `regularization` · `l1` · `l2` · `dropout` · `augmentation` · `noise` · `early-stopping` · `batch-norm`
 
@@ -48,7 +48,7 @@ concept_map.show("06")
 #
 # Our data set is small on purpose: a sample of 300 letters, A to J, in many fonts, 14 × 14 pixels each.
 # To make it worse, three labels of ten are wrong: another letter, drawn at random. The 2,000 test labels are right.
-# There are five such samples, so that no result hangs on one. Six more are for choosing (section 7).
+# Pixels go from 0 (paper) to about 4 (ink). Five such samples judge; six more are for choosing (section 7).
 
 # %%
 RUNS = run.pick(lecture=5, full=20)
@@ -91,7 +91,7 @@ def measure(net, x, y):
     return F.cross_entropy(scores, y).item(), (scores.argmax(1) == y).float().mean().item()
 
 # %%
-LR, EPOCHS = 0.006, run.steps(30)
+LR, EPOCHS = 0.006, run.steps(25)
 
 
 def plain(net, x, y):
@@ -124,7 +124,7 @@ def train(net, x, y, epochs=EPOCHS, optimizer=None, decay=0.0, **how):
 # %% [markdown]
 # Of the 300 pictures 240 are for training. The other 60 only watch: the validation rows (lecture 00).
 #
-# **Predict first.** About 72 of the 240 have a wrong label, with no rule behind it. The net is trained for 30 epochs.
+# **Predict first.** About 72 of the 240 have a wrong label, with no rule behind it. The net is trained for 25 epochs.
 # For how many of the 72 does it then answer the *wrong* label that it was shown?
 
 # %%
@@ -217,7 +217,7 @@ claim("right labels: the refit wins back some points of accuracy",
 # %% [markdown]
 # Compare the second row with the fourth: the 60 rows that only watched are worth some points of accuracy. So refit. (On 300 rows an epoch has 5 steps, on 240 it has 4: more steps help, too.)
 # Now the first with the second. Stopping buys what it watches: the *loss* no longer climbs, since the net is less sure of its errors.
-# Accuracy gains nothing. With wrong labels even the validation rows mislead, and stopping can cost points of accuracy (see 240 rows).
+# Accuracy gains little or loses. With wrong labels even the validation rows mislead, and stopping can cost points of accuracy (see 240 rows).
 # Paid for accuracy? Watch accuracy (exercise 4).
 #
 # **The library's way.** PyTorch leaves this loop to you; Keras has `EarlyStopping(restore_best_weights=True)`.
@@ -226,7 +226,7 @@ claim("right labels: the refit wins back some points of accuracy",
 # **Notes for the room (17 minutes).**
 #
 # Expect "few, they contradict the others". In the end: nearly all.
-# The slip at the table: comparing "stopped, 240" with "to the end, 300", and blaming the stopping for the rows.
+# The slip: comparing "stopped, 240" with "to the end, 300", and blaming the stopping for the rows.
 
 # %% [markdown]
 # ## 2 · L2: a belief that weights are small
@@ -261,7 +261,7 @@ crosses = np.column_stack([X, *(X[:, i] * X[:, j] for i in range(10) for j in ra
 
 # %% [markdown]
 # **Where do the data say little?** With one input $x_i$ a row, as before, $w = \sum x_i y_i / (d^2 + \lambda)$, where $d^2 = \sum x_i^2$. Ridge keeps the share $d^2 / (d^2 + \lambda)$ of the weight without a price.
-# Two blood values, s1 and s2, have variance 1 and correlate by 0.9. Write $w_1x_1 + w_2x_2 = u\,\frac{x_1+x_2}{\sqrt2} + v\,\frac{x_1-x_2}{\sqrt2}$ with $u, v = (w_1 \pm w_2)/\sqrt2$. Sum and difference do not correlate, and $u^2+v^2 = w_1^2+w_2^2$: two problems of one input.
+# Two blood values, s1 and s2, have variance 1 and correlate by 0.9. Write $w_1x_1 + w_2x_2 = u\,\frac{x_1+x_2}{\sqrt2} + v\,\frac{x_1-x_2}{\sqrt2}$ with $u, v = (w_1 \pm w_2)/\sqrt2$. Sum and difference do not correlate (summed, their products are $\sum x_1^2 - \sum x_2^2 = 0$), and $u^2+v^2 = w_1^2+w_2^2$: two problems of one input.
 # The sum over $\sqrt2$ has variance $(1 + 1 + 2 \cdot 0.9) / 2 = 1.9$: $d^2 = 442 \cdot 1.9 = 840$: much data. The difference: $442 \cdot 0.1 = 44$, little.
 # At $\lambda = 44$ ridge keeps 95 % of the sum's weight, half of the difference's.
 #
@@ -375,7 +375,7 @@ models = (LassoCV(alphas=20, cv=5, max_iter=20_000, tol=1e-3),
 
 # %%
 lead = {5: [], 100: []}  # columns that matter -> how much more variance the lasso explains
-for useful in run.pick(lecture=12, full=30) * list(lead):  # twelve draws of each world
+for useful in run.pick(lecture=8, full=30) * list(lead):  # eight draws of each world
     A, w = rng.normal(size=(1100, 100)), rng.normal(size=100) * (np.arange(100) < useful)
     b = A @ (3 * w / np.linalg.norm(w)) + rng.normal(0, 1.5, 1100)
     by = [model.fit(A[:100], b[:100]).score(A[100:], b[100:]) for model in models]
@@ -459,14 +459,14 @@ plots.show("Eight letters, then moved a little, mirrored, and mixed with one ano
 # **Mixup** (믹스업) shows what no world has: 70 % of one letter and 30 % of another. The price is mixed as well, 0.7 of the first label's and 0.3 of the second's.
 #
 # All are a `price`: change the batch, then charge. `WAYS` collects each remedy, with its strengths to choose from (section 7).
-# Here moving and mirroring are trained on the five samples, labels right, for 60 epochs: new copies can teach for longer. Noise and mixup wait for section 7.
+# Here moving and mirroring are trained on the five samples, labels right, for 50 epochs: new copies can teach for longer. Noise and mixup wait for section 7.
 #
 # **Ask the room.** An augmentation says: "this change leaves the answer alone". Name one that is true for cats and false for digits.
 #
 # <details><summary>One answer</summary>
 #
 # A mirror. A cat in a mirror is a cat, a 2 is no digit any more.
-# In the ad log hardly anything can be moved; but one can *hide* a user's id now and then, since new users will come.
+# In the ad log one can *hide* a user's id now and then, since new users will come.
 # </details>
 
 # %%
@@ -481,7 +481,7 @@ def trained(i, wrong=0.0, drop=0.0, norm=False, by=train, **how):
     return by(net, *sample(i, wrong)[:2], **how)
 
 # %%
-right = {name: 100 * np.mean([measure(trained(i, epochs=run.steps(60), **WAYS[name][""]),
+right = {name: 100 * np.mean([measure(trained(i, epochs=run.steps(50), **WAYS[name][""]),
                                       *test)[1] for i in range(RUNS)])
          for name in ("nothing", "augmentation", "mirrors")}  # test accuracy (%)
 claim("letters moved a little: accuracy rises, points",
@@ -537,11 +537,11 @@ outs = 0.5 * (torch.tensor([2.0, 1, 4, 3]) * masks / 0.5).sum(1)
 print(f"over 16 masks: from {outs.min():g} to {outs.max():g}, mean {outs.mean():g}")
 
 # %% [markdown]
-# $k$ units have $2^k$ masks, each a network. A bag would average their answers.
+# $k$ units have $2^k$ masks, each a network. A bag would average them.
 # One pass with nothing dropped is a shortcut, **weight scaling** (가중치 스케일링). With one dropout layer before the last linear layer, whose scores go into the softmax, it *is* an average of them all: their geometric mean, scaled to sum to one.
 #
 # With two layers nothing is exact, so measure, on the five samples with wrong labels:
-# masks of one net, their answers averaged (**Monte-Carlo dropout**, 몬테카를로 드롭아웃); weight scaling; and a bag of nets, each trained on its own bootstrap sample (lecture 03). Here dropout has 128 units a layer, a member of the bag 64: as many as dropout leaves.
+# masks of one net, their answers averaged (**Monte-Carlo dropout**, 몬테카를로 드롭아웃); weight scaling; and a bag of nets, each on its own bootstrap sample (lecture 03). Here dropout has 128 units a layer, a member of the bag 64: as many as dropout leaves. (A member alone lies below the plain net: it saw 63 % of the rows.)
 #
 # <details><summary>Why the geometric mean</summary>
 #
@@ -584,11 +584,11 @@ for i in range(RUNS):
 # What share of the bag's gain does its one pass win?
 
 # %%
-predict("06.bag", "under a fifth", "a fifth to nine tenths", "over nine tenths")
+predict("06.bag", "under a tenth", "a tenth to a third", "over a third")
 
 # %%
 thin, apart = (np.mean(runs, axis=0) for runs in curves.values())
-fig, ax = plots.figure("One training with dropout wins a part of what a bag of eight wins",
+fig, ax = plots.figure("One training with dropout wins much of what a bag of eight wins",
                        xlabel="answers averaged (log)", ylabel="test accuracy (%)",
                        size=(8, 3.9))
 plots.curves(ax, counts, {"masks of one net": thin}, [plots.PURPLE], dots=True,
@@ -605,12 +605,12 @@ ax.set_xscale("log", base=2)
 ax.set_xticks(counts, counts)
 plots.show("Two rising curves of accuracy over the number of answers, and two level lines.")
 share = (np.mean(whole) - nothing) / (apart[-1] - nothing)
-outcome("06.bag", "under a fifth" if share < 0.2 else
-        "a fifth to nine tenths" if share <= 0.9 else "over nine tenths")
+outcome("06.bag", "under a tenth" if share < 0.1 else
+        "a tenth to a third" if share <= 1 / 3 else "over a third")
 claim("one pass of weight scaling against 32 masks, points of accuracy apart",
       abs(np.mean(whole) - thin[-1]), at_most=1.5)
 claim("masks of one net err more alike than nets trained apart (correlation, difference)",
-      np.mean(alike[::2]) - np.mean(alike[1::2]), at_least=0.1)
+      np.mean(alike[::2]) - np.mean(alike[1::2]), at_least=0.12)
 
 # %% [markdown] tags=["notes"]
 # **Notes for the room (14 minutes).**
@@ -674,7 +674,7 @@ claim("eval() forgotten: other company in the batch moves a probability by up to
 # %% [markdown]
 # The article behind this map says that some networks are stable with batch norm, without dropout.
 # We ask something narrower: at which learning rates does a deep net train, with and without batch norm?
-# Six hidden layers of 64 units, right labels, plain descent (SGD), 60 epochs, He's start for both.
+# Six hidden layers of 64 units, right labels, plain descent (SGD), 40 epochs, He's start for both.
 # A rate *trains* the net if it gets 90 % of its training pictures right. The best rate is chosen on another sample's pictures.
 
 # %%
@@ -684,7 +684,7 @@ RATES = [0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0]
 def deep_scores(i, lr, norm):
     """Accuracy (%) on the training pictures, on the test's, on another sample's."""
     net, (x, y, _) = network(i, layers=6, norm=norm), sample(i)
-    train(net, x, y, run.steps(60), torch.optim.SGD(net.parameters(), lr))
+    train(net, x, y, run.steps(40), torch.optim.SGD(net.parameters(), lr))
     return [100 * measure(net, *part)[1] for part in ((x, y), test, sample(RUNS)[:2])]
 
 
@@ -739,10 +739,10 @@ claim("weights times 10 before batch norm: new gradient over old (ratio)",
 #
 # On the map: `regularization` · `l1` · `l2` · `dropout` · `augmentation` · `noise` · `early-stopping` · `batch-norm`
 #
-# Twelve remedies on the same net, samples and starts, 30 epochs each; early stopping decides itself. New are label smoothing, weight averaging and the latter's rival:
+# Twelve remedies on the same net, samples and starts, 25 epochs each; early stopping decides itself. New are label smoothing, weight averaging and the latter's rival:
 #
 # - **Label smoothing** (라벨 스무딩): with 0.1 and ten letters, the right letter's target is 0.91, each other's 0.01.
-# - **Weight averaging** (가중치 평균): in use, the mean of the weights at the ends of the last 15 epochs. Its simple rival is a falling rate.
+# - **Weight averaging** (가중치 평균): in use, the mean of the weights after each of the last 13 epochs. Its simple rival is a falling rate.
 #
 # Mixup's share is drawn for each batch, by a number $a$: small $a$, nearly always near 0 or 1; $a = 1$, all equally likely; large $a$, near ½ (Beta distribution).
 #
@@ -794,9 +794,9 @@ WAYS |= {"L2": {price: {"decay": price} for price in (0.3, 3, 30)},
 
 # %% [markdown]
 # A remedy's strength is chosen in its own world: train on a sixth sample, take the best accuracy on 1,500 further pictures, labelled as badly. The table prints it: labels right / three of ten wrong.
-# A step takes off the share rate times decay; with 150 small steps a decay of 0.1 takes off 9 % in all. So we try larger ones.
+# A step takes off the share rate times decay; with 125 small steps a decay of 0.1 takes off 7 %. So we try larger ones.
 #
-# One learning rate, 0.006, could mislead (section 6). Once, on two seeds, we tried half and twice of it. Each remedy at its best on the test pictures, augmentation led by 2 to 3 and 6 to 9 points; with rates chosen on one sample, it once came second.
+# One learning rate, 0.006, could mislead (section 6). Once, on two seeds, we tried half and twice of it. Each remedy at its best on the test pictures, augmentation led by 2 to 3 points (right labels) and 6 to 9 (wrong); with rates chosen on one sample, it once came second.
 
 # %%
 def results(wrong):
@@ -807,7 +807,7 @@ def results(wrong):
     def chosen(how):  # accuracy after training on one further sample
         return measure(trained(RUNS, wrong, **how), pictures, labels)[1]
 
-    best = {name: max(hows, key=lambda s: chosen(hows[s]))
+    best = {name: max(hows, key=lambda s: chosen(hows[s])) if len(hows) > 1 else ""
             for name, hows in WAYS.items() if name != "mirrors"}
     table = {name: np.array([measure(trained(i, wrong, **WAYS[name][s]), *test)
                              for i in range(RUNS)]) for name, s in best.items()}
@@ -841,13 +841,13 @@ plots.show("Twelve remedies, two panels: augmentation is far right of zero in bo
 leads = [rows["augmentation"].mean() - max(rows[way].mean() for way in rows
                                            if way != "augmentation")
          for rows in gains.values()]
-four = ("L2", "L1", "input noise", "dropout")
 claim("augmentation leads the best of the others in both worlds, points of accuracy",
-      min(leads), at_least=1)
+      min(leads), at_least=0.5)
 claim("wrong labels: L2 and dropout each bring accuracy (the lesser gain, points)",
       min(gains[0.3][way].mean() for way in ("L2", "dropout")), at_least=1.5)
-claim("right labels: they, L1 and noise bring little (the largest gain, points)",
-      max(gains[0.0][way].mean() for way in four), at_most=2.5)
+claim("that is more than they bring with right labels (the lesser difference, points)",
+      min(gains[0.3][way].mean() - gains[0.0][way].mean() for way in ("L2", "dropout")),
+      at_least=1)
 
 # %% [markdown]
 # **Ask the room.** Your labels are clicks: 4 % yes, mostly luck. Which panel is your world?
@@ -858,16 +858,16 @@ claim("right labels: they, L1 and noise bring little (the largest gain, points)"
 # But there the test labels are luck too: judge by log-loss. Many columns and few clicks ask for a price (exercise 7).
 # </details>
 #
-# Augmentation leads *here*, where we know how the letters were made. With right labels, prices, noise and dropout move accuracy little. With wrong ones L2 and dropout bring points; L1 and noise, too, unless the sample chooses a bad strength.
+# Augmentation leads *here*, where we know how the letters were made. With right labels, prices, noise and dropout move accuracy little. With wrong ones L2 and dropout bring points; L1 and noise, too, if the strength fits.
 #
 # Used today (*seen*: in this lecture):
 #
 # | default | known from |
 # |---|---|
 # | AdamW, decay 0.01 to 0.1, not on biases | reported: Loshchilov 2019 |
-# | decay before a norm steers the rate | section 6: gradients shrink as weights grow; decay not tried |
+# | decay before a norm steers the rate | section 6: gradients shrink as weights grow |
 # | augmentation for pictures | seen |
-# | label smoothing 0.1 | lost accuracy here (0.3); Szegedy 2016 |
+# | label smoothing 0.1 | lost accuracy here; Szegedy 2016 |
 # | mixup | lower log-loss; Zhang 2018 |
 # | averaging, or a falling rate | lower log-loss; Izmailov 2018 |
 # | **stochastic depth** (확률적 깊이): in training, layers are skipped by chance | reported: Huang 2016 |
@@ -876,7 +876,7 @@ claim("right labels: they, L1 and noise bring little (the largest gain, points)"
 # **Notes for the room (19 minutes).**
 #
 # Six are for what follows.
-# Let the room order the rows first. Expect "but dropout always helps me": ask how noisy the labels were, how large the net.
+# Let the room order the rows. Expect "but dropout always helps me": ask how noisy its labels were.
 # Three hundred letters say nothing about a million photographs.
 
 # %% [markdown]
@@ -927,7 +927,7 @@ claim("with a price even they get better, percentage points of error",
       free[-1] - priced[-1], at_least=3)
 
 # %% [markdown]
-# With 150 features one solution fits all rows, wrong labels too, and it bends wildly. With 1,600 there are many, and the smallest is calm. Ridge with this price has no peak.
+# With 150 features just one solution fits all rows, wrong labels too. To hit them it needs huge weights, so it bends wildly. With 1,600 there are many, and the smallest is calm. Ridge with this price has no peak.
 #
 # ## What goes wrong in practice
 #
@@ -944,7 +944,7 @@ claim("with a price even they get better, percentage points of error",
 # 1. A net learns the rule first, then the exceptions. Stopping early halts the loss and pays with rows; refit.
 # 2. L2 is a belief in small weights and shrinks what the data know least; L1 is a bet on few columns. Noise is L2 for a linear model.
 # 3. Augmentation brings most, where its statement is true.
-# 4. With wrong labels dropout wins a part of what a bag wins, for one training. Batch norm trains at larger rates.
+# 4. With wrong labels dropout wins half or more of what a bag wins, for one training. Batch norm trains at larger rates.
 # 5. A default belongs to a setting: measure it in yours.
 #
 # ## Exercises and further reading
