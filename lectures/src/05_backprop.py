@@ -529,7 +529,7 @@ print(f"loss {loss.value:.3f}, its slope by w {loss.slope:.3f}")
 #
 # A network, many weights and one loss: backward. One input and many results: forward (PyTorch: `torch.func.jvp(f, inputs, nudges)` gives results and their slopes).
 #
-# Forward and backward together need at most about 4 times the operations of forward alone: *proved* (Baur & Strassen 1983).
+# Forward and backward together need at most about 4 times the operations of forward alone: *proved* (Baur & Strassen 1983). A clock also counts the tape.
 # Now by the clock: two layers of 8 to 256 units; for nudging and forward mode one walk is timed, times the table's number.
 # The engine is `utils/scratch/autograd.py`, our tape grown up. The right picture shows the most memory a walk forward holds.
 
@@ -845,7 +845,7 @@ claim("ReLU + batch norm, at the start: layer 1's gradient over layer 20's (rati
       uneven[0] / uneven[-1], at_least=12)
 
 # %% [markdown]
-# - **Not the sigmoid alone is to blame, but its product with the start.** From N(0, 1) it learns without any remedy; from Glorot's, where tanh learns, it stays at chance in 300 steps: Adam divides by the gradient's size, but next to nothing of the pictures arrives at the top.
+# - **Not the sigmoid alone is to blame, but its product with the start.** From N(0, 1) it learns without any remedy; from Glorot's, where tanh learns, it stays at chance in 300 steps: at the top all pictures give nearly the same numbers, so nothing tells them apart, however Adam scales a step.
 # - **An even gradient is not necessary, with Adam.** Under ReLU + batch norm layer 1's gradient is over twelve times layer 20's (last claim), and it learns.
 # - **Compare each at its best rate.** One column alone makes some mended nets look broken. No net that learns has its best rate at the grid's edge.
 #
@@ -943,7 +943,7 @@ claim("tanh from N(0, 1), clipped, at any rate reads at most 16 per cent",
 # %% [markdown]
 # ## What goes wrong in practice
 #
-# - **Clipping as a cure-all.** It mends a length, not a direction: tanh from N(0, 1) stays at chance (last claim). Without it the net learns too, slowly.
+# - **Clipping as a cure-all.** It mends a length, not a direction: tanh from N(0, 1) stays at chance (last claim). Without it, ReLU nets learn less.
 # - **Gradients that were not cleared.** They add up over steps: often the loss falls, then wanders.
 # - **A value changed in place.** Between forward and backward, that makes a wrong gradient. PyTorch counts changes and refuses where a rule saved the value, unless they go through `.data`.
 # - **A detached piece.** `.detach()`, `.data` or `.item()` in the middle of a loss, and nothing before it learns from that part, silently. (`.numpy()` refuses.)
