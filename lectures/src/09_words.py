@@ -259,7 +259,7 @@ claim("control, words in random order: kinds right, per cent",
 # **Notes for the room (26 minutes).**
 #
 # Do the softmax of four words on the board, then ask what it costs with a million.
-# Short of time, leave out the tree and the proof.
+# Short of time, leave out tree and proof.
 
 # %% [markdown]
 # Here that is over 5,000 rows a pair, and a pass has millions of pairs.
@@ -466,7 +466,7 @@ claim("kinds by these rows: right, per cent", judge(u.numpy())[0].mean(), at_lea
 # %% [markdown] tags=["notes"]
 # **Notes for the room (12 minutes).**
 #
-# Without gensim read its stored answers; the room's own words go to `skipgram.nearest`.
+# Without gensim read its stored answers, then ask `skipgram.nearest`.
 # For pieces, take a typing error, and an inflected word of Korean, Finnish or Turkish.
 
 # %%
@@ -503,7 +503,7 @@ else:
 # [('matrices', 0.66), ('batches', 0.58), …]
 # ```
 #
-# - `wv` holds the table $u$ only. Each answer is a word and its *cosine*: no probability, and comparable within one run only.
+# - `wv` holds the table $u$ only. Each answer is a word and its *cosine*, comparable within one run only.
 # - *Similar* means in the same company, as opposites are, too.
 # - `positive` and `negative` add and subtract rows: nearest to *rows* − *row* + *matrix* is *matrices* (section 6 asks what that shows). The words you gave are left out.
 # - *transitions*, which the text has twice, raises a `KeyError`: no row.
@@ -516,9 +516,9 @@ else:
 # Then hide a quarter of the words and build them. Of all hidden rows, is the true one among the ten nearest to the built one?
 # Two rivals learn nothing: the known word that shares most pieces, and that with the longest common beginning.
 #
-# <details><summary>The regression in one line, where there are more pieces than words</summary>
+# <details><summary>The regression, with more pieces than words</summary>
 #
-# With $A$ the known words' pieces (1 where a word has a piece), $T$ their rows and $\lambda$ the price, lecture 06's weights are $(A^\top A + \lambda I)^{-1} A^\top T = A^\top (A A^\top + \lambda I)^{-1} T$, since $A^\top (A A^\top + \lambda I) = (A^\top A + \lambda I) A^\top$. Only a table of words by words is solved.
+# With $A$ the known words' pieces (1 where a word has a piece), $T$ their rows and $\lambda$ the price, lecture 06's weights are $(A^\top A + \lambda I)^{-1} A^\top T = A^\top (A A^\top + \lambda I)^{-1} T$, since $A^\top (A A^\top + \lambda I) = (A^\top A + \lambda I) A^\top$. Only a words-by-words table is solved.
 # </details>
 #
 # Language models have *only* pieces. **Byte pair encoding** (바이트 쌍 부호화; Sennrich and others, 2016) starts from letters or bytes and merges the most frequent pair of neighbours, again and again: in *low lower lowest* first `l` `o` into `lo` (`o` `w` ties; the first is taken), then `lo` `w` into `low`. Rare words stay in several pieces.
@@ -639,7 +639,7 @@ claim("GloVe: the last pass's loss as a share of the first's", missed[-1] / miss
 #
 # On the map: `word2vec` · `glove`
 #
-# To be fair, each method shows its best side. The compressed table may be $U$, $U\sqrt S$ or $US$; skip-gram and CBOW the table $u$ or the sum of both tables; GloVe $w$ or, as its authors advise, the sum.
+# Each method shows its best side. The compressed table may be $U$, $U\sqrt S$ or $US$; skip-gram and CBOW the table $u$ or the sum of both tables; GloVe $w$ or, as its authors advise, the sum.
 # The best is *chosen* on every second kind and plural pair, and *judged* on the others. The learned tables' windows and $x_{\max}$ were chosen on that half, too; their rates once on all, for short training, which can only flatter them. Only skip-gram's and CBOW's rates fall. PPMI keeps section 1's window and power; windows of 2 and 10, or power 1, do no better. The clock set the passes, for about equal seconds.
 
 # %% [markdown] tags=["notes"]
@@ -688,11 +688,11 @@ claim("plurals: GloVe is behind skip-gram, points", plural["skip-gram"] - plural
       at_least=19)
 
 # %% [markdown]
-# Ten kinds are too few for a ranking. On plurals only the ends are clear: full PPMI first, GloVe last of the learned; between them bars overlap. After three times the passes skip-gram leads the tables of 64 numbers, behind full PPMI; GloVe's distance from it grows from some 26 points to 37.
+# Ten kinds are too few for a ranking. On plurals only the ends are clear: full PPMI first, GloVe last of the learned; between them bars overlap. After three times the passes skip-gram leads the tables of 64 numbers, behind full PPMI; GloVe falls from some 26 points behind skip-gram to 37.
 # Levy, Goldberg and Dagan (2015) found counting and learning level in general English, with equal care.
 #
 # The famous trick is the **analogy** (유추). *Row* is to *rows* as *matrix* is to …: what is nearest to *rows* − *row* + *matrix*?
-# Below are four families of six pairs; any two, in both orders, make 6 · 5 = 30 analogies a family.
+# Below are four families of six pairs; any two, in both orders: 6 · 5 = 30 analogies a family.
 #
 # **Predict first.** The three given words are usually left out of the answer. Let them in: what comes first?
 
@@ -775,7 +775,7 @@ plots.show("Two maps of some fifty words: "
 #
 # On the map: `word2vec`
 #
-# Vectors repeat a text's habits and gaps, and training cannot tell a fact from a habit.
+# Vectors repeat a text's habits and gaps; training cannot tell fact from habit.
 #
 # In news text *doctor* leans to *he* and *nurse* to *she* (Bolukbasi and others, 2016; its famous analogy needs section 6's rule: Nissim and others, 2020).
 # The **slant** (치우침) of a word is its cosine to a direction, such as *she* minus *he*.

@@ -108,6 +108,8 @@ check("09.npmi", npmi)
 #
 # $$\sum_i \Big[ -\log \sigma(h_i \cdot v_i) - \sum_j \log \sigma(-h_i \cdot z_{ij}) \Big]$$
 #
+# By hand, with two neighbours: $h = (x_1 + x_2) / 2$, so if the gradient by $h$ is (0.4, −0.2), each neighbour gets half of it, (0.2, −0.1).
+#
 # Return the loss and its gradients by `x`, `v` and `z`. Scores may be as large as 1000.
 #
 # <details><summary>Hint 1</summary>−log σ(s) is <code>np.logaddexp(0, -s)</code>, which does not overflow. <code>scipy.special.expit</code> is a sigmoid that does not either.</details>
@@ -149,6 +151,7 @@ check("09.cbow", cbow)
 #
 # Two words ignore each other: they meet exactly as often as chance has it.
 # Skip-gram is trained to the end, with enough numbers a word, $k$ = 5 negatives, and negatives drawn as often as the words occur.
+# ("Chance" is the $p(c)$ of the PMI. Here it is the words' own share; the lecture draws by count to the power 0.75, and its $p(c)$ is then the share among the noes.)
 # Where does $u_w \cdot v_c$ come to rest? Commit to one letter, then check.
 #
 # - **a** – 0, since they ignore each other
@@ -215,7 +218,7 @@ check("09.analogy", analogy)
 # *So that a typing error, a plural or a new product name need not be a hole in your model.*
 #
 # As in fastText: put `<` before the word and `>` behind it. Its pieces are all runs of `shortest` to `longest` letters in that, both included; the marks count as letters.
-# `rows` is a dictionary from a piece to its vector. Return the *mean* of the vectors of the pieces that are in it.
+# `rows` is a dictionary from a piece to its vector. Return the *mean* of the vectors of the pieces that are in it: it points where the lecture's sum does, and is no longer for a longer word.
 # A piece that comes twice in the word counts twice. If no piece is known, return zeros.
 #
 # <details><summary>Hint 1</summary><code>&lt;at&gt;</code> has 4 letters: for 3 to 6 its pieces are <code>&lt;at</code>, <code>at&gt;</code> and <code>&lt;at&gt;</code>.</details>
@@ -254,11 +257,12 @@ check("09.pieces", from_pieces)
 # `user`, `ad` and `click` are columns of an ad log: 400 users, 50 ads, a row for each impression. Return 12 numbers for each ad.
 # Judged is the lecture's first probe, with the ads' hidden *categories* for kinds: how often is an ad nearer to one of its own category than to one of another?
 # 0.5 is a guess. The check wants 0.76 on logs that you have not seen, whose advertisers each aimed at some of the users: who *saw* an ad says little there.
-# The lecture's PPMI with its SVD, on a table of clicks by ad and user, stays below.
+# The lecture's PPMI with its SVD, on a table of clicks by ad and user, stays below: it compares clicks with chance, and here you know better what to expect.
+# If nobody cared for one ad more than for another, a cell (ad, user) would have as many clicks as it has impressions, times the ad's click rate, times the user's, over the rate of all. Make your table from the clicks and these *expected clicks*: it says who clicks more than that, and who less.
 #
 # <details><summary>Hint 1</summary>Count with <code>np.add.at(clicks, (ad, user), click)</code>. A user who saw an ad fifty times and never clicked says something. What does PPMI make of it?</details>
 # <details><summary>Hint 2</summary>Keep the negative values: log((clicks + 1) / (expected + 1)), where the one more on either side keeps cells of few clicks quiet.</details>
-# <details><summary>Hint 3</summary>Expected clicks of a cell: its impressions, times the ad's click rate, times the user's, over the rate of all. Then an SVD, and U √S as in the lecture.</details>
+# <details><summary>Hint 3</summary>A user or an ad without a row has no rate: divide by at least 1. After the logarithm an SVD, and 12 columns of U √S as in the lecture.</details>
 
 # %%
 def ad_vectors(user, ad, click):
