@@ -176,13 +176,12 @@ claim("and next to none of their ten strongest by PPMI (words)", by_ppmi, at_mos
 # %%
 kinds = {kind: [word for word in names.split() if word in index]
          for kind, names in word_probe.GROUPS.items()}
-print(*(f"{kind}: {', '.join(kinds[kind])}" for kind in ("colours", "types", "sides")),
-      sep="\n")
+print(*(f"{k}: {', '.join(kinds[k])}" for k in ("colours", "types", "sides")), sep="\n")
 a, b, c = (row / np.linalg.norm(row) for row in
            ppmi[[index[word] for word in ("red", "blue", "float")]].toarray())
 print(f"cosine of red with blue {a @ b:.2f}, of red with float {a @ c:.2f}: one yes")
 pairs_with_s = word_probe.plurals(words, count)  # (pairs, 2) numbers of words
-print(len(pairs_with_s), "plurals:", *(f"{words[i]}/{words[j]}" for i, j in pairs_with_s[:5]))
+print("plurals:", *(f"{words[i]}/{words[j]}" for i, j in pairs_with_s[:13:3]))
 
 # %% [markdown]
 # A row has V numbers, nearly all zero. The singular value decomposition (lecture 08) splits the table into $U S W^\top$; we keep the 64 columns with the largest numbers in $S$.
@@ -470,9 +469,8 @@ claim("kinds by these rows: right, per cent", judge(u.numpy())[0].mean(), at_lea
 # For pieces, take a typing error, and an inflected word of Korean, Finnish or Turkish.
 
 # %%
-# each token draws its reach, up to 10 places: about 5 on average (chosen as section 6 says)
 how = {"dim": DIM, "window": 10, "epochs": run.steps(run.pick(lecture=3, full=10))}
-start = time.process_time()
+start = time.process_time()  # window: a token draws its reach, 5 or 6 on average (section 6)
 skipgram = word2vec.train(corpus, seed=SEED, **how)
 rate = how["epochs"] * corpus.tokens / (time.process_time() - start)
 for word in ("gradient", "matrix", "normal", "python"):
@@ -480,23 +478,18 @@ for word in ("gradient", "matrix", "normal", "python"):
 claim("blocks read at least 2 times as many words a second as pairs (ratio)",
       rate / pairs_rate, at_least=2)
 
-# %% [markdown]
-# The library that people open for this is gensim. The next cell runs it where it is installed; the course does not need it.
-
 # %%
-try:
+try:  # gensim, the library that people open for this, where it is installed
     from gensim.models import Word2Vec
 except ImportError:
     print("no gensim here: its answers, stored, stand below")
-else:
-    # sg=1: skip-gram (0: CBOW); negative: the noes; sample: the t of subsampling; alpha: the
-    # first learning rate (0.025 if you say nothing, slow for so short a text)
-    ask = Word2Vec(sentences, vector_size=64, sg=1, negative=5, sample=1e-3, min_count=10,
-                   alpha=0.1, epochs=3, workers=1, seed=SEED).wv.most_similar
+else:  # sg=1: skip-gram (0: CBOW); negative: noes; sample: subsampling's t; alpha: the rate
+    ask = Word2Vec(sentences, vector_size=64, sg=1, negative=5, min_count=10, epochs=3,
+                   sample=1e-3, alpha=0.1, workers=1, seed=SEED).wv.most_similar
     print(ask("gradient", topn=4), ask(positive=["rows", "matrix"], negative=["row"]))
 
 # %% [markdown]
-# Version 4.4.0 printed, rounded:
+# The usual library for this is gensim. Version 4.4.0 printed, rounded:
 #
 # ```
 # [('hessian', 0.69), ('lagrangian', 0.66), ('cg', 0.63), ('conjugate', 0.63)]
@@ -639,7 +632,7 @@ claim("GloVe: the last pass's loss as a share of the first's", missed[-1] / miss
 #
 # On the map: `word2vec` · `glove`
 #
-# Each method shows its best side. The compressed table may be $U$, $U\sqrt S$ or $US$; skip-gram and CBOW the table $u$ or the sum of both tables; GloVe $w$ or, as its authors advise, the sum.
+# The compressed table may be $U$, $U\sqrt S$ or $US$; skip-gram and CBOW the table $u$ or the sum of both tables; GloVe $w$ or, as its authors advise, the sum.
 # The best is *chosen* on every second kind and plural pair, and *judged* on the others. The learned tables' windows and $x_{\max}$ were chosen on that half, too; their rates once on all, for short training, which can only flatter them. Only skip-gram's and CBOW's rates fall. PPMI keeps section 1's window and power; windows of 2 and 10, or power 1, do no better. The clock set the passes, for about equal seconds.
 
 # %% [markdown] tags=["notes"]
@@ -678,6 +671,8 @@ for i, ax in enumerate(axes):
     plots.intervals(ax, {name: both[i] for name, both in judged.items()},
                     [plots.GREY] * 3 + [plots.BLUE] * 3)
 plots.show("Six tables: PPMI and its SVD are first or level, GloVe last of the learned.")
+
+# %%
 ranks = sorted(("skip-gram", "CBOW", "GloVe"), key=lambda name: -plural[name])
 outcome("09.glove", PLACES[ranks.index("GloVe")])
 claim("kinds: the compressed counts are not behind skip-gram, points",
@@ -688,7 +683,7 @@ claim("plurals: GloVe is behind skip-gram, points", plural["skip-gram"] - plural
       at_least=19)
 
 # %% [markdown]
-# Ten kinds are too few for a ranking. On plurals only the ends are clear: full PPMI first, GloVe last of the learned; between them bars overlap. After three times the passes skip-gram leads the tables of 64 numbers, behind full PPMI; GloVe falls from some 26 points behind skip-gram to 37.
+# Ten kinds rank nobody. On plurals the ends are clear: full PPMI first, GloVe last of the learned; between them bars overlap. After three times the passes skip-gram leads the tables of 64 numbers, behind full PPMI; GloVe falls from some 26 points behind skip-gram to 37 (at the same rates).
 # Levy, Goldberg and Dagan (2015) found counting and learning level in general English, with equal care.
 #
 # The famous trick is the **analogy** (유추). *Row* is to *rows* as *matrix* is to …: what is nearest to *rows* − *row* + *matrix*?
@@ -708,11 +703,11 @@ def answers(names, exclude):
             for (a, b), (c, right) in permutations(pairs, 2)]
 
 
+
+# %%
 families = {name: pairs.split() for name, pairs in word_probe.ANALOGIES.items()}
 cases = {(name, ruled): answers(names, exclude=ruled) for name, names in families.items()
          for ruled in (True, False)}
-
-# %%
 alone = {name: 100 * np.mean([next(near for near, _ in skipgram.nearest(c, 3)
                                    if near not in (a, b)) == right
                               for (a, b, c), right, _ in cases[name, True]])
@@ -755,6 +750,8 @@ pca = PCA(2).fit(unit)
 flat = {"PCA": pca.transform(unit),
         "t-SNE": TSNE(2, perplexity=8, init="pca", metric="cosine",
                       random_state=SEED).fit_transform(unit)}
+
+# %%
 fig, axes = plots.panels(f"PCA keeps {100 * pca.explained_variance_ratio_.sum():.0f} % of "
                          "the variance; t-SNE pulls the kinds apart", flat,
                          xlabel="", ylabel="", size=(10, 5))
@@ -764,8 +761,8 @@ for ax, places in zip(axes, flat.values(), strict=True):
     for name, color in shown.items():
         mine = places[kind_of == name]
         ax.scatter(*mine.T, s=14, color=color, label=name)
-        for at, word in list(zip(mine, kinds[name], strict=True))[:2]:
-            plots.name(ax, *at, word, color, fontsize=10)
+        for i in (0, -1):  # the first and the last of a kind by name
+            plots.name(ax, *mine[i], kinds[name][i], color, fontsize=10)
 fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=6)
 plots.show("Two maps of some fifty words: "
            "kinds form loose groups in PCA and mostly islands in t-SNE.")
