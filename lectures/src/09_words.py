@@ -470,7 +470,7 @@ claim("kinds by these rows: right, per cent", judge(u.numpy())[0].mean(), at_lea
 
 # %%
 how = {"dim": DIM, "window": 10, "epochs": run.steps(run.pick(lecture=3, full=10))}
-start = time.process_time()  # window: a token draws its reach, 5 or 6 on average (section 6)
+start = time.process_time()  # window: each token draws its reach, 1 to 10 (section 6)
 skipgram = word2vec.train(corpus, seed=SEED, **how)
 rate = how["epochs"] * corpus.tokens / (time.process_time() - start)
 for word in ("gradient", "matrix", "normal", "python"):
@@ -534,7 +534,7 @@ hidden = np.random.default_rng(SEED).permutation(V) < V // 4  # (V,) a random qu
 known, unknown = ([words[i] for i in np.flatnonzero(part)] for part in (~hidden, hidden))
 number = {p: i for i, p in enumerate(sorted({p for word in known for p in pieces(word)}))}
 A, T = spell(known), skipgram.unit[~hidden]
-# the price 10 was set once; from 1 to 30 what is found moves by about a point
+# any price from 1 to 30 finds as many, to about a point
 solution = np.linalg.solve((A @ A.T).toarray() + 10 * np.eye(len(known)), T)
 
 
