@@ -632,7 +632,7 @@ claim("GloVe: the last pass's loss as a share of the first's", missed[-1] / miss
 #
 # On the map: `word2vec` · `glove`
 #
-# The compressed table may be $U$, $U\sqrt S$ or $US$; skip-gram and CBOW the table $u$ or the sum of both tables; GloVe $w$ or, as its authors advise, the sum.
+# Each method may show its best side. The compressed table may be $U$, $U\sqrt S$ or $US$; skip-gram and CBOW the table $u$ or the sum of both tables; GloVe $w$ or, as its authors advise, the sum.
 # The best is *chosen* on every second kind and plural pair, and *judged* on the others. The learned tables' windows and $x_{\max}$ were chosen on that half, too; their rates once on all, for short training, which can only flatter them. Only skip-gram's and CBOW's rates fall. PPMI keeps section 1's window and power; windows of 2 and 10, or power 1, do no better. The clock set the passes, for about equal seconds.
 
 # %% [markdown] tags=["notes"]
@@ -736,7 +736,7 @@ claim("opposites solved by the word nearest to c, with no sum, per cent",
       alone["opposite"], at_least=75)
 
 # %% [markdown]
-# The sum stays near the words it was made from. With the rule, ask a rival: the word nearest to $c$, and no sum (Linzen, 2016). It solves the opposites, near neighbours anyway, as well as the sum; but no past tense, and the sum about a third. The sum carries less than its score says.
+# The sum stays near the words it was made from. With the rule, ask a rival: the word nearest to the third, $c$, and no sum (Linzen, 2016). It solves the opposites, near neighbours anyway, as well as the sum; but no past tense, and the sum about a third. The sum carries less than its score says.
 #
 # A picture of words is as treacherous. Below are six kinds, a colour each, some words by name, by lecture 08's PCA, the two widest directions, and t-SNE, which tries to keep neighbours. The axes have no meaning.
 # In PCA, what is far apart is far apart in the 64 numbers, but what is near may not be. In t-SNE trust neighbours, not gaps or sizes of islands.
@@ -774,7 +774,7 @@ plots.show("Two maps of some fifty words: "
 #
 # Vectors repeat a text's habits and gaps; training cannot tell fact from habit.
 #
-# In news text *doctor* leans to *he* and *nurse* to *she* (Bolukbasi and others, 2016; its famous analogy needs section 6's rule: Nissim and others, 2020).
+# In news text *doctor* leans to *he* and *nurse* to *she* (Bolukbasi and others, 2016; its famous analogy rests on section 6's rule: Nissim and others, 2020).
 # The **slant** (치우침) of a word is its cosine to a direction, such as *she* minus *he*.
 # Before you measure it, count: six words, and sentences with *he*.
 
