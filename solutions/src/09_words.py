@@ -255,10 +255,10 @@ check("09.pieces", from_pieces)
 # *So that you carry the idea from text to a log: an ad is known by the users who click it.*
 #
 # `user`, `ad` and `click` are columns of an ad log: 400 users, 50 ads, a row for each impression. Return 12 numbers for each ad.
-# The lecture's first probe judges them, with the ads' hidden *categories* for kinds; 0.5 is a guess. The check wants 0.76 on logs that you have not seen, where each advertiser aimed at some users.
+# The lecture's first probe judges them, with the ads' hidden *categories* for kinds; 0.5 is a guess. The check wants 0.76 on new logs, where each advertiser aimed at some users.
 #
-# PPMI with its SVD on a table of clicks stays below, since you know better what to expect.
-# The *expected clicks* of a cell (ad, user), if nobody cared for one ad more than another: its impressions, times the ad's click rate, times the user's, over the rate of all. Build your table from clicks and expected clicks.
+# PPMI with its SVD on a table of clicks stays below.
+# The *expected clicks* of a cell (ad, user), if nobody cared for one ad more than another: its impressions, times the ad's click rate, times the user's, over the rate of all. Build your table from both.
 #
 # <details><summary>Hint 1</summary>Count with <code>np.add.at(clicks, (ad, user), click)</code>. A user who saw an ad fifty times and never clicked says something. What does PPMI make of it?</details>
 # <details><summary>Hint 2</summary>Keep the negative values: log((clicks + 1) / (expected + 1)), where the one more on either side keeps cells of few clicks quiet.</details>
