@@ -258,7 +258,7 @@ check("09.pieces", from_pieces)
 # The lecture's first probe judges them, with the ads' hidden *categories* for kinds; 0.5 is a guess. The check wants 0.76 on new logs, where each advertiser aimed at some users.
 #
 # PPMI with its SVD on a table of clicks stays below.
-# The *expected clicks* of a cell (ad, user), if nobody cared for one ad more than another: its impressions, times the ad's click rate, times the user's, over the rate of all. Build your table from both.
+# The *expected clicks* of a cell (ad, user), if users had no taste: its impressions, times the ad's click rate, times the user's, over the rate of all. Build your table from both.
 #
 # <details><summary>Hint 1</summary>Count with <code>np.add.at(clicks, (ad, user), click)</code>. A user who saw an ad fifty times and never clicked says something. What does PPMI make of it?</details>
 # <details><summary>Hint 2</summary>Keep the negative values: log((clicks + 1) / (expected + 1)), where the one more on either side keeps cells of few clicks quiet.</details>
