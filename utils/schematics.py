@@ -273,11 +273,12 @@ def lstm_cell(s: Sketch, x: float, parts: int) -> None:
         targets["g"] = targets["i"]
         s.arrow(meet, last, **cell)
         s.arrow(targets["i"], last)
-    s.arrow(last, (x + 3.1, 2.75), "new c", at=0.8, **cell)
+    s.text("last c", (x - 0.1, 3.02), ha="left", color=plots.BLUE, fontsize=12)
+    s.arrow(last, (x + 3.1, 2.75), "new c" if parts > 1 else "", at=0.8, **cell)
     if parts > 2:
         targets["o"] = sign("×", (2.45, 1.95), 3)
-        s.arrow((x + 2.45, 2.75), targets["o"], "tanh", left=False)
-        s.arrow(targets["o"], (x + 3.1, 1.95), "h")
+        s.arrow((x + 2.45, 2.75), targets["o"], "tanh", left=False, color=plots.ORANGE)
+        s.arrow(targets["o"], (x + 3.1, 1.95), "new h", color=plots.ORANGE)
     places = {"f": (0.4, 1), "i": (1.0, 2), "g": (1.6, 2), "o": (2.45, 3)}
     for name, target in targets.items():
         at, part = places[name]

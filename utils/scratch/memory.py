@@ -46,12 +46,12 @@ def adding(lag: int, batch: int) -> tuple[Tensor, Tensor]:
 
 
 def compare(
-    task: Callable, lag: int, steps: int, rates: Sequence[float], *, seed=0, nets=3, hidden=16, device=None
+    task: Callable, lag: int, steps: int, rates: Sequence[float], *, seed=0, nets=5, hidden=16, device=None
 ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Train `nets` nets of each of KINDS at each rate of Adam, all on the same sequences, 16 a step.
 
     Parameters: `task` is `symbol` or `adding`; `hidden` is the size of the state.
-    Returns: kind -> losses (rates, nets) on 500 fresh sequences to choose by, and on 500 others to report.
+    Returns: kind -> losses (rates, nets) on 1,000 fresh sequences to choose by, on 1,000 others to report.
     """
     x, y = task(lag, 1)
     d, k = x.shape[2], 4 if y.dtype == torch.int64 else 1
@@ -68,10 +68,37 @@ def compare(
         torch.manual_seed(seed)  # the same sequences for every cell
         theta = many.train(start.repeat(len(rates), 1), loss, each, steps)
         choose, report = (
-            loss(theta, 500).cpu().numpy().reshape(len(rates), len(kinds), nets) for _ in range(2)
+            loss(theta, 1000).cpu().numpy().reshape(len(rates), len(kinds), nets) for _ in range(2)
         )
         losses |= {kind: (choose[:, i], report[:, i]) for i, kind in enumerate(kinds)}
     return losses
+
+
+def from_first(
+    rates: dict[str, float], lag: int, steps: int, *, seed=0, nets=5, hidden=16, device=None
+) -> dict[str, np.ndarray]:
+    """The gradient that comes back over `lag` steps while nets train on `symbol`; `rates`: kind -> of Adam.
+
+    Only the first step shows one of the first four symbols, so all gradient of their rows of W is from there.
+    Returns: kind -> (steps,), the length of that part of the gradient before each step, of the median net.
+    """
+    trails = {}
+    for kind, rate in rates.items():
+        cell, lengths = kind.split(",")[0], []
+        sizes = shapes(cell, 8, hidden, 4)
+
+        def loss(theta, cell=cell, lengths=lengths, sizes=sizes):
+            x, y = (part.to(theta.device) for part in symbol(lag, 16))
+            each = price(answers(theta, cell, sizes, x), y)
+            (g,) = torch.autograd.grad(each.sum(), theta, retain_graph=True)
+            lengths.append(g[:, : 4 * sizes[0][1]].norm(dim=1))
+            return each
+
+        torch.manual_seed(seed)
+        start = fresh(kind, sizes, nets, lag).to(device)
+        many.train(start, loss, torch.full((nets, 1), rate, device=device), steps)
+        trails[kind] = torch.stack(lengths).median(dim=1).values.cpu().numpy()
+    return trails
 
 
 def at_best(choose: np.ndarray, report: np.ndarray) -> np.ndarray:
