@@ -130,9 +130,11 @@ def turn(old, names_old, new, names_new):
     -> new, turned: (m, k)."""
     # solution
     _, i, j = np.intersect1d(names_old, names_new, return_indices=True)
+    # orthogonal_procrustes turns its first table onto its second
     rotation, _ = orthogonal_procrustes(new[j], old[i])
     return new @ rotation
     # exercise
+    # # orthogonal_procrustes turns its first table onto its second
     # both = min(len(old), len(new))
     # rotation, _ = orthogonal_procrustes(new[:both], old[:both])
     # return new @ rotation
@@ -174,7 +176,7 @@ check("08.survives", answer)
 
 # %% [markdown] tags=["solution-only"]
 # Each row gets its own width of attention, so a wide group and a narrow one look alike (a). Strangers cost next to nothing, so distances between groups are free (b), and directions are chance (d).
-# Neighbours are what the loss is made of (c).
+# Neighbours are what the loss is made of (c). Even that holds only because these groups lie well apart: where groups touch, or in noise, neighbours are torn and islands appear.
 
 # %% [markdown]
 # ## 5 · Factorization machine for numbers, not only names
@@ -240,7 +242,7 @@ check("08.unknown", rows_of)
 
 # %% [markdown] tags=["solution-only"]
 # Rare names go to row 0 for two reasons: a row that was looked up three times is mostly noise; and they are what the row for the unknown learns from, since training has no name that was never seen.
-# The lecture hid one name in ten for the same purpose.
+# The lecture hid the ad's name in one impression in ten for the same purpose.
 
 # %% [markdown]
 # ## 7 · Beat the lecture on the ad log
@@ -251,7 +253,7 @@ check("08.unknown", rows_of)
 #
 # Train on `past` and return click probabilities for the rows of `future`; `future.click` is hidden in the check.
 # The check wants 62 % of the gap, on logs shorter than the lecture's. The factorization machine, as it stands, falls short by some points.
-# Two things are imported for you: `FactorizationMachine(sizes, k, crosses=...)` and `fit_clicks(model, features, click)`; `help` shows the rest. `log.sizes` has the number of values of each column.
+# Two things are imported for you. `FactorizationMachine(sizes, k, crosses=...)` is the lecture's machine; `crosses` lists tuples of columns, and each combination of their values gets a weight. `fit_clicks(model, features, click)` trains it with Adam: 5 epochs in batches of `batch_size=2000` rows, unless you say otherwise. `help` shows the rest. `log.sizes` has the number of values of each column.
 #
 # <details><summary>Hint 1</summary>Which columns? The ids and the attributes, all but <code>day</code>: no later day was ever seen in training.</details>
 # <details><summary>Hint 2</summary>A cross that you know is worth more than one the machine has to find: <code>crosses=[("age", "gender", "category"), …]</code>. Lecture 03 knew three.</details>
