@@ -106,6 +106,7 @@ check("10.avg_pool", avg_pool_gradient)
 # *So that you can say which part of a photograph an answer came from.*
 #
 # Layers are triples (size, stride, padding), the first one next to the picture; the picture has one axis only.
+# Unit $u$ of a layer begins at $u \cdot s - p$ of its input (stride $s$, padding $p$).
 # Which pixels does unit `i` of the last layer see? Return the first and the last, where pixels of the border count: −1 is the first zero left of the picture.
 # The function below is right for some nets. Find one where it is not, and mend it.
 #
@@ -146,7 +147,7 @@ check("10.sees", sees)
 #
 # *So that you know which nets may flicker when the camera moves.*
 #
-# A picture on a ring (what leaves on the right comes in on the left) moves by **one** pixel.
+# A picture on a ring (what leaves on the right comes in on the left) moves by **one** pixel. Its sides are even numbers of pixels.
 # All filters are 3×3, with the border taken from the ring, then ReLU. How many of these five stacks give the same answer as before, whatever the weights?
 #
 # - convolution, mean of each map
@@ -170,7 +171,7 @@ answer = "3"
 check("10.shift", answer)
 
 # %% [markdown] tags=["solution-only"]
-# The first, third and fourth. The third surprises: the pooled map itself does not move along, yet its maximum is the maximum of the whole map.
+# The first, third and fourth. The third surprises: pooling's stride keeps the pooled map from moving along, yet its maximum is the maximum of the whole map.
 # Put another convolution between pooling and maximum, and it breaks.
 
 # %% [markdown]
@@ -234,7 +235,7 @@ if check("10.hours", hourly_rate):
 #
 # **apply** · level ●●● · 35 minutes · `cnn` `pooling`
 #
-# *Because section 5's LeNet fell to guessing when the letters moved.*
+# *Because section 5's LeNet misread most letters that had moved by six pixels, and about half at four.*
 #
 # Build and train a net that reads the letters A to J also when they have moved by up to 4 pixels in any direction:
 #
@@ -247,7 +248,7 @@ if check("10.hours", hourly_rate):
 #
 # <details><summary>Hint 1</summary>Train on <code>data.load("glyphs")</code>, 6,000 pictures or more. Other data, other values or a net still in training mode do badly on any test.</details>
 # <details><summary>Hint 2</summary>Where do places enter LeNet? In <code>nn.Flatten</code> before the dense layers. With <code>nn.AdaptiveMaxPool2d(1)</code> only the largest value of each map goes on; give it more maps. And give the first layer a wide border, <code>padding=6</code>: letters that have moved stand in corners.</details>
-# <details><summary>Hint 3</summary>Or leave the net as it is, and move each training batch: <code>torch.roll</code> by a random step from −4 to 4 along axes 2 and 3. LeNet itself has more than 60,000 weights: make a dense layer smaller.</details>
+# <details><summary>Hint 3</summary>Or leave the net as it is, and move each training batch: <code>torch.roll</code> by a random step from −4 to 4 along axes 2 and 3 (it wraps: what leaves on the right comes in on the left). LeNet itself has more than 60,000 weights: make a dense layer smaller.</details>
 
 # %%
 def trained_reader():
@@ -284,6 +285,6 @@ check("10.anywhere", trained_reader())
 
 # %% [markdown] tags=["solution-only"]
 # No letter was moved during training: without a layer that knows places, a moved letter is no new letter.
-# The wide border of the first layer matters: with `padding=2` the corners of the page are cut, and letters in a corner lose ten points or more.
-# And four pixels are a multiple of the total stride of 4, so the maps move along exactly. Try 3 pixels, or 8.
+# The wide border of the first layer matters: with `padding=2` fewer windows reach the corners of the page, and letters there suffer. Try it.
+# And four pixels are a multiple of the total stride of 4, so only there is it guaranteed that the maps move along. Try 3 pixels, or 8.
 # Moved training pictures teach the same by example, but need more of them.
