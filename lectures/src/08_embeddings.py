@@ -84,7 +84,7 @@ s.show("A one-hot row with its 1 in the third place, times a table of three rows
 # with $H$ the one-hot rows, one for each look-up, $R$ the rows that come out, $L$ the loss.
 # So a row of the table adds up the gradients of all its look-ups: a row looked up twice, with gradients 0.3 and −0.1 arriving, gets 0.2. Without a look-up: zero.
 #
-# **The library's way.** `nn.Embedding` is the look-up. `nn.EmbeddingBag` looks up a *bag* of names, and averages their rows. With `mode="sum"` it is a row with several ones, times $E$; with one number per name, a bias and a sigmoid that is logistic regression. Bags of unequal length come flat: `offsets` says where each begins, `per_sample_weights` weighs the rows.
+# **The library's way.** `nn.Embedding` is the look-up. `nn.EmbeddingBag` looks up a *bag* of names, and averages their rows. With `mode="sum"` it is a row with several ones, times $E$; if $E$ has one column, adding bias and sigmoid gives logistic regression. Bags of unequal length come flat: `offsets` says where each begins, `per_sample_weights` weighs the rows.
 
 # %%
 table, shown = rng.normal(size=(6, 3)), np.array([2, 0, 5, 2])  # six ads; four look-ups
@@ -163,7 +163,7 @@ claim("Adam, after ten look-ups: what row a still moves, as a share of its move 
       on["Adam"], at_least=0.5)
 
 # %% [markdown]
-# Momentum steps along a fading sum of past gradients, Adam along a fading mean. Adam's step is $\eta\, m / \sqrt v$, each corrected for its start (lecture 02): $m$ fades to 0.9 of itself each step, $v$ only to 0.999. So after *one* look-up, late in training, the idle steps add up to nine times the first: $0.9 + 0.9^2 + \dots = 9$.
+# Momentum steps along a fading sum of past gradients, Adam along a fading mean. Adam's step is $\eta\, m / \sqrt v$, each corrected for its start (lecture 02): $m$ fades to 0.9 of itself each step, $v$ only to 0.999. So after *one* look-up, late in training, the idle steps sum to nine times the look-up's step: $0.9 + 0.9^2 + \dots = 9$.
 # Weight decay (lecture 06) shrinks every row in every step. Rare names settle near zero, where decay and their few gradients balance.
 #
 # `SparseAdam` works on the rows that were looked up, and on no others. So a step costs what the batch needs, not the size of the table. Its price: a row that comes back after a long time still holds its old average.
@@ -198,7 +198,7 @@ claim("Adam, after ten look-ups: what row a still moves, as a share of its move 
 #
 # Take any $k$ axes of length one at right angles, the columns of $W$, $d \times k$. By Pythagoras, lost plus kept is $\lVert X \rVert^2$, the sum of all squares: losing least means keeping most.
 # Kept is $\lVert X W \rVert^2 = \lVert U S V^\top W \rVert^2 = \lVert S V^\top W \rVert^2$, since $U$'s columns, too, have length one and stand at right angles. Row $i$ of $S V^\top W$ is $s_i\, v_i W$. So kept is $\sum_i s_i^2\, \lVert v_i W \rVert^2$.
-# The factor $\lVert v_i W \rVert^2$ is the squared length of $v_i$'s shadow on the $k$ axes, at most 1. All factors add up to $\lVert V^\top W \rVert^2 = \lVert W \rVert^2 = k$.
+# The factor $\lVert v_i W \rVert^2$ is the squared length of $v_i$'s shadow on the $k$ axes, at most 1. As $V^\top$ only turns, together $\lVert V^\top W \rVert^2 = \lVert W \rVert^2 = k$.
 # So the sum is largest with the factor 1 for the $k$ largest $s_i$, and 0 for the rest (Eckart and Young, 1936).
 # </details>
 
@@ -471,8 +471,8 @@ claim("two random starts, turned and scaled to fit, still differ (0 to 1)",
 #
 # $$z = b + \sum_i w_i + \sum_{i<j} v_i \cdot v_j$$
 #
-# In place of products a network can read the vectors set side by side, 10 × 8 = 80 numbers; they are then called **entity embeddings** (범주형 임베딩).
-# With the weights beside it, it is **wide & deep** (와이드 앤 딥): weights for single names, a network for combinations.
+# A network can read the vectors side by side, 80 numbers; they are then called **entity embeddings** (범주형 임베딩).
+# With the weights beside it, it is **wide & deep** (와이드 앤 딥): weights for single names (in the paper crosses, too), a network for combinations.
 
 # %%
 s = schematics.Sketch("Two ways to read the vectors, one way to read the weights", width=10,
@@ -505,7 +505,7 @@ s.show("Names look up vectors and weights. Vectors go to products, A, or a netwo
 #
 # Train on the ad log's first ten days, judge on the last four.
 #
-# **Predict first.** The regression is told the three crosses that matter. The two machines are told nothing. Who wins?
+# **Predict first.** The regression is told lecture 03's three crosses, not user × ad; the machines nothing. Who wins?
 
 # %%
 predict("08.ladder", "the told regression", "the factorization machine", "wide & deep")
@@ -550,10 +550,10 @@ counted = {name: np.mean(of_starts) for name, of_starts in shares.items()}
 counted["wide & deep"] = max(shares["wide & deep"])  # of two l2, the better
 
 # %% [markdown]
-# **At home, or away?** This log was *made* with products of hidden factors: a user's liking for an ad is a product of three numbers of each.
+# **At home, or away?** This log was *made* with products of hidden factors: a user's liking for an ad is $u \cdot a$, three numbers each.
 # So a factorization machine plays on its home ground. Is it the form that wins?
 #
-# A control: keep all 20,000 likings, deal them to the user–ad pairs at random, and draw the clicks anew. They are as large as before, but no product of short vectors describes them. The other crosses stay; the regression is still told them. The right-hand panel shows two machines on that log.
+# A control: keep all 20,000 likings, deal them to the user–ad pairs at random, and draw the clicks anew. They are as large as before, but no product of short vectors describes them. The other crosses stay (context × ad, too); the regression is still told its three. The right-hand panel shows two machines on that log.
 # (A dot is a start or an `l2`; the number is the starts' mean, or the better `l2`.)
 
 # %%
@@ -612,7 +612,7 @@ print(f"over untold wide & deep: {product - network:.1f} points of the gap")
 #
 # - *start*: as it was, spread 0.1; or *loud*: ten times as long, the spread 1 of `nn.Embedding`'s own start;
 # - *zeros*: no opinion;
-# - *unknown*: one row for all new names, here that of the tenth, vector and weight (*vector*, *weight*: one alone, the other 0). In training it stands in one impression in ten, at random. So it learns what can be said without the name.
+# - *unknown*: one row for all new names, here that of the tenth, vector and weight (*vector*, *weight*: one alone, the other 0). In training a random tenth of impressions carries it instead. So it learns what can be said without the name.
 
 # %% [markdown] tags=["notes"]
 # **Notes for the room (9 minutes).**
@@ -648,7 +648,7 @@ claim("new ads with vectors ten times as long are worse than the base rate (shar
       got["loud"], at_most=-40)
 
 # %% [markdown]
-# Best of all, *have* other columns, such as the category: they speak for the newcomer.
+# Here the weight helped, its vector hurt. Other columns, such as the category, speak for a newcomer too.
 #
 # **Names without a list.** With a billion names nobody keeps the list of who has which row. A **hash** (해시) is a fixed scramble: it makes a row number of any name, new ones included.
 # Two names with one number share a row, and neither is told: a **collision** (충돌).
@@ -836,7 +836,7 @@ claim("8,000 impressions: one-hot over the borrowed vectors (points of the gap)"
 # ## What goes wrong in practice
 #
 # - **PCA on raw columns.** The largest unit wins (exercise 2).
-# - **Reading single numbers.** Axes are chance; turn them, and test.
+# - **Reading single numbers.** Learned axes are chance; turn them, and test.
 # - **Weight decay on the whole table.** It wears rare names down.
 # - **A hash as long as the list.** Six names of ten share. Take several rows a name, or give frequent names their own (Weinberger and others 2009).
 # - **Leaked vectors.** Had the new ads' clicks been in the vectors' log, section 8 were worthless (lecture 00).
@@ -849,7 +849,7 @@ claim("8,000 impressions: one-hot over the borrowed vectors (points of the gap)"
 # 2. PCA keeps the directions that vary most. A linear auto-encoder finds them; a bent one wins where the middle is narrow.
 # 3. t-SNE and UMAP try to keep neighbours: trust no sizes, distances, islands; another start, another picture.
 # 4. Vectors with products beat told crosses where likings are products; dealt at random, they did not.
-# 5. A name never seen needs a row that was trained for it.
+# 5. A name never seen needs a weight that was trained for it.
 # 6. A linear map of learned vectors gives back much of the truth; they serve other machines best while data is short.
 #
 # ## Exercises and further reading

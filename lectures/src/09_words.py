@@ -171,7 +171,7 @@ claim("and next to none of their ten strongest by PPMI (words)", by_ppmi, at_mos
 #
 # Two *probes* judge the rows. *Kinds* has twenty groups of words, written by hand before any model was trained.
 # Take $a$ and $b$ of one kind and $c$ of another: is $a$ nearer to $b$ than to $c$? A guess is right in 50 % of cases.
-# *Plurals* needs no hand: of *value* and *values*, and hundreds of such pairs, is one among the other's ten nearest of all V? A guess hits in 0.2 %.
+# *Plurals* needs no hand: of *value* and *values*, and hundreds of such pairs, is each among the other's ten nearest of V? One way counts half; guessing: 0.2 %.
 
 # %%
 kinds = {kind: [word for word in names.split() if word in index]
@@ -348,7 +348,7 @@ claim("a batch's softmax takes at least 10 times as long as its game (ratio of s
       (between - start) / (time.process_time() - between), at_least=10)
 
 # %% [markdown]
-# Mostly the sharing makes it cheap: a softmax has V/128 = 41 times as many scores.
+# A pair has 129 scores instead of V, 41 times fewer, in one product.
 #
 # - **Subsampling** (빈도 줄이기) skips most of the *the*, which tell little. With $f$ a word's share of the text, the paper keeps a token with probability $\sqrt{t/f}$; its authors' program, gensim and we with $\sqrt{t/f} + t/f$, $t = 10^{-3}$.
 # - **Noise** is drawn by count to the power 0.75, so rare words get their noes, too.
@@ -449,7 +449,7 @@ claim("kinds by these rows: right, per cent", judge(u.numpy())[0].mean(), at_lea
 #
 # On the map: `word2vec`
 #
-# **CBOW** (연속 단어 주머니; continuous bag of words) turns the arrow round: the *mean* of the neighbours' rows takes the place of $u_w$ and guesses the word in the middle.
+# **CBOW** (연속 단어 주머니; continuous bag of words) turns the arrow round: the *mean* of the neighbours' $u$ rows is multiplied with the middle word's row of $v$.
 #
 # `utils/scratch/word2vec.py` trains both by our loss, with a falling rate, and never makes pairs: it cuts the text into blocks of 16 tokens; one matrix product holds all scores of a block's words with the words around. Only cells near its diagonal are pairs, the rest is thrown away.
 #
@@ -633,7 +633,7 @@ claim("GloVe: the last pass's loss as a share of the first's", missed[-1] / miss
 # On the map: `word2vec` · `glove`
 #
 # Each method may show its best side. The compressed table may be $U$, $U\sqrt S$ or $US$; skip-gram and CBOW the table $u$ or the sum of both tables; GloVe $w$ or, as its authors advise, the sum.
-# The best is *chosen* on every second kind and plural pair, and *judged* on the others. The learned tables' windows and $x_{\max}$ were chosen on that half, too; their rates once on all, for short training, which can only flatter them. Only skip-gram's and CBOW's rates fall. PPMI keeps section 1's window and power; windows of 2 and 10, or power 1, do no better. The clock set the passes, for about equal seconds.
+# The best is *chosen* on every second kind and plural pair, and *judged* on the others. The learned tables' windows and $x_{\max}$ were chosen on that half, too; their learning rates on both halves, in shorter training. While training only skip-gram's and CBOW's rates fall. PPMI keeps section 1's window and power; windows of 2 and 10, or power 1, do no better. The clock set the passes, for about equal seconds.
 
 # %% [markdown] tags=["notes"]
 # **Notes for the room (19 minutes).**
@@ -683,7 +683,7 @@ claim("plurals: GloVe is behind skip-gram, points", plural["skip-gram"] - plural
       at_least=19)
 
 # %% [markdown]
-# Ten kinds rank nobody. On plurals the ends are clear: full PPMI first, GloVe last of the learned; between them bars overlap. After three times the passes skip-gram leads the tables of 64 numbers, behind full PPMI; GloVe falls from some 26 points behind skip-gram to 37 (at the same rates).
+# Ten kinds rank nobody. On plurals the ends are clear: full PPMI first, GloVe last of the learned; between them bars overlap. After three times the passes skip-gram leads the tables of 64 numbers, behind full PPMI; GloVe falls to 37 behind skip-gram (at the same rates).
 # Levy, Goldberg and Dagan (2015) found counting and learning level in general English, with equal care.
 #
 # The famous trick is the **analogy** (유추). *Row* is to *rows* as *matrix* is to …: what is nearest to *rows* − *row* + *matrix*?
@@ -736,7 +736,7 @@ claim("opposites solved by the word nearest to c, with no sum, per cent",
       alone["opposite"], at_least=75)
 
 # %% [markdown]
-# The sum stays near the words it was made from. With the rule, ask a rival: the word nearest to the third, $c$, and no sum (Linzen, 2016). It solves the opposites, near neighbours anyway, as well as the sum; but no past tense, and the sum about a third. The sum carries less than its score says.
+# The sum stays near the words it was made from. With the rule, ask a rival: the word nearest to the third, $c$, and no sum (Linzen, 2016). It equals the sum on opposites, near neighbours anyway, and fails on past tenses. The sum carries less than its score says.
 #
 # A picture of words is as treacherous. Below are six kinds, a colour each, some words by name, by lecture 08's PCA, the two widest directions, and t-SNE, which tries to keep neighbours. The axes have no meaning.
 # In PCA, what is far apart is far apart in the 64 numbers, but what is near may not be. In t-SNE trust neighbours, not gaps or sizes of islands.
@@ -774,7 +774,7 @@ plots.show("Two maps of some fifty words: "
 #
 # Vectors repeat a text's habits and gaps; training cannot tell fact from habit.
 #
-# In news text *doctor* leans to *he* and *nurse* to *she* (Bolukbasi and others, 2016; its famous analogy rests on section 6's rule: Nissim and others, 2020).
+# In news text *doctor* leans to *he* and *nurse* to *she* (Bolukbasi and others, 2016; man : programmer = woman : homemaker needs section 6's rule: Nissim and others, 2020).
 # The **slant** (치우침) of a word is its cosine to a direction, such as *she* minus *he*.
 # Before you measure it, count: six words, and sentences with *he*.
 
@@ -791,7 +791,7 @@ with_he = [" ".join(line)[:88] for line in sentences if "he" in line[:12]]
 print("· " + "\n· ".join(with_he[:5]))
 
 # %% [markdown]
-# Two of these five *he* are a person, the others scraps of names and formulas. People are missing here, women most. A test would still give a number, made of noise.
+# Two of these five *he* are a person, the others scraps of names and formulas. People are missing here, women most. Under ten times, *she* has not even a row.
 #
 # One divide can be checked: NumPy says *array* where PyTorch says *tensor*.
 # Our direction is *tensor* minus *array*, the referee what training never saw: *where* in the text a word stands on average. Each dot is a word seen fifty times or more; grey lines part the five libraries. (A word used everywhere lands near 50 %, as scikit-learn's own do.)
@@ -846,7 +846,7 @@ claim("that is more than between two random words (share of 200 directions)",
 # 1. Who stands near whom, set against chance (PPMI), already knows much of what a word means.
 # 2. A softmax over all words is dear, so skip-gram plays yes and no: a logistic regression that learns both of its inputs. Its products follow PMI − log k.
 # 3. A word never seen is the sum of its pieces. Spelling can mislead: *equivariance* (lecture 10) is no *variance*.
-# 4. On a million tokens counts are not beaten on kinds, and full PPMI leads on plurals: try it first. Of the tables of 64 numbers skip-gram leads there when trained longer.
+# 4. On a million tokens PPMI is not beaten on kinds, and full PPMI leads on plurals: try it first. Of the tables of 64 numbers skip-gram leads there when trained longer.
 # 5. Analogies need their rule, pictures lose most of the space, and every vector repeats its corpus.
 #
 # ## Exercises and further reading

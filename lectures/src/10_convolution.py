@@ -280,7 +280,7 @@ plots.show("A matrix with a broken diagonal band; each row holds nine colours.")
 #
 # On the map: `convolution` · `cnn`
 #
-# Shared weights are few, and what they learn in one place they know in every place.
+# Shared weights are few, and what a filter learns in one place it knows in every place.
 #
 # Three nets read letters of 14×14 pixels on a page of 36×36; its speckle is paper noise. In training every letter stands in the upper left.
 # In the test it stands there, or *elsewhere*: seven pixels further down and right.
@@ -415,11 +415,11 @@ claim("max pooling and its gradient against F.max_pool2d: largest difference",
 #
 # Shift a picture, then filter it; or filter it, then shift the result.
 # Where both agree, the layer is **equivariant** (등변): $f(\text{shift}(x)) = \text{shift}(f(x))$.
-# To leave the border out at first, the picture is bent to a ring: what leaves on the right comes in on the left.
+# First no border: the picture is a ring, right end joined to left. With zeros there, windows across the seam lose their neighbours.
 #
 # With stride 2 a layer looks at windows 0, 2, 4, … Shift the picture by 1, and it looks at the windows between. Shift by 2, and it meets the old ones, one place on.
 #
-# Try every shift of the answer; take the one that fits best. What is *left behind* is the length of the difference, divided by that of the answer.
+# Shift the unmoved picture's answer to fit the moved one's best. *Left behind* is the length of their difference, divided by that of the moved one's.
 
 # %%
 ring = torch.tensor(photo[:160, :192], dtype=torch.float32)[None, None]
@@ -485,14 +485,14 @@ claim("left behind with zeros at the border, at any shift: the least share",
 # So $f(x) = \sum_k x_k\, S^k f(\delta)$: one small picture, $f(\delta)$, moved to each pixel and weighted by it. That is a convolution; its filter is $f(\delta)$, read backwards.
 # </details>
 #
-# With total stride $s$ only multiples of $s$ are guaranteed. Section 3's nets have total stride 4, and read every place: training, at corners 6 to 9, showed each offset within a stride. Elsewhere it breaks more than is believed (Azulay and Weiss, 2019); blurring first mends a good part (Zhang, 2019).
+# Strides multiply: with product $s$ only shifts by multiples of $s$ are safe. Section 3's convolution ($s = 4$) read *elsewhere* because training corners, 6 to 9, gave each remainder by 4. Usually it breaks more than is believed (Azulay and Weiss, 2019); blurring first mends a good part (Zhang, 2019).
 #
 # **Ask the room.** A camera on a conveyor belt: the same part, one pixel further, and the net's answer flips.
 # Which layers do you suspect, and how would you find out?
 #
 # <details><summary>One answer</summary>
 #
-# Strides and poolings first, then borders. Shift one picture by 0 to 8 pixels and plot the net's score: a zigzag with the period of the total stride names them.
+# Strides and poolings first, then borders. Shift one picture by 0 to 8 pixels and plot the net's score: a zigzag with the period of the strides' product names them.
 # </details>
 
 # %% [markdown]
@@ -685,7 +685,7 @@ plots.show("Six 5 by 5 filters; their maps of a G, strokes of one direction or s
 # - **gradient × pixel** (기울기 × 픽셀): the size of slope times ink;
 # - **occlusion** (가림): cover a patch with white; how far does the letter's probability fall?
 #
-# Test it: it ranks the 49 patches of 4×4 pixels. Erase the first five: the lower the probability, the more the map knew.
+# Test each: its means rank 49 patches of 4×4 pixels. Erase the first five: the lower the probability, the more the map knew.
 #
 # Two rivals know nothing of what was learned: the patches with the most *ink*, and the same maps of five LeNets with *random weights* (Adebayo and others, 2018).
 
@@ -927,17 +927,17 @@ claim("the U-Net's overlap less that without pooling",
 # - **The axes.** PyTorch wants `(n, c, h, w)`, photographs come as `(h, w, c)`. A wrong `reshape` runs and learns worse; `permute(0, 3, 1, 2)` reorders the axes.
 # - **A random split.** One font or patient in both halves: an easy test. Hold out whole groups.
 # - **Bytes or fractions?** Trained on 0 to 1, fed with 0 to 255: the scores mean nothing, however sure.
-# - **Stride too early.** Each drops three of four places.
+# - **Early strides.** Stride 2 drops three of four places.
 
 # %% [markdown]
 # ## Summary
 #
 # 1. A convolution is one small filter, applied to every window; as a matrix: mostly zeros, the rest shared.
 # 2. Windows in rows make it one product, and the gradients are those of a product.
-# 3. Sharing saves weights, and what is learned in one place is known in all, if every offset within a stride was trained.
-# 4. A convolution moves along with a shift; borders, strides (pooling's too) and dense layers do not.
+# 3. Sharing saves weights, and what is learned in one place is known in all, if every remainder by the stride was trained.
+# 4. A convolution moves along with a shift; borders, strides (but by their multiples) and dense layers do not.
 # 5. Judge on groups never seen, look at errors by group, and give a map of importance two rivals: the ink, and random weights.
-# 6. An answer for each pixel needs the far view and the near one.
+# 6. An answer for each pixel gains from the far view and the near one.
 #
 # ## Exercises and further reading
 #

@@ -306,7 +306,7 @@ claim("our LSTM and GRU give nn.LSTM's and nn.GRU's states (largest relative dif
 #
 # A **chrono** (크로노) start (Tallec and Ollivier, 2018) gives each unit its own time: $b_f = \log(\text{span})$, spans uniform from 1 to the longest lag less 1; and $b_i = -b_f$: who keeps long takes little in. (In a GRU $1 - z$ does that.)
 #
-# Then section 2's gradient again, by $h$ and $c$ together. `nn.LSTM` starts biases around zero, "bias 4" all forget gates at 4. At lag 0 only $h$ has a gradient; a part of it reaches $c$: the drop. Then about $f + 0.14$ counts: 0.64 by default, 0.87 for bias 1, above one for bias 4.
+# Then section 2's gradient again, by $h$ and $c$ together. `nn.LSTM` starts biases around zero, "bias 4" all forget gates at 4. At lag 0 only $h$ has a gradient; a part of it reaches $c$: the drop. In the long run at most $f + 0.14$ counts: 0.64 by default, 0.87 for bias 1, above one for bias 4.
 
 # %%
 def keeps(bias):
@@ -444,7 +444,7 @@ claim("LSTM, bias 1: the last relative to the first (ratio)",
 # %% [markdown]
 # At rate 0.005 alone one would say: neither the default RNN nor the GRU remembers. At a better rate some of these RNNs do, and most GRUs. LSTMs, default or bias 1 (the folk advice), do not in 160 steps: three steps are not thirty. (At 0.3, off the grid, one or two in ten did.)
 #
-# Section 3 left bias 1 more gradient than an RNN. Why in vain? The lines above: the noise drives an RNN's steps, they enlarge $U$, and within 40 the way back has opened; with bias 1 it narrows. Why it does so is open.
+# Section 3 left bias 1 more gradient than an RNN. Why in vain? The lines above: the noise drives an RNN's steps, and within 40 its gradient grows 10,000-fold (then loss may shrink it); bias 1's only falls. Why it does so is open.
 #
 # Adding: in 300 steps the GRU learns, some chrono nets do; RNNs, and LSTMs with a poor start, stay near a guess. With `BUDGET = 3` some RNNs set out, too: slow, not unable.
 
@@ -475,7 +475,7 @@ print("bits, n = 1 to 5:", *(f"{bits.mean():.2f}" for bits in ngram.values()))
 # %% [markdown]
 # Now the net: a vector for each character (`nn.Embedding`), an LSTM, a softmax regression on its state.
 #
-# The text has some 400,000 characters: too far for a gradient to walk back. **Truncation** (절단): 32 streams side by side, cut into pieces of 32 characters. The *state* goes on from piece to piece, the *gradient* stops at the seam. That is all that `recurrent.fit_text` adds to section 4's loop:
+# The text has some 400,000 characters: too far for a gradient to walk back. **Truncation** (절단): 32 parts (*streams*) side by side, in pieces of 32 characters. The *state* goes on from piece to piece, the *gradient* stops at the seam. That is all that `recurrent.fit_text` adds to section 4's loop:
 #
 # ```python
 # logits, state = model(x, state)             # goes on where the last piece ended
@@ -532,7 +532,7 @@ claim("the average of the two beats the better one (bits per character)",
 print(f"clipping acted at {np.mean(np.array(lengths) > 1):.1%} of the steps")
 
 # %% [markdown]
-# Two passes of gradient descent lose to a table that was counted in a moment. Say so when you report a neural language model. The average of the two wins: an ensemble (lecture 03). `PROFILE = "full"` trains twice as long.
+# This LSTM, at one rate, loses to a table that was counted in a moment. Say so when you report a neural language model. The average of the two wins: an ensemble (lecture 03). `PROFILE = "full"` trains twice as long.
 # Clipping hardly ever acted here. It is a safety belt, not an engine.
 #
 # To write, draw a character, feed it back, go on. **Temperature** (온도) $\tau$ ("tau") divides the logits $z$ before the softmax. Logits 2 and 1 give the shares 0.73 and 0.27; at $\tau = 0.3$, 0.97 and 0.03. Below 1 the likely gets likelier.
@@ -572,7 +572,7 @@ claim("but it repeats itself: different words at 0.3, relative to 1.0 (ratio)",
 # `nn.LSTM` hides its gates; our cell, with its weights, opens it.
 #
 # All forget gates started alike, at bias 1: about three steps. What have they become?
-# A gate's memory, its *span*, is again $-1/\log f$, with the logarithm averaged over the unseen text. That extrapolates: gradients ended after 32 characters, but a gate may stay open longer. The first picture has all units.
+# A gate's memory, its *span*, is again $-1/\log f$, with the logarithm averaged over the unseen text. At 0.3, 4 % is left after one. Beyond 32, where gradients ended, spans extrapolate. The first picture has all units.
 #
 # The second has one: on half of the streams, the unit whose gate's mean at letters most exceeds its mean elsewhere, drawn on the other half. Light is open, dark is shut, · is a space, ↵ ends a line.
 #
@@ -715,7 +715,7 @@ outcome("12.bag", min(RIGHT, key=lambda label: abs(RIGHT[label] - counted)))
 # %% [markdown] tags=["notes"]
 # **Notes for the room (9 minutes).**
 #
-# A bag knows which came more often; that one is likelier the last. On 1,000 rows a point is noise, and up to 4 no clear difference.
+# A bag knows which came more often; that one is likelier the last. On 1,000 rows a point is noise, and up to 3 no clear difference.
 # The bug to show is `h[-1]`: no error, a falling loss, a mediocre model. Ask who has shipped it.
 
 # %% [markdown]
