@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 07 · Initialization and pre-training: exercises
 #
-# Six tasks, about 130 minutes, after lecture 07.
+# Seven tasks, about 150 minutes, after lecture 07.
 
 # %% tags=["parameters"]
 PROFILE = "lecture"
@@ -210,7 +210,43 @@ check("07.layers", code_of)
 # Fitting on `new` as well would be a leak, though one without labels. In a *semi-supervised* comparison it may even be allowed: say which rows were used.
 
 # %% [markdown]
-# ## 6 · A new site opens
+# ## 6 · Knowledge, or only scale? Design the control
+#
+# **build** · level ●●○ · 20 minutes · `pre-training` `fine-tuning`
+#
+# *So that you can say what a pre-trained start is worth, and not only that it helps.*
+#
+# A net starts from pre-trained `matrices`; column $j$ of a matrix holds the weights that come into unit $j$ of that layer.
+# Design a start that has all of it but the knowledge.
+#
+# - What must **stay**: each unit keeps exactly its own weights as a set, so their mean, their spread, their largest value.
+# - What must **go**: which of its inputs each weight belongs to. That is left to chance, every order being equally likely, for each unit by itself.
+#
+# The biases stay as they are and are not among the arguments. Return a tuple of new matrices. Draw from `rng` and from nothing else.
+#
+# Before you write it: why is it not enough to shuffle the rows of a matrix, one order for all its units?
+#
+# <details><summary>Hint 1</summary>Within a column, numbers change places; none leaves its column. Compare <code>np.sort(W, axis=0)</code> before and after.</details>
+# <details><summary>Hint 2</summary>One order for all units moves all of them alike: two units that looked for the same thing still look for the same thing. Each column needs an order of its own, in each matrix a new one.</details>
+# <details><summary>Hint 3</summary>A loop over the columns with <code>rng.permutation(column)</code> will do. NumPy has it for all columns at once: <code>rng.permuted</code>, with an axis.</details>
+
+# %%
+def without_knowledge(matrices, rng):
+    """matrices: tuple of (d, k), (k, m), … -> tuple of new ones, of the same shapes."""
+    # solution
+    return tuple(rng.permuted(W, axis=0) for W in matrices)
+    # end solution
+
+
+# %%
+check("07.control", without_knowledge)
+
+# %% [markdown] tags=["solution-only"]
+# Shuffling whole rows leaves the angles between the units, $W^\top W$, as they were; in the first layer it only renames the pixels. Shuffling along a row, or the whole matrix, gives units other scales: then two things have changed at once, and a worse result would not tell which one did it.
+# What the control still has: each unit's own spread, heavy tails, its bias. If it does as well as the pre-trained net, pre-training was a way to find a scale.
+
+# %% [markdown]
+# ## 7 · A new site opens
 #
 # **apply** · level ●●● · 30 minutes · `fine-tuning` `pre-training`
 #
