@@ -504,7 +504,6 @@ control = Function(
         Case("one input", (_matrices(1, 6), np.random.default_rng(4))),
         Case("units of very different scales",
              (tuple(W * 10.0 ** np.arange(6) for W in _matrices(11, 6)), np.random.default_rng(5))),
-        Case("no layer at all", ((), np.random.default_rng(6))),
     ],
     like=lambda matrices, _: tuple(np.zeros(W.shape) for W in matrices),
     rules=[
