@@ -301,7 +301,7 @@ s.show("Left: four visible bits, each tied to three hidden bits, no ties within 
 # $$F(v) = -\sum_i b_i v_i - \sum_j \log\big(1 + e^{c_j + \sum_i v_i W_{ij}}\big) \qquad p(v) = \frac{e^{-F(v)}}{Z}$$
 #
 # ($\log(1 + e^z)$ is called softplus; its slope is $\sigma(z)$.) Now climb the log-likelihood, the mean of $\log p(v) = -F(v) - \log Z$ over the data.
-# The slope of $-F(v)$ by $W_{ij}$ is $v_i\, \sigma(c_j + \dots) = v_i\, p(h_j = 1 \mid v)$. And since $Z = \sum_{v'} e^{-F(v')}$, the slope of $\log Z$ is the *model's mean* of the same:
+# The slope of $-F(v)$ by $W_{ij}$ is $v_i\, \sigma(c_j + \dots) = v_i\, p(h_j = 1 \mid v)$. And $Z = \sum_{v'} e^{-F(v')}$. The slope of $e^{-F}$ is $e^{-F}$ times that of $-F$, the slope of $\log Z$ is $1/Z$ times that of $Z$. It is the *model's mean* of the same:
 #
 # $$\frac{1}{Z} \sum_{v'} e^{-F(v')} \cdot v'_i\, p(h_j = 1 \mid v') = \sum_{v'} p(v') \cdot v'_i\, p(h_j = 1 \mid v')$$
 #
