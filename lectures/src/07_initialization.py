@@ -106,8 +106,8 @@ def eight_units(start):
 # %%
 nets = {name: eight_units(start) for name, start in STARTS.items()}
 learned = {name: net[0].weight.detach().cpu() for name, net in nets.items()}  # (8, 64) each
-rows = {"0.1, trained": learned["all 0.1"], "waves, at first": STARTS["waves"],
-        "trained": learned["waves"], "random, trained": learned["random"]}
+rows = {"all 0.1": learned["all 0.1"], "waves, start": STARTS["waves"],
+        "waves": learned["waves"], "random": learned["random"]}
 plots.images(torch.cat([w / w.abs().max() for w in rows.values()]).reshape(-1, 8, 8),
              columns=8, diverging=True,
              names=[name if not unit else "" for name in rows for unit in range(8)],
@@ -123,7 +123,7 @@ claim("eight random units lead eight waves, points of accuracy",
       abs(right["random"] - right["waves"]), at_most=3.5)
 
 # %% [markdown]
-# Each small picture is one unit's 64 weights; blue is positive, red negative, each row on a scale of its own.
+# Each small picture is one unit's 64 weights after training (second row: before); blue is positive, red negative, each row on a scale of its own.
 #
 # **Ask the room.** The hidden weights all start at 0.1, and only the *output* weights are random. Do the units stay copies?
 #
