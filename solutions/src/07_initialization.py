@@ -216,15 +216,15 @@ check("07.layers", code_of)
 #
 # *So that you can say what a pre-trained start is worth, and not only that it helps.*
 #
-# A net starts from pre-trained `matrices`; column $j$ of a matrix holds the weights that come into unit $j$ of that layer.
-# Design a start that has all of it but the knowledge.
+# A net starts from pre-trained `matrices`; column $j$ holds the weights that come into unit $j$ of that layer.
+# Design a start that has all but the knowledge.
 #
-# - What must **stay**: each unit keeps exactly its own weights as a set, so their mean, their spread, their largest value.
-# - What must **go**: which of its inputs each weight belongs to. That is left to chance, every order being equally likely, for each unit by itself.
+# - What must **stay**: each unit's own weights as a set, so their mean and spread.
+# - What must **go**: which input each weight belongs to. Every order is equally likely, for each unit by itself.
 #
-# The biases stay as they are and are not among the arguments. Return a tuple of new matrices. Draw from `rng` and from nothing else.
+# Biases are not among the arguments. Return a tuple of new matrices. Draw from `rng` and from nothing else.
 #
-# Before you write it: why is it not enough to shuffle the rows of a matrix, one order for all its units?
+# Before you write it: why is one order for all units of a matrix not enough?
 #
 # <details><summary>Hint 1</summary>Within a column, numbers change places; none leaves its column. Compare <code>np.sort(W, axis=0)</code> before and after.</details>
 # <details><summary>Hint 2</summary>One order for all units moves all of them alike: two units that looked for the same thing still look for the same thing. Each column needs an order of its own, in each matrix a new one.</details>
