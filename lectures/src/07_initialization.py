@@ -56,7 +56,7 @@ concept_map.show("07")
 #
 # - all at 0, or all at 0.1;
 # - as *waves*: eight fixed pictures made of cosines, drawn below. No chance in it;
-# - at *random*: from a bell curve of spread 0.1.
+# - by **random initialization** (무작위 초기화): drawn from a bell curve of spread 0.1.
 #
 # **Predict first.** Which of the four nets will read nine of ten unseen digits?
 
