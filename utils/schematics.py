@@ -16,8 +16,7 @@ Whatever is drawn comes back as a `Shape`, and an arrow leads from shape to shap
 the outline, wherever the two stand. The kinds are those of the map (blue concept, orange family) and
 four more; outlines differ too and words say what matters, so a picture in black and white says the same.
 
-An LSTM cell, begun: `s.box("σ", …, kind="family")` for each gate, `s.circle("×", …, kind="plain", r=0.2)`
-where two lines meet, `s.arrow(forget, times)`, and `s.arrow(a, b, bend=0.3)` for a line that goes round.
+`lstm_cell(s, x, parts)` draws an LSTM cell one gate at a time.
 """
 
 from collections.abc import Sequence
@@ -251,6 +250,42 @@ class Sketch:
         """Show the picture with its description, as `plots.show` does."""
         plt.figure(self.fig)
         plots.show(alt)
+
+
+def lstm_cell(s: Sketch, x: float, parts: int) -> None:
+    """An LSTM cell from `x` on, 3.1 wide and 3 high, with its first 1, 2 or 3 parts, the newest in colour.
+
+    Part 1 is the forget gate on the cell's line, 2 the input gate and the candidate, 3 the output gate.
+    """
+
+    def kind(part):
+        return "family" if part == parts else "data"
+
+    def sign(text, at, part):
+        return s.circle(text, at=(x + at[0], at[1]), kind=kind(part), r=0.17)
+
+    cell = {"color": plots.BLUE, "width": 3}
+    last = meet = sign("×", (0.4, 2.75), 1)
+    targets = {"f": meet}
+    s.arrow((x - 0.1, 2.75), meet, **cell)
+    if parts > 1:
+        last, targets["i"] = sign("+", (1.3, 2.75), 2), sign("×", (1.3, 1.95), 2)
+        targets["g"] = targets["i"]
+        s.arrow(meet, last, **cell)
+        s.arrow(targets["i"], last)
+    s.arrow(last, (x + 3.1, 2.75), "new c", at=0.8, **cell)
+    if parts > 2:
+        targets["o"] = sign("×", (2.45, 1.95), 3)
+        s.arrow((x + 2.45, 2.75), targets["o"], "tanh", left=False)
+        s.arrow(targets["o"], (x + 3.1, 1.95), "h")
+    places = {"f": (0.4, 1), "i": (1.0, 2), "g": (1.6, 2), "o": (2.45, 3)}
+    for name, target in targets.items():
+        at, part = places[name]
+        words = f"{name}\n{'tanh' if name == 'g' else 'σ'}"
+        gate = s.box(words, at=(x + at, 0.95), kind=kind(part), size=(0.52, 0.56), fontsize=12)
+        s.arrow(gate, target)
+        s.arrow((x + at, 0.3), gate)
+    s.text("x and the last h", (x + 1.4, 0.15), fontsize=12)
 
 
 def _paint(kind: str) -> tuple[str, str, str]:

@@ -218,6 +218,21 @@ def text_bits(model: nn.Module, codes: Tensor, batch: int = 32) -> np.ndarray:
     return surprise.reshape(rows - 1, batch).T.flatten().cpu().numpy() / math.log(2)
 
 
+@torch.no_grad()
+def write(model: nn.Module, start: Tensor, length: int, temperature: float, batch: int = 8) -> Tensor:
+    """Go on from `start` (symbols,), a draw at a time, each fed back: (batch, length) symbols.
+
+    The logits are divided by the temperature before the softmax.
+    """
+    x, state, drawn = start[:, None].repeat(1, batch), None, []  # (T, batch)
+    for _ in range(length):
+        logits, state = model(x, state)
+        p = torch.softmax(logits[-1] / temperature, dim=-1)
+        x = torch.multinomial(p, 1).T  # (1, batch)
+        drawn.append(x[0])
+    return torch.stack(drawn, 1)
+
+
 def ngram_bits(train: np.ndarray, test: np.ndarray, order: int, symbols: int) -> np.ndarray:
     """Surprise at each symbol of `test` but the first `order` - 1, in bits, by counts in `train`.
 
