@@ -22,7 +22,7 @@ Part = tuple[list, list]
 
 
 def sentences(rng: np.random.Generator) -> Part:
-    """Sentences of 6 to 30 words, as many of Python's manual (True) as of five packages' docstrings (False)."""
+    """Sentences of 6 to 30 words, half of Python's manual (True), half of docstrings (False)."""
     pieces = re.split(r"(?<=[.!?:;])\s+|\n\s*\n", data.load("manual").lower())
     manual = dict.fromkeys(tuple(re.findall(r"[a-z]+", piece)) for piece in pieces)  # each once
     manual = [list(words) for words in manual if 6 <= len(words) <= 30]
@@ -60,7 +60,7 @@ def bag(train: Part, test: Part, pairs: bool = False) -> float:
 
 
 def read(net: type[nn.Module], train: Part, test: Part, *, epochs: int, device=None) -> float:
-    """Accuracy of `net(words)`, which reads padded rows (B, T): 0 pads, 1 is any word beyond the 3,000 commonest."""
+    """Accuracy of `net(words)`, on rows (B, T): 0 pads, 1 is any word beyond the 3,000 commonest."""
     common = Counter(word for words in train[0] for word in words).most_common(3000)
     number = {word: i + 2 for i, (word, _) in enumerate(common)}
     rows = [torch.tensor([number.get(word, 1) for word in words]) for words in train[0] + test[0]]
