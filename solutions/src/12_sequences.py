@@ -32,6 +32,7 @@ progress.off()  # a solution that was read is not an exercise that was done
 #
 # In an LSTM with **coupled** gates there is no input gate: what is forgotten makes room, $i = 1 - f$.
 # So $c_t = f \odot c_{t-1} + (1 - f) \odot g$ and $h_t = o \odot \tanh(c_t)$.
+# One unit, $c = 2$, $f = 0.9$, $g = -1$: the new cell is $1.8 - 0.1 = 1.7$.
 # The three blocks of columns of `W`, `U` and `b` are forget, candidate, output, in this order.
 # Write one step in NumPy. It must be right for scores of ±1000 as well.
 #
@@ -69,24 +70,26 @@ check("12.coupled", coupled)
 #
 # $$h_t = (1 - a)\, h_{t-1} + a \tanh(x_t W + h_{t-1} U + b)$$
 #
-# Given `g`, the gradient of the loss with respect to each $h_t$ directly, return the gradients of `U` and of all inputs, by hand and in NumPy.
+# For example $a = 0.1$, an old state of 2 and a tanh of −1: $0.9 \cdot 2 - 0.1 = 1.7$.
+#
+# Given `direct`, the gradient that the loss sends to each $h_t$ directly (the lecture's $a_t$), return the gradients of `U` and of all inputs, by hand and in NumPy.
 #
 # <details><summary>Hint 1</summary>An earlier state reaches the next one on two paths: through the tanh, and straight. Both send a gradient back, and they add up.</details>
 # <details><summary>Hint 2</summary>Keep s = tanh(…) of each step: its slope is 1 − s², and s is not h. The gradient of the score is a · dh · (1 − s²).</details>
 # <details><summary>Hint 3</summary>With dz that gradient: <code>dU += before.T @ dz</code>, <code>dx = dz @ W.T</code>, and back goes <code>dz @ U.T + (1 - a) * dh</code>.</details>
 
 # %%
-def through_leaks(xs, W, U, b, a, g):
-    """xs (T, B, d), W (d, H), U (H, H), b (H,), a number, g (T, B, H)
+def through_leaks(xs, W, U, b, a, direct):
+    """xs (T, B, d), W (d, H), U (H, H), b (H,), a number, direct (T, B, H)
     -> dU (H, H), dxs (T, B, d)."""
     # solution
-    hs, tanhs = [np.zeros_like(g[0])], []
+    hs, tanhs = [np.zeros_like(direct[0])], []
     for x in xs:
         tanhs.append(np.tanh(x @ W + hs[-1] @ U + b))
         hs.append((1 - a) * hs[-1] + a * tanhs[-1])
-    dU, dxs, later = np.zeros_like(U), np.zeros_like(xs), np.zeros_like(g[0])
+    dU, dxs, later = np.zeros_like(U), np.zeros_like(xs), np.zeros_like(direct[0])
     for t in reversed(range(len(xs))):
-        dh = g[t] + later
+        dh = direct[t] + later
         dz = a * dh * (1 - tanhs[t] ** 2)
         dU += hs[t].T @ dz  # hs[t] is the state before step t
         dxs[t] = dz @ W.T
@@ -285,7 +288,7 @@ if check("12.gru", gru_bias):
 # Nobody knows which numbers these are: they are hashed. Of each past visit you know how it *ended*: with consent or without. At the start there is none.
 # Return the probability of consent *after every event* of the new visits, one visit after the other in one long array.
 # New visits are up to seven times as long, and one is empty.
-# What comes later in a visit must not change what you said before.
+# What comes later in a visit must not change what you said before (so no bidirectional net).
 #
 # <details><summary>Hint 1</summary>Train as in the lecture: pad, pick the state at the last real step. Let the padding have a number of its own: events start at 0.</details>
 # <details><summary>Hint 2</summary>To answer, apply the same head to the states of all steps, <code>head(h)</code>, cut each visit at its length, and join them with <code>np.concatenate</code>.</details>

@@ -184,7 +184,7 @@ leaks = Function(
             _leaks_with(slope_of_state=True),
             2,
         ),
-        Mistake("only the last step's g is used; each step has one", _leaks_with(all_steps=False)),
+        Mistake("only the last step's gradient is used; each step has one", _leaks_with(all_steps=False)),
         Mistake("nothing goes back from later steps", _leaks_with(carried=False), 1),
         Mistake("for U the state before the step counts, not the one after it", _leaks_with(late=True), 3),
     ],
