@@ -60,8 +60,8 @@ cells = [s.box("tanh", at=(x, 1.4), kind="family") for x in (1.4, 5.3, 7.2, 9.1)
 for cell, mark in zip(cells, "ₜ₁₂₃", strict=True):
     s.arrow(s.circle(f"x{mark}", at=(cell.x, 0.35), kind="data"), cell, "W")
     s.arrow(cell, s.circle(f"h{mark}", at=(cell.x, 2.4)))
-s.arrow(cells[0].right, cells[0].left, bend=-1.0, color=plots.ORANGE)
-s.text("U", (2.3, 0.95), color=plots.ORANGE)
+s.arrow((1.78, 1.54), (1.78, 1.26), bend=3.5, color=plots.ORANGE)
+s.text("U", (2.5, 1.4), color=plots.ORANGE)
 s.text("=", (3.2, 1.4), fontsize=22)
 for start, end in pairwise([s.circle("0", at=(4.0, 1.4), kind="data"), *cells[1:]]):
     s.arrow(start, end, "U", color=plots.ORANGE)
@@ -702,7 +702,7 @@ for a, b in pairwise(boxes):
 for box, digit in zip(boxes[4:], "413", strict=True):
     s.arrow(box, s.circle(digit, at=(box.x, 2.3), kind="data"))
 s.text("encoder", (2.1, 2.1), color=plots.BLUE, fontweight="bold")
-s.text("decoder", (9.5, 0.8), color=plots.ORANGE, fontweight="bold")
+s.text("decoder", (9.45, 1.35), color=plots.ORANGE, fontweight="bold")
 s.show("Three boxes read 3, 1 and 4 and pass a state on; it becomes one green box named "
        "vector; from there three more boxes write 4, 1 and 3.")
 
