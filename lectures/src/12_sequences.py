@@ -448,10 +448,10 @@ text = data.load("manual")
 cut = len(text) * 9 // 10
 alphabet = sorted(set(text))
 codes = np.searchsorted(alphabet, list(text))  # each character's number
-ngram = {order: recurrent.ngram_bits(codes[:cut], codes[cut - order + 1:], order,
-                                     len(alphabet)) for order in range(1, 6)}
+ngram = {n: recurrent.ngram_bits(codes[:cut], codes[cut - n + 1:], n, len(alphabet))
+         for n in range(1, 6)}
 print(text[2990:3240], "\n")
-print("order: bits", {order: round(bits.mean(), 2) for order, bits in ngram.items()})
+print("bits, n = 1 to 5:", *(f"{bits.mean():.2f}" for bits in ngram.values()))
 
 # %% [markdown]
 # Now the net: a vector for each character (`nn.Embedding`), an LSTM, a softmax regression on its state.
