@@ -60,3 +60,14 @@ def test_a_sketch_is_shown_with_its_description(sketch, monkeypatch):
     monkeypatch.setattr(plots, "show", told.append)
     sketch.show("what it is")
     assert told == ["what it is"]
+
+
+def test_an_lstm_cell_grows_a_part_at_a_time(sketch):
+    words, shapes = [], []
+    for parts in (1, 2, 3):
+        before = len(sketch.ax.texts), len(sketch.ax.patches)
+        schematics.lstm_cell(sketch, 0.3, parts)
+        words.append({text.get_text()[0] for text in sketch.ax.texts[before[0] :]})
+        shapes.append(len(sketch.ax.patches) - before[1])
+    assert [{"f", "i", "g", "o"} & some for some in words] == [{"f"}, {"f", "i", "g"}, {"f", "i", "g", "o"}]
+    assert shapes[0] < shapes[1] < shapes[2]

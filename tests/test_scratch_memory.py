@@ -48,3 +48,18 @@ def test_compare_gives_each_kind_its_losses_and_the_best_rate_is_chosen_on_the_f
     assert choose.shape == report.shape == (2, 2)
     best = 0 if sorted(choose[0])[0] + sorted(choose[0])[1] < choose[1].sum() else 1
     assert (memory.at_best(choose, report) == report[best]).all()
+
+
+def test_learning_to_reverse_gives_a_share_for_each_length():
+    class Told(nn.Module):  # writes what is due; one weight to train
+        def __init__(self):
+            super().__init__()
+            self.scale = nn.Parameter(torch.tensor(0.1))
+
+        def forward(self, x):
+            return self.scale * nn.functional.one_hot(x.flip(0), 10).float()
+
+    torch.manual_seed(0)
+    model = Told()
+    assert memory.learn_to_reverse(model, 3, longest=4) == [100.0] * 4
+    assert model.scale > 0.1  # it was trained

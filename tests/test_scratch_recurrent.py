@@ -156,7 +156,9 @@ def test_a_model_learns_a_text_that_repeats(net):
     torch.manual_seed(0)
     codes = torch.arange(3000) % 7
     model = CharModel(net(8, 16), symbols=7)
-    losses = recurrent.fit_text(model, codes, steps=80, batch=8, length=8)
+    lengths = []
+    losses = recurrent.fit_text(model, codes, steps=80, batch=8, length=8, lengths=lengths)
+    assert len(lengths) == len(losses) == 80 and min(lengths) > 0
     assert len(losses) == 80 and abs(losses[0] - math.log2(7)) < 0.6 and losses[-1] < 0.1
     bits = recurrent.text_bits(model, codes[:400], batch=4)
     assert bits.shape == (4 * 99,) and bits[50:99].mean() < 0.1
@@ -176,3 +178,17 @@ def test_a_loss_that_is_not_finite_is_an_error():
         model.head.bias[0] = float("nan")
     with pytest.raises(ValueError, match="at step 1"):
         recurrent.fit_text(model, torch.arange(200) % 5, steps=3, batch=4, length=5)
+
+
+def test_a_cold_model_writes_what_it_finds_likeliest_and_a_hot_one_anything():
+    torch.manual_seed(0)
+    model = recurrent.CharModel(nn.LSTM(4, 8), 5)
+    cold = recurrent.write(model, torch.tensor([1, 2]), 12, temperature=1e-3, batch=3)
+    assert cold.shape == (3, 12)
+    x, state = torch.tensor([[1], [2]]), None
+    for drawn in cold[0]:
+        logits, state = model(x, state)
+        x = logits[-1:].argmax(-1)
+        assert (cold[:, 0] == cold[0, 0]).all() and drawn == x.item()
+    hot = recurrent.write(model, torch.tensor([1, 2]), 100, temperature=1e3)
+    assert (torch.bincount(hot.flatten(), minlength=5) > 100).all()  # 160 of 800 each, by chance

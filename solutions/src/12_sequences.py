@@ -286,7 +286,7 @@ if check("12.gru", gru_bias):
 #
 # A log holds visits: arrays of event numbers, 0 to 8. At one event a visitor consents to personal ads, at another one takes it back.
 # Nobody knows which numbers these are: they are hashed. Of each past visit you know how it *ended*: with consent or without. At the start there is none.
-# Return the probability of consent *after every event* of the new visits, one visit after the other in one long array.
+# Return the probability of consent *after every event* of the new visits, in one long array.
 # New visits are up to seven times as long, and one is empty.
 # What comes later in a visit must not change what you said before (so no bidirectional net).
 #

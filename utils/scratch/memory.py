@@ -46,7 +46,7 @@ def adding(lag: int, batch: int) -> tuple[Tensor, Tensor]:
 
 
 def compare(
-    task: Callable, lag: int, steps: int, rates: Sequence[float], *, seed=0, nets=3, hidden=16, device=None
+    task: Callable, lag: int, steps: int, rates: Sequence[float], *, seed=0, nets=5, hidden=16, device=None
 ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Train `nets` nets of each of KINDS at each rate of Adam, all on the same sequences, 16 a step.
 

@@ -182,10 +182,12 @@ def fit_text(
     batch: int = 32,
     length: int = 32,
     clip: float = 1.0,
+    lengths: list[float] | None = None,
 ) -> list[float]:
     """Train by truncated back-propagation through time. Returns the loss of each step, in bits a symbol.
 
     The state is carried from piece to piece, the gradient is not. Adam with a rate that rises and falls.
+    To `lengths` the length of each step's gradient is appended, before it is clipped.
     Raises: ValueError if the loss is not finite (says at which step).
     """
     descent = torch.optim.Adam(model.parameters(), lr, betas=(0.9, 0.99))
@@ -199,7 +201,9 @@ def fit_text(
         loss = nn.functional.cross_entropy(logits.flatten(0, 1), y.flatten())
         descent.zero_grad()
         loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), clip)
+        length_now = nn.utils.clip_grad_norm_(model.parameters(), clip)
+        if lengths is not None:
+            lengths.append(length_now.item())
         descent.step()
         rate.step()
         losses.append(loss.item() / math.log(2))
