@@ -5,7 +5,7 @@
 #
 # **You will be able to** build an RNN, an LSTM and a GRU that equal the library's; carry a gradient back through time by hand; set how long a net remembers; judge a model of text against counting; feed sentences of unequal length without a silent error; say what one vector between two nets can hold.
 #
-# **Needs** 05, 08 · **Minutes** 95 to teach, 140 to study · **CPU** 45 s
+# **Needs** 05, 08 · **Minutes** 95 to teach, 140 to study · **CPU** 50 s
 #
 # On the map: `rnn` · `lstm`
 
@@ -180,7 +180,7 @@ def draw_lags(title, lines, alt):
     """`lines`: label -> the gradient's length by lag."""
     fig, ax = plots.figure(title, xlabel="lag (steps back in time)",
                            ylabel="length of the gradient (log; 1 at lag 0)")
-    colors = [plots.GREY, plots.RED, plots.ORANGE, plots.BLUE, plots.GREEN]
+    colors = [plots.GREY, plots.RED, plots.BLUE, plots.ORANGE, plots.GREEN]
     for (label, lengths), color in zip(lines.items(), colors, strict=False):
         ax.semilogy(lengths, color=color)
         plots.name(ax, 59, lengths[-1], label, color)
@@ -207,7 +207,7 @@ outcome("12.lag", min(LEFT, key=lambda share: abs(math.log(LEFT[share] / default
 # %%
 claim("default start: left of a gradient at each step (ratio)",
       default[40] ** (1 / 40), at_least=0.48, at_most=0.62)
-claim("orthogonal start: left after 40 steps (ratio)", kept[40], at_least=1e-3)
+claim("orthogonal start: left after 40 steps (ratio)", kept[40], at_least=0.005)
 
 # %% [markdown]
 # The vanishing gradient is no fault of training: it is there before the first step, and the start sets its rate.
@@ -374,7 +374,7 @@ for step in range(run.steps(200)):
 # A vanishing gradient is not a zero one: Adam divides by its size. The rows of $W$ for a first symbol get all their gradient from 30 steps back, with the default start about $0.56^{30}$, 3 parts in 100 million; divided by its own size it can still lead somewhere.
 # So give each kind a fair chance: started as PyTorch does (*default*), or better; three rates of Adam, five nets a rate, equal steps, the same sequences.
 #
-# `memory.compare` is the loop above for all nets at once. A kind's rate is the one whose median net is best on 500 fresh sequences; its loss on 500 others is reported, the table's last column.
+# `memory.compare` is the loop above for all nets at once. A kind's rate is the one whose median net is best on 1,000 fresh sequences; its loss on 1,000 others is reported, in the last column.
 #
 # **Predict first.** One symbol. As PyTorch starts them, which kinds have a net below 1 bit among their fifteen?
 
@@ -413,22 +413,22 @@ low = tuple(int(remembered[f"{name}, default"][1].min() < 1)
             for name in ("RNN", "GRU", "LSTM"))
 outcome("12.symbol", LEARN.get(low, "another mix, or none"))
 claim("symbol: the best default RNN of fifteen (bits)",
-      remembered["RNN, default"][1].min(), at_most=0.6)
+      remembered["RNN, default"][1].min(), at_most=0.3)
 claim("symbol: the best default LSTM of fifteen (bits)",
       remembered["LSTM, default"][1].min(), at_least=1.9)
 claim("symbol: chrono LSTM at its best rate, median net (bits)",
-      np.median(memory.at_best(*remembered["LSTM, chrono"])), at_most=0.05)
+      np.median(memory.at_best(*remembered["LSTM, chrono"])), at_most=0.03)
 claim("adding: default GRU at its best rate, median net (squared error)",
-      np.median(memory.at_best(*added["GRU, default"])), at_most=0.01)
+      np.median(memory.at_best(*added["GRU, default"])), at_most=0.003)
 claim("adding, in 300 steps: the best of all 30 RNNs (squared error)",
       min(added[f"RNN, {start}"][1].min() for start in ("default", "orthogonal")),
       at_least=0.1, short=True)
 
 # %% [markdown]
-# At rate 0.005 alone one would say: neither the default RNN nor the GRU can remember. At a better rate some of these RNNs do, and most of the GRUs. (Where 0.1, the largest rate, is the best, the loss is near 0 already: a larger one has little to win.)
+# At rate 0.005 alone one would say: neither the default RNN nor the GRU can remember. At a better rate some of these RNNs do, and most of the GRUs. (GRU and chrono, if best at 0.1, are near 0; bias 1 might gain from a larger rate.)
 # The default LSTM loses half of its cell in a step, and none of the three rates saves it. Bias 1, the folk advice, seldom helps: three steps are not thirty. (Keras starts with bias 1 *and* an orthogonal $U$.)
 #
-# Adding asks for more: take in two numbers, ignore the rest. There the GRU is far ahead, and the RNNs stay at a guess in these steps. With three times as many (`BUDGET = 3`) some set out, too: slow, not unable.
+# Adding asks for more: take in two numbers, ignore the rest. There the GRU is far ahead, and the RNNs stay at a guess. With three times as many (`BUDGET = 3`) some set out, too: slow, not unable.
 
 # %% [markdown]
 # ## 5 · A text, one character at a time
@@ -451,7 +451,7 @@ alphabet = sorted(set(text))
 codes = np.searchsorted(alphabet, list(text))  # each character's number
 ngram = {n: recurrent.ngram_bits(codes[:cut], codes[cut - n + 1:], n, len(alphabet))
          for n in range(1, 6)}
-print(text[2990:3240], "\n")
+print(text[2988:3240], "\n")
 print("bits, n = 1 to 5:", *(f"{bits.mean():.2f}" for bits in ngram.values()))
 
 # %% [markdown]
@@ -511,9 +511,9 @@ plots.show("The LSTM falls from above three bits to near the 4-gram; "
 
 # %%
 claim("in 820 steps it does not catch up with the 5-gram (bits per character behind)",
-      bits.mean() - five.mean(), at_least=0.03, short=True)
+      bits.mean() - five.mean(), at_least=0.09, short=True)
 claim("the average of the two beats the better one (bits per character)",
-      min(bits.mean(), five.mean()) - both.mean(), at_least=0.06)
+      min(bits.mean(), five.mean()) - both.mean(), at_least=0.1)
 claim("a state that is carried over the seams is worth (bits per character)",
       forgetful.mean() - bits.mean(), at_least=0.1)
 print(f"clipping acted at {np.mean(np.array(lengths) > 1):.1%} of the steps")
@@ -547,9 +547,9 @@ cold, warm, hot = (re.findall(r"[a-z]+", " ".join(samples[heat]).lower())
                    for heat in (0.3, 1.0, 1.5))
 real, wild = (100 * np.mean([word in known for word in some]) for some in (cold, hot))
 claim("temperature 0.3: words that the manual has, too (per cent)", real, at_least=92)
-claim("those are more than at temperature 1.5 (points)", real - wild, at_least=25)
+claim("those are more than at temperature 1.5 (points)", real - wild, at_least=40)
 claim("but it repeats itself: different words at 0.3, relative to 1.0 (ratio)",
-      len(set(cold)) / len(cold) / (len(set(warm)) / len(warm)), at_most=0.7)
+      len(set(cold)) / len(cold) / (len(set(warm)) / len(warm)), at_most=0.4)
 
 # %% [markdown]
 # ## 6 · Look inside: gates with a job
@@ -597,8 +597,9 @@ for at, span, label in [(0.75, 1 / 3, "less than a letter"), (0.05, 7, "a word")
     ax.text(at * len(spans), span, label, color=plots.ORANGE, va="center")
 plots.show("Spans of all units, sorted, on a log scale: "
            "from a fraction of a character to over a hundred.")
-claim("a tenth of the units forget within (characters)", np.quantile(spans, 0.1), at_most=2)
-claim("a tenth keep for at least (characters)", np.quantile(spans, 0.9), at_least=50)
+low, high = np.quantile(spans, [0.1, 0.9])
+claim("a tenth of the units forget within (characters)", low, at_most=1.5)
+claim("a tenth keep for at least (characters)", high, at_least=50)
 
 # %%
 symbols = np.array(alphabet)[table.cpu().numpy()]  # (T, 32)
@@ -679,10 +680,10 @@ for task, part in (("whose sentence?", order.sentences(rng)),
                                        device=run.device)]) * 100
     print("    bag {:.0f} %, with pairs {:.0f} %, LSTM {:.0f} % right".format(*score[task]))
 lead = {task: shares[2] - shares[:2].max() for task, shares in score.items()}
-claim("whose sentence: the LSTM leads the better bag by at most (points of accuracy)",
-      lead["whose sentence?"], at_most=2)
+claim("whose sentence: the LSTM and the better bag differ by (points of accuracy)",
+      abs(lead["whose sentence?"]), at_most=4)
 claim("cart full: the LSTM leads the better bag (points of accuracy)",
-      lead["cart full?"], at_least=10)
+      lead["cart full?"], at_least=13)
 
 # %% [markdown] tags=["notes"]
 # **Notes for the room (7 minutes).**
@@ -714,7 +715,7 @@ for a, b in pairwise(boxes):
 for box, digit in zip(boxes[4:], "413", strict=True):
     s.arrow(box, s.circle(digit, at=(box.x, 2.3), kind="data"))
 s.text("encoder", (2.1, 2.1), color=plots.BLUE, fontweight="bold")
-s.text("decoder", (9.45, 1.35), color=plots.ORANGE, fontweight="bold")
+s.text("decoder", (9.53, 1.35), color=plots.ORANGE, fontweight="bold")
 s.show("Three boxes read 3, 1 and 4 and pass a state on; it becomes one green box named "
        "vector; from there three more boxes write 4, 1 and 3.")
 
@@ -748,7 +749,7 @@ for label, size, look in (("16 numbers", 16, False), ("64 numbers", 64, False),
                           ("16, looking back", 16, True)):
     torch.manual_seed(SEED)
     net = Reverser(size, look).to(run.device)
-    shares[label] = np.array(memory.learn_to_reverse(net, run.steps(400)))
+    shares[label] = np.array(memory.learn_to_reverse(net, run.steps(320)))
 
 # %% [markdown] tags=["notes"]
 # **Notes for the room (9 minutes).**
@@ -772,7 +773,7 @@ narrow, wide, look = shares.values()
 outcome("12.vector", WIDER[0 if wide[-1] - narrow[-1] < 5 else 2 if wide[-1] > 95 else 1])
 
 # %%
-claim("12 digits: 64 numbers lead 16 (points)", wide[-1] - narrow[-1], at_least=8)
+claim("12 digits: 64 numbers lead 16 (points)", wide[-1] - narrow[-1], at_least=12)
 claim("12 digits: 16 numbers, looking back (per cent right)", look[-1], at_least=97)
 
 # %% [markdown]

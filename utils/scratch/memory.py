@@ -51,7 +51,7 @@ def compare(
     """Train `nets` nets of each of KINDS at each rate of Adam, all on the same sequences, 16 a step.
 
     Parameters: `task` is `symbol` or `adding`; `hidden` is the size of the state.
-    Returns: kind -> losses (rates, nets) on 500 fresh sequences to choose by, and on 500 others to report.
+    Returns: kind -> losses (rates, nets) on 1,000 fresh sequences to choose by, on 1,000 others to report.
     """
     x, y = task(lag, 1)
     d, k = x.shape[2], 4 if y.dtype == torch.int64 else 1
@@ -68,7 +68,7 @@ def compare(
         torch.manual_seed(seed)  # the same sequences for every cell
         theta = many.train(start.repeat(len(rates), 1), loss, each, steps)
         choose, report = (
-            loss(theta, 500).cpu().numpy().reshape(len(rates), len(kinds), nets) for _ in range(2)
+            loss(theta, 1000).cpu().numpy().reshape(len(rates), len(kinds), nets) for _ in range(2)
         )
         losses |= {kind: (choose[:, i], report[:, i]) for i, kind in enumerate(kinds)}
     return losses
