@@ -227,7 +227,7 @@ claim("orthogonal start: left after 40 steps (ratio)", kept[40], at_least=0.005)
 #
 # On the map: `lstm`
 #
-# An RNN writes its whole state anew at each step. An **LSTM** (장단기 기억), long short-term memory, of 1997, carries a second vector beside $h$, the **cell** (셀) $c$, and only adds to it.
+# An RNN writes its whole state anew at each step. An **LSTM** (long short-term memory; 1997) carries a second vector beside $h$, the **cell** (셀) $c$, and only adds to it.
 #
 # A **gate** (게이트) is a layer with a sigmoid: numbers from 0, shut, to 1, open. What is multiplied by it passes in part. Four layers read the same two things, each with weights of its own:
 #
