@@ -207,7 +207,7 @@ outcome("12.lag", min(LEFT, key=lambda share: abs(math.log(LEFT[share] / default
 # %%
 claim("default start: left of a gradient at each step (ratio)",
       default[40] ** (1 / 40), at_least=0.48, at_most=0.62)
-claim("orthogonal start: left after 40 steps (ratio)", kept[40], at_least=0.005)
+claim("orthogonal start: left after 40 steps (ratio)", kept[40], at_least=0.0055)
 
 # %% [markdown]
 # The vanishing gradient is no fault of training: it is there before the first step, and the start sets its rate.
@@ -417,7 +417,7 @@ claim("symbol: the best default RNN of fifteen (bits)",
 claim("symbol: the best default LSTM of fifteen (bits)",
       remembered["LSTM, default"][1].min(), at_least=1.9)
 claim("symbol: chrono LSTM at its best rate, median net (bits)",
-      np.median(memory.at_best(*remembered["LSTM, chrono"])), at_most=0.03)
+      np.median(memory.at_best(*remembered["LSTM, chrono"])), at_most=0.015)
 claim("adding: default GRU at its best rate, median net (squared error)",
       np.median(memory.at_best(*added["GRU, default"])), at_most=0.003)
 claim("adding, in 300 steps: the best of all 30 RNNs (squared error)",
@@ -549,7 +549,7 @@ real, wild = (100 * np.mean([word in known for word in some]) for some in (cold,
 claim("temperature 0.3: words that the manual has, too (per cent)", real, at_least=92)
 claim("those are more than at temperature 1.5 (points)", real - wild, at_least=40)
 claim("but it repeats itself: different words at 0.3, relative to 1.0 (ratio)",
-      len(set(cold)) / len(cold) / (len(set(warm)) / len(warm)), at_most=0.4)
+      len(set(cold)) / len(cold) / (len(set(warm)) / len(warm)), at_most=0.5)
 
 # %% [markdown]
 # ## 6 · Look inside: gates with a job
