@@ -5,7 +5,7 @@
 #
 # **You will be able to** build an RNN, an LSTM and a GRU that equal the library's; carry a gradient back through time by hand; set how long a net remembers; judge a model of text against counting; feed sentences of unequal length without a silent error; say what one vector between two nets can hold.
 #
-# **Needs** 05, 08 · **Minutes** 95 to teach, 140 to study · **CPU** 50 s
+# **Needs** 05, 08 · **Minutes** 95 to teach, 140 to study · **CPU** 55 s
 #
 # On the map: `rnn` · `lstm`
 
