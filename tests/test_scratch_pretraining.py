@@ -15,13 +15,6 @@ def test_waves_stand_at_right_angles():
     assert torch.allclose(products, products.diag().diag(), atol=1e-4)
 
 
-def test_what_is_packed_can_be_cut_up_again():
-    layers = [(torch.randn(4, 3), torch.randn(3)), (torch.randn(3, 2), torch.randn(2))]
-    again = many.layers(pretraining.pack(layers)[None], 4, 3, 2)
-    for (W, c), (V, b) in zip(layers, again, strict=True):
-        assert torch.equal(W, V[0]) and torch.equal(c, b[0, 0])
-
-
 def test_the_first_of_each_class_keep_their_order():
     y = torch.tensor([0, 1, 0, 1, 0, 1])
     rows = torch.tensor([[5, 4, 3, 2, 1, 0], [0, 1, 2, 3, 4, 5]])

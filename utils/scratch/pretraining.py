@@ -1,6 +1,6 @@
 """Networks that go on from layers trained before, many at once: the plumbing of lecture 07's comparisons.
 
-A layer is a pair W (ins, units), c (units,); a network is a row of `many`'s table of weights. What is trained
+A layer is a pair W (ins, units), c (units,). What is trained
 before, and the controls that it is judged by, the lecture builds itself.
 """
 
@@ -20,11 +20,6 @@ def waves(side: int = 8) -> Tensor:
     place = torch.pi * (torch.arange(side) + 0.5) / side
     line = [torch.cos(halves * place) for halves in range(3)]
     return torch.stack([torch.outer(down, across).flatten() for down in line for across in line][1:])
-
-
-def pack(layers: Layers) -> Tensor:
-    """Layers as one row of weights, which `many.layers` cuts up again."""
-    return torch.cat([part.flatten() for W, c in layers for part in (c, W)])
 
 
 def scores(theta: Tensor, x: Tensor, sizes: Sequence[int], bend: Callable) -> Tensor:
@@ -59,22 +54,33 @@ def fine_tune(
     Returns: accuracies in per cent, (settings, runs), on the validation part and on the test part.
     """
     settings, runs, classes = len(starts), len(parts[0]), int(y.max()) + 1
-    sizes = [x.shape[1], *(len(c) for _, c in starts[0][0]), classes]
     torch.manual_seed(seed)
-    tops = [(0.1 * torch.randn(sizes[-2], classes), torch.zeros(classes)) for _ in range(runs)]
-    each = [pack([*layers, top]) for setting in starts for layers, top in zip(setting, tops, strict=True)]
-    theta = torch.stack(each).to(x.device).requires_grad_()
+    units = len(starts[0][0][-1][1])
+    tops = [(0.1 * torch.randn(units, classes), torch.zeros(classes)) for _ in range(runs)]
+    nets = [[*layers, top] for setting in starts for layers, top in zip(setting, tops, strict=True)]
+    # all nets side by side: for each layer W (nets, ins, units) and c (nets, 1, units)
+    stacked = [
+        tuple(
+            torch.stack(part).to(x.device).requires_grad_() for part in zip(*((W, c[None]) for W, c in layer))
+        )
+        for layer in zip(*nets, strict=True)
+    ]
+    *hidden, (top, bias) = stacked
+
+    def scores(x):
+        for W, c in hidden:
+            x = torch.sigmoid(torch.baddbmm(c, x, W))
+        return torch.baddbmm(bias, x, top)
+
     few, *unseen = (rows.repeat(settings, 1) for rows in parts)
-    speed = torch.zeros_like(theta)
+    descent = torch.optim.SGD([w for layer in stacked for w in layer], lr=rate, momentum=0.9)
     for _ in range(steps):
         rows = few[:, torch.randint(few.shape[1], (batch,), device=x.device)]
-        loss = many.price(scores(theta, x[rows], sizes, torch.sigmoid), y[rows]).mean(1)
-        (g,) = torch.autograd.grad(loss.sum(), theta)
-        speed = 0.9 * speed + g
-        theta.data -= rate * speed
+        descent.zero_grad()
+        many.price(scores(x[rows]), y[rows]).mean(1).sum().backward()
+        descent.step()
     with torch.no_grad():
-        outs = [(scores(theta, x[rows], sizes, torch.sigmoid), y[rows]) for rows in unseen]
-    return [_per_cent(out, labels).reshape(settings, runs) for out, labels in outs]
+        return [_per_cent(scores(x[rows]), y[rows]).reshape(settings, runs) for rows in unseen]
 
 
 def regression(x: Tensor, y: Tensor, parts: Sequence[Tensor]) -> np.ndarray:
