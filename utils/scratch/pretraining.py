@@ -1,7 +1,6 @@
 """Networks that go on from layers trained before, many at once: the plumbing of lecture 07's comparisons.
 
-A layer is a pair W (ins, units), c (units,). What is trained
-before, and the controls that it is judged by, the lecture builds itself.
+A layer is a pair W (ins, units), c (units,). What is trained before, and the controls that it is judged by, the lecture builds itself.
 """
 
 from collections.abc import Callable, Sequence
@@ -58,19 +57,17 @@ def fine_tune(
     units = len(starts[0][0][-1][1])
     tops = [(0.1 * torch.randn(units, classes), torch.zeros(classes)) for _ in range(runs)]
     nets = [[*layers, top] for setting in starts for layers, top in zip(setting, tops, strict=True)]
-    # all nets side by side: for each layer W (nets, ins, units) and c (nets, 1, units)
+    # all nets side by side: for each layer W (nets, ins, units) and c (nets, units)
     stacked = [
-        tuple(
-            torch.stack(part).to(x.device).requires_grad_() for part in zip(*((W, c[None]) for W, c in layer))
-        )
+        [torch.stack(part).to(x.device).requires_grad_() for part in zip(*layer, strict=True)]
         for layer in zip(*nets, strict=True)
     ]
     *hidden, (top, bias) = stacked
 
     def scores(x):
         for W, c in hidden:
-            x = torch.sigmoid(torch.baddbmm(c, x, W))
-        return torch.baddbmm(bias, x, top)
+            x = torch.sigmoid(torch.baddbmm(c[:, None], x, W))
+        return torch.baddbmm(bias[:, None], x, top)
 
     few, *unseen = (rows.repeat(settings, 1) for rows in parts)
     descent = torch.optim.SGD([w for layer in stacked for w in layer], lr=rate, momentum=0.9)
