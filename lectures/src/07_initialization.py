@@ -82,8 +82,8 @@ STARTS = {"all 0": torch.zeros(8, 64), "all 0.1": torch.full((8, 64), 0.1),
 
 
 def eight_units(start):
-    """64-8-10 with tanh, trained; all but the hidden weights start at 0. (If those are 0, too,
-    only the output's biases have a slope: such a net is not drawn.)"""
+    """64-8-10 with tanh, trained; all but the hidden weights start at 0. If those are 0,
+    too, only the output's biases have a slope: that net's weights are not drawn."""
     net = nn.Sequential(nn.Linear(64, 8), nn.Tanh(), nn.Linear(8, 10)).to(run.device)
     for weights in net.parameters():
         nn.init.zeros_(weights)
@@ -907,7 +907,7 @@ claim("100 a letter: frozen layers fall behind tuned ones, points",
 # %% [markdown]
 # ## Summary
 #
-# 1. A start must be unequal, or units stay copies; and of the right size, or signals die or explode: Glorot for tanh, He for ReLU.
+# 1. A start must be unequal, or units stay copies; and of right size, or signals die or explode: Glorot for tanh, He for ReLU.
 # 2. An RBM learns from pictures alone: data minus model. CD-1 is biased; chains that go on come closer at its price.
 # 3. Stacked layer by layer, RBMs give a deep belief network; auto-encoders do it with back-propagation.
 # 4. Much of that gain is scale. RBMs keep a lead over repaired shuffled copies: a control needs a control. A plain regression leads all nets of ten layers, and equals the best of three.

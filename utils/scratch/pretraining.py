@@ -1,6 +1,7 @@
 """Networks that go on from layers trained before, many at once: the plumbing of lecture 07's comparisons.
 
-A layer is a pair W (ins, units), c (units,). What is trained before, and the controls that it is judged by, the lecture builds itself.
+A layer is a pair W (ins, units), c (units,). What is trained before, and the controls that it is judged by,
+the lecture builds itself.
 """
 
 from collections.abc import Callable, Sequence
