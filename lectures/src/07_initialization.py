@@ -30,9 +30,9 @@ from utils.predictions import outcome, predict
 from utils.scratch import many, pretraining  # many: lecture 04's networks side by side
 from utils.scratch.rbm import RBM  # section 3's machine, tidied up
 
+torch.set_flush_denormal(True)  # numbers below 1e-38 count as 0: they are slow
 # matrices this small: a second thread would only wait
 run = runtime.setup(PROFILE, SEED, DEVICE, BUDGET, threads=1)
-torch.set_flush_denormal(True)  # numbers below 1e-38 count as 0: they are slow
 
 # %%
 concept_map.show("07")

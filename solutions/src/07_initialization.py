@@ -261,8 +261,8 @@ check("07.control", without_knowledge)
 #
 # $$\text{log-loss}(w) + \tfrac{\lambda}{2} \lVert w - w_0 \rVert^2$$
 #
-# Choose both λ by validation: keep a third of `few` aside, try 1e-6 to 0.03 in factors of three or ten, compare the log-loss there (with so few clicks it is noisy).
-# `log.one_hot(columns)` and `minimize(…, jac=True)`, for a function that returns loss and gradient, are lecture 01's.
+# Choose both λ by validation: keep a third of `few` aside and try 1e-6 to 0.03.
+# `one_hot` and `minimize(…, jac=True)` are lecture 01's.
 #
 # The check wants 27 % of the gap on the new site, on logs that you have not seen; `future.click` is hidden there, and the `truth` of both.
 #
