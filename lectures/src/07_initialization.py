@@ -195,8 +195,8 @@ sizes = {(a, s): through_layers(draw, bend)[:, int(a == "sigmoid")]
 
 # %%
 fig, axes = plots.panels("A wrong spread is punished again in every layer",
-                         ["tanh: size", "sigmoid: spread over the inputs", "ReLU: size"],
-                         xlabel="layer", ylabel="of the signal (log)", size=(10, 4),
+                         ["tanh: size", "sigmoid: differences", "ReLU: size"],
+                         xlabel="layer", ylabel="size or differences (log)", size=(10, 4),
                          sharey=True)
 for ax, a in zip(axes, ACTIVATIONS, strict=True):
     for start, color in zip(SPREADS, PAINT, strict=True):
@@ -211,7 +211,7 @@ for ax, x, y, color, text in (
         (axes[0], 5, 40, plots.INK, "N(0, 1), 4 × Glorot, He"),
         (axes[0], 12, 4e-3, plots.BLUE, "Glorot"), (axes[0], 8, 3e-5, plots.SKY, "default"),
         (axes[1], 11, 4, plots.RED, "N(0, 1)"),
-        (axes[1], 10, 0.06, plots.PURPLE, "4 × Glorot")):
+        (axes[1], 12.5, 6e-6, plots.PURPLE, "4 × Glorot")):
     plots.name(ax, x, y, text, color, dx=0, fontsize=10)
 plots.show("Signal by layer: Glorot is nearly flat for tanh, He for ReLU; for the sigmoid "
            "only N(0, 1) is flat, with most units saturated.")
@@ -696,9 +696,8 @@ fig, (ax, *axes) = plots.panels("50 labels: a good scale does most; RBMs add som
 for (depth, each), color in zip(tried.items(), (plots.BLUE, plots.RED), strict=True):
     line = each["random"][1].mean(1)
     ax.plot(FACTORS, line, "o-", color=color, markersize=4)
-    plots.name(ax, 8, line[-1], depth, color, dx=0, ha="right",
-               dy=10 if depth == "3 layers" else -14)
-ax.set(xlabel="gain", ylabel="test accuracy (%)", ylim=(0, 100))
+    plots.name(ax, 8, 92 if depth == "3 layers" else 25, depth, color, dx=0, ha="right")
+ax.set(xticks=[1, 2, 4, 6, 8], xlabel="gain", ylabel="test accuracy (%)", ylim=(0, 100))
 colors = [plots.GREY, plots.GREY, plots.SKY, plots.BLUE, plots.RED, plots.PURPLE,
           plots.ORANGE, plots.INK]
 for ax, rows in zip(axes, best.values(), strict=True):
