@@ -154,7 +154,7 @@ x_nets.draw_stack()
 #
 # $$\text{one } 7\times7: \; 49\, C^2 \text{ weights} \qquad\qquad \text{three } 3\times3: \; 3 \cdot 9\, C^2 = 27\, C^2$$
 #
-# What makes the stack more than one filter? Leave the ReLUs out. One white pixel goes through three filters; what comes out is seven pixels wide, and it is *one* filter, upside down.
+# What makes the stack more than one filter? Leave the ReLUs out. Then each layer makes weighted sums of weighted sums, and those are weighted sums again, as in lecture 04. Which ones? One white pixel goes through three filters; what comes out is seven pixels wide, and it is *one* filter, upside down. Turned back, it does to noise what the stack does.
 
 # %%
 torch.manual_seed(SEED)
@@ -619,7 +619,7 @@ for name, make in (("CapsNet, 3 rounds", partial(CapsNet, 3)),
     print(f"{name:18s}{weights(net):7,} weights  {read[name]:.1f} % of pages read")
 
 # %% [markdown]
-# Routing is worth its rounds here, by a few points. (On five seeds: at 200 steps one to three points, at 400 three to seven.) Against the plain net the length decides: at 200 steps it was ahead of the capsules on most seeds, at 400 behind them on all five, by one to six points. All three read few pages; they learn for seconds only.
+# Routing is worth its rounds here, by a few points. (On five seeds: at 200 steps one to three points, at 400 three to seven.) Against the plain net the length decides: at 200 steps it was ahead of the capsules on three of five seeds, at 400 behind them on all five, by one to six points. All three read few pages; they learn for seconds only.
 #
 # What does a capsule know? A small decoder learns to **reconstruct** (복원) *one* letter of a page, without the other, from the twelve numbers of its capsule. (In the paper it is trained beside the net; here the capsules stand still.)
 #
