@@ -33,6 +33,18 @@ def test_starts():
     assert torch.allclose(U @ U.T, torch.eye(8), atol=1e-5)
 
 
+def test_chrono_spreads_the_spans_and_opposes_the_input_gate():
+    torch.manual_seed(0)
+    i, f = memory.lstm_bias("chrono", hidden=4000, longest=100)[:8000].chunk(2)
+    spans = f.exp()
+    assert torch.equal(i, -f)
+    assert 1 <= spans.min() < 2 and 98 < spans.max() <= 99
+    torch.testing.assert_close(spans.quantile(torch.tensor([0.25, 0.5, 0.75])),
+                               torch.tensor([25.5, 50.0, 74.5]), rtol=0, atol=4)  # fmt: skip
+    with pytest.raises(ValueError, match="at least 2"):
+        memory.lstm_bias("chrono", hidden=4, longest=1)
+
+
 def test_tasks():
     x, y = memory.symbol(30, 100)
     assert x.shape == (31, 100, 8) and torch.equal(x[0].argmax(-1), y) and (x[1:].argmax(-1) >= 4).all()

@@ -97,18 +97,6 @@ def test_forget_bias_sets_how_long_a_cell_is_kept(net):
     torch.testing.assert_close(c.flatten(), one * torch.sigmoid(torch.tensor(3.0)) ** 20)
 
 
-def test_chrono_spreads_the_spans_and_opposes_the_input_gate():
-    net = recurrent.chrono_(recurrent.LSTM(2, 4000), longest=100, generator=torch.Generator().manual_seed(0))
-    i, f = (net.bias_ih_l0 + net.bias_hh_l0).detach()[:8000].chunk(2)
-    spans = f.exp()
-    assert torch.equal(i, -f)
-    assert 1 <= spans.min() < 2 and 98 < spans.max() <= 99
-    torch.testing.assert_close(spans.quantile(torch.tensor([0.25, 0.5, 0.75])),
-                               torch.tensor([25.5, 50.0, 74.5]), rtol=0, atol=4)  # fmt: skip
-    with pytest.raises(ValueError, match="at least 2"):
-        recurrent.chrono_(net, 1)
-
-
 # ------------------------------------------------------------------------------------------------ text
 def test_streams_go_on_where_they_ended():
     codes = torch.arange(23)

@@ -133,8 +133,10 @@ def lstm_bias(start: str, *nets: int, hidden: int, longest: int) -> Tensor:
     """The bias of LSTMs, (*nets, 4 * hidden): "default" as torch has it, "bias 1" (or 4 …), or "chrono".
 
     "bias 1" is that of the forget gates; "chrono" spreads their spans from 1 to `longest` - 1 (Tallec &
-    Ollivier 2018).
+    Ollivier 2018). Raises: ValueError if `longest` is below 2.
     """
+    if longest < 2:
+        raise ValueError(f"longest is {longest}; expected at least 2 steps")
     b = uniform(*nets, 4 * hidden, hidden=hidden) + uniform(*nets, 4 * hidden, hidden=hidden)
     i, f, _, _ = b.chunk(4, dim=-1)  # views: what is written there is written in b
     if start == "chrono":

@@ -7,7 +7,7 @@ surprise = text_bits(model, test)        # bits, one for each character; .mean()
 Built in lecture 12. `RNN`, `LSTM` and `GRU` hold their weights under the names that torch.nn gives them, so
 `ours.load_state_dict(theirs.state_dict())` works, in both directions. One layer, one direction, time first.
 S. Hochreiter & J. Schmidhuber (1997) for the LSTM; F. Gers, J. Schmidhuber & F. Cummins (2000) for its forget
-gate and the bias of it; K. Cho and others (2014) for the GRU; C. Tallec & Y. Ollivier (2018) for `chrono_`.
+gate and the bias of it; K. Cho and others (2014) for the GRU.
 """
 
 import math
@@ -113,25 +113,6 @@ def forget_bias_(net: nn.Module, bias: float) -> nn.Module:
     hidden = net.hidden_size
     net.bias_ih_l0[hidden : 2 * hidden] = bias
     net.bias_hh_l0[hidden : 2 * hidden] = 0
-    return net
-
-
-@torch.no_grad()
-def chrono_(net: nn.Module, longest: int, generator: torch.Generator | None = None) -> nn.Module:
-    """Start an LSTM's units with memories of 1 to `longest` steps, spread evenly; long ones take little in.
-
-    By the biases alone: log(span) for the forget gate and the opposite for the input gate. Ours or torch's.
-    Raises: ValueError if `longest` is below 2.
-    """
-    if longest < 2:
-        raise ValueError(f"longest is {longest}; expected at least 2 steps")
-    hidden = net.hidden_size
-    span = 1 + (longest - 2) * torch.rand(hidden, generator=generator)  # steps, from 1 to longest - 1
-    forget_bias_(net, 0)
-    net.bias_hh_l0[:hidden] = 0
-    bias = span.to(net.bias_ih_l0).log()
-    net.bias_ih_l0[hidden : 2 * hidden] = bias
-    net.bias_ih_l0[:hidden] = -bias
     return net
 
 
