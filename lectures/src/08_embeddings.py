@@ -335,7 +335,7 @@ for k in widths:
 ratio = np.divide(error["auto-encoder"], error["PCA"])
 claim("eight numbers: the bent auto-encoder's error over PCA's (ratio)", ratio[2],
       at_most=0.75)
-claim(f"32 numbers, in {run.steps(20)} epochs: its error over PCA's (ratio)", ratio[4],
+claim("32 numbers, in 20 epochs: its error over PCA's (ratio)", ratio[4],
       at_least=3, short=True)
 
 # %%
@@ -433,7 +433,7 @@ def islands(Y):
 # %%
 seen = {f"perplexity 2: {at_2} islands": at[2], f"at 30: {at_30}": at[30],
         "A, B, C as they are": clouds[:, :2], "A, B, C, perplexity 30": clouds_drawn}
-plots.groups("Islands in noise (the left two); sizes and distances gone", seen,
+plots.groups("Noise falls into islands (left; colours repeat); sizes, distances gone", seen,
              [[" " * (i % 9) for i in island], [""] * 200, which, which],  # nine colours
              size=(10.5, 3.1), above=True)
 plots.show("Noise falls into islands; a wide, far cloud looks as small and near as others.")
@@ -709,7 +709,7 @@ ads_found, users_found = mapped(ads, world.ad_factors), mapped(users, world.user
 # users are numbered from frequent to rare; eighty at a time
 often = [explained(users_found[i : i + 80], world.user_factors[i : i + 80])
          for i in range(0, 400, 80)]
-fig, axes = plots.panels("One linear map finds the ads' truth well, the users' by half",
+fig, axes = plots.panels("Linear maps find the ads' truth well, the users' less",
                          ["50 ads, learned", "mapped to the true factors", "400 users"],
                          xlabel="", ylabel="", size=(10.5, 3.6))
 shade = {"c": world.ad_factors[:, 0], "cmap": "RdBu", "s": 28, "edgecolors": plots.GREY}

@@ -159,7 +159,7 @@ by_count, by_ppmi = (np.mean([len(strongest(table, a).keys() & strongest(table, 
                               for a, b in three]) for table in near.values())
 claim("gradient, color and file share most of their ten commonest neighbours (words)",
       by_count, at_least=6)
-claim("and next to none of their ten strongest by PPMI (words)", by_ppmi, at_most=0.2)
+claim("and none of their ten strongest by PPMI (words)", by_ppmi, at_most=0)
 
 # %% [markdown]
 # ## 2 · A row of counts is already a vector
@@ -234,8 +234,8 @@ outcome("09.squeeze", SQUEEZE[{(1, 1): 0, (0, 1): 1, (1, 0): 2, (0, 0): 3}[
 mixed = compress(positive_pmi(count_pairs(rng.permutation(ids), sentence)))
 claim("kinds: PPMI is right more often than bare counts, points",
       scores["PPMI"][0].mean() - scores["counts"][0].mean(), at_least=17)
-claim("kinds: 64 numbers are not behind all of them, points", -lead[0], at_least=0)
-claim("plurals: 64 numbers are behind all of them, points", lead[1], at_least=14)
+claim("kinds: 64 numbers are not behind full rows, points", -lead[0], at_least=0.25)
+claim("plurals: 64 numbers are behind full rows, points", lead[1], at_least=14)
 claim("control, words in random order: kinds right, per cent",
       judge(mixed[0] * np.sqrt(mixed[1]))[0].mean(), at_least=47, at_most=57)
 
@@ -664,7 +664,7 @@ kind, plural = ({name: both[i].mean() for name, both in judged.items()} for i in
 
 # %%
 fig, axes = plots.panels(
-    "Compressed counts are not beaten on kinds; on plurals GloVe is last of the learned",
+    "Kinds rank nobody; on plurals PPMI is first, GloVe last of the learned",
     ["kinds (a guess: 50 %)", "plurals (a guess: 0.2 %)"],
     xlabel="right (%)", ylabel="", size=(10, 3.3), sharey=True)
 for i, ax in enumerate(axes):
@@ -678,7 +678,7 @@ outcome("09.glove", PLACES[ranks.index("GloVe")])
 claim("kinds: the compressed counts are not behind skip-gram, points",
       kind["PPMI + SVD"] - kind["skip-gram"], at_least=0)
 claim("plurals: the full PPMI table is ahead of skip-gram, points",
-      plural["PPMI"] - plural["skip-gram"], at_least=5)
+      plural["PPMI"] - plural["skip-gram"], at_least=7)
 claim("plurals: GloVe is behind skip-gram, points", plural["skip-gram"] - plural["GloVe"],
       at_least=19)
 
@@ -753,7 +753,7 @@ flat = {"PCA": pca.transform(unit),
 
 # %%
 fig, axes = plots.panels(f"PCA keeps {100 * pca.explained_variance_ratio_.sum():.0f} % of "
-                         "the variance; t-SNE pulls the kinds apart", flat,
+                         "the variance; t-SNE keeps neighbours", flat,
                          xlabel="", ylabel="", size=(10, 5))
 for ax, places in zip(axes, flat.values(), strict=True):
     ax.set(xticks=[], yticks=[])
