@@ -456,8 +456,8 @@ def left_behind(f, shift):
 
 # %%
 behind = {name: [left_behind(f, shift) for shift in range(9)] for name, f in layers.items()}
-fig, axes = plots.panels("A convolution moves along with the picture; borders, strides, "
-                         "and pooling's, do not", behind, xlabel="shift (pixels)",
+fig, axes = plots.panels("A convolution moves along with the picture; at borders and "
+                         "between strides it does not", behind, xlabel="shift (pixels)",
                          ylabel="left behind (share)", size=(10, 3), sharey=True)
 for ax, line, color in zip(axes, behind.values(), ("C2", "C0", "C1", "C3"), strict=True):
     ax.plot(line, "o-", color=color, markersize=5)
@@ -573,8 +573,7 @@ order = np.argsort(value["LeNet"][2:11])[::-1]
 rows = ["27 known fonts", "9 unseen fonts", *(f"    {names[i]}" for i in order)]
 fig, (left, right) = plt.subplots(1, 2, figsize=(11, 4.6), layout="constrained",
                                   width_ratios=(1.25, 1))
-plots.headline(fig, "LeNet is best on unseen fonts; it bears a shift of one or two pixels, "
-                    "not of six")
+plots.headline(fig, "LeNet is best on unseen fonts; a shift of six pixels undoes it too")
 for name, color in COLORS.items():
     style = {"color": color, "markersize": 7, "label": name}
     left.plot([*value[name][:2], *value[name][2:11][order]], range(11), "o", **style)
@@ -610,7 +609,7 @@ control = train(net_of(nn.Conv2d(1, 8, 5, stride=2, padding=6),  # a border of 6
 middle, moved = readings(control)[[11, 11 + 6]]
 print(f"no places: {middle:.0f} % right in the middle, {moved:.0f} % moved by 6 pixels")
 claim("moved by 6 pixels LeNet loses more than the net without places, points of accuracy",
-      value["LeNet"][11] - by_six - (middle - moved), at_least=45)
+      value["LeNet"][11] - by_six - (middle - moved), at_least=55)
 
 # %%
 unknown = {name: numbers[1] for name, numbers in value.items()}
@@ -725,7 +724,7 @@ by_chance, runs = torch.rand(500, 1, 7, 7).to(run.device), []
 for net in models["LeNet"]:
     saliency, times_pixel = gradient_maps(net)
     maps = {"occlusion": [occlusion(net)], "gradient × pixel": [times_pixel],
-            "× pixel, random nets": [m[1] for m in strangers],
+            "the same, random nets": [m[1] for m in strangers],
             "most ink": [F.avg_pool2d(x, 4)],
             "saliency": [saliency], "saliency, random nets": [m[0] for m in strangers],
             "any five patches": [by_chance]}
@@ -760,7 +759,7 @@ plots.strips("What a random net's map knows, it has from the ink", strips, 10, f
 plt.gcf().set_size_inches(9, 5.6)
 plots.show("Ten letters, six maps of each, and the probability that is left: lowest for "
            "occlusion and gradient times pixel; its random nets and the ink are alike.")
-random_, ink = left["× pixel, random nets"], left["most ink"]
+random_, ink = left["the same, random nets"], left["most ink"]
 outcome("10.random", CHOICES[1 + (ink - random_ >= 0.1) - (random_ - ink >= 0.1)])
 claim("gradient × pixel of random nets less the most ink: difference of what is left",
       abs(random_ - ink), at_most=0.05)
@@ -772,7 +771,7 @@ claim("saliency leaves less than saliency of random nets, by",
 claim("saliency against the most ink: difference of what is left",
       abs(left["saliency"] - ink), at_most=0.1)
 firsts = [m.flatten(1).topk(5).indices for m in
-          (*maps["× pixel, random nets"], maps["most ink"][0])]
+          (*maps["the same, random nets"], maps["most ink"][0])]
 shared = np.mean([(one[:, :, None] == firsts[-1][:, None]).sum().item() / len(x)
                   for one in firsts[:-1]])  # each against each of the ink's
 print(f"left by any five patches: {left['any five patches']:.2f}; of five patches "
@@ -901,7 +900,7 @@ for name, rival in rivals.items():
     train(rival.to(run.device), x, y, run.steps(200), lr=0.02, batch=16)
     share[name], said = overlap(rival)
     answers[f"{name}: {share[name]:.2f}"] = said
-fig, axes = plots.panels("Down, up and across: the U-Net comes nearest to what is wanted",
+fig, axes = plots.panels("Four nets colour each pixel; above, the overlap with wanted",
                          answers, xlabel="", ylabel="", size=(10.5, 3.2))
 for ax, (name, shown) in zip(axes, answers.items(), strict=True):
     ax.imshow(torch.cat([*shown[:4]]).cpu(), **({"vmax": 1} if name == "page" else COLORED))
@@ -909,7 +908,7 @@ for ax, (name, shown) in zip(axes, answers.items(), strict=True):
     ax.set(xticks=[], yticks=[])
     ax.spines[:].set_visible(True)
     ax.grid(visible=False)
-plots.show("Four pages, the wanted colours, and four answers: the U-Net's nearest; without "
+plots.show("Four pages, the wanted colours, and four answers; without "
            "bridges letters are blurred or missing, without pooling colours are mixed.")
 
 # %%

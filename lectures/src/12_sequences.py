@@ -413,7 +413,7 @@ for task, losses, guess in (("symbol", remembered, 2), ("adding", added, 1 / 6))
         reported = np.median(memory.at_best(choose, report))
         rows[f"{task} · {kind}"] = [*np.median(choose, axis=1) * 100 / guess,
                                     reported * 100 / guess]
-plots.table("Rate and start decide who remembers; who can choose has gates, too", rows,
+plots.table("Rate and start decide who remembers; adding needs gates (pale: learned)", rows,
             [*map(str, RATES), "reported"], digits=0, low=0,
             xlabel="learning rate of Adam: loss of the median net (a guess is 100)")
 plots.show("Table. Symbol: only the default LSTM and bias 1 stay at 100 at every rate. "
@@ -424,7 +424,7 @@ outcome("12.symbol", LEARN.get(low, "another mix, or none"))
 claim("symbol: the best default LSTM of fifteen (bits)",
       remembered["LSTM, default"][1].min(), at_least=1.9)
 claim("symbol: chrono LSTM at its best rate, median net (bits)",
-      np.median(memory.at_best(*remembered["LSTM, chrono"])), at_most=0.015)
+      np.median(memory.at_best(*remembered["LSTM, chrono"])), at_most=0.01)
 claim("adding: default GRU at its best rate, median net (squared error)",
       np.median(memory.at_best(*added["GRU, default"])), at_most=0.003)
 claim("adding, in 300 steps: the best of all 30 RNNs (squared error)",
@@ -439,7 +439,7 @@ for kind, g in back.items():  # the median net's gradient by the first symbols' 
 claim("from 30 steps back, RNN: the largest gradient relative to the first (ratio)",
       back["RNN, default"].max() / back["RNN, default"][0], at_least=2000)
 claim("LSTM, bias 1: the last relative to the first (ratio)",
-      back["LSTM, bias 1"][-1] / back["LSTM, bias 1"][0], at_most=0.15)
+      back["LSTM, bias 1"][-1] / back["LSTM, bias 1"][0], at_most=0.1)
 
 # %% [markdown]
 # At rate 0.005 alone one would say: neither the default RNN nor the GRU remembers. At a better rate some of these RNNs do, and most GRUs. LSTMs, default or bias 1 (the folk advice), do not in 160 steps: three steps are not thirty. (At 0.3, off the grid, one or two in ten did.)
@@ -560,9 +560,9 @@ cold, warm, hot = (re.findall(r"[a-z]+", " ".join(samples[heat]).lower())
                    for heat in (0.3, 1.0, 1.5))
 real, wild = (100 * np.mean([word in known for word in some]) for some in (cold, hot))
 claim("temperature 0.3: runs of letters the manual has, too (per cent)", real, at_least=92)
-claim("those are more than at temperature 1.5 (points)", real - wild, at_least=40)
+claim("those are more than at temperature 1.5 (points)", real - wild, at_least=46)
 claim("but it repeats itself: different words at 0.3, relative to 1.0 (ratio)",
-      len(set(cold)) / len(cold) / (len(set(warm)) / len(warm)), at_most=0.5)
+      len(set(cold)) / len(cold) / (len(set(warm)) / len(warm)), at_most=0.42)
 
 # %% [markdown]
 # ## 6 · Look inside: gates with a job
@@ -786,7 +786,7 @@ for label, size, look in (("16 numbers", 16, False), ("64 numbers", 64, False),
 # Then let one person look at the board while writing. That is the third line of the picture, and the idea of the last lecture.
 
 # %%
-fig, ax = plots.figure("In 320 steps little gets through one vector; by looking back, all",
+fig, ax = plots.figure("In 320 steps not all gets through one vector; by looking back, all",
                        xlabel="digits in the string", ylabel="digits written rightly (%)")
 for (label, line), color in zip(shares.items(), [plots.BLUE, plots.SKY, plots.GREEN],
                                 strict=True):
@@ -828,7 +828,7 @@ claim("12 digits: 16 numbers, looking back (per cent right)", look[-1], at_least
 # 2. Its gradient by lag is a product; the start sets its factors.
 # 3. An LSTM keeps by adding; its forget bias is the logarithm of a time.
 # 4. Compare at each one's best rate. Gates pay where a net must choose, if well started.
-# 5. In few steps, little gets through one vector.
+# 5. In few steps, not all gets through one vector.
 
 # %% [markdown]
 # ## Exercises and further reading
