@@ -509,8 +509,9 @@ bits, five = recurrent.text_bits(model, test), of_streams(ngram[5])
 both = -np.log2((2.0 ** -bits + 2.0 ** -five) / 2)  # average the two probabilities
 fig, ax = plots.figure("Counting is hard to beat; the LSTM and counting together beat both",
                        xlabel="characters read (thousands)", ylabel="bits per character")
-smooth = np.convolve(learned, np.ones(20) / 20, "valid")  # means of 20 steps
-ax.plot(np.arange(20, len(learned) + 1) * 32 * 32 / 1000, smooth, color=plots.SKY)
+window = min(20, len(learned))  # means of 20 steps, or of all where there are fewer
+ax.plot(np.arange(window, len(learned) + 1) * 32 * 32 / 1000,
+        np.convolve(learned, np.ones(window) / window, "valid"), color=plots.SKY)
 right = len(learned) * 32 * 32 / 1000
 plots.name(ax, 0.3 * right, 2.85, "LSTM while it reads", plots.SKY)
 for n in (3, 4, 5):
