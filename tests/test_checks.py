@@ -396,6 +396,14 @@ def test_a_broken_file_is_set_aside_and_nothing_is_lost(broken, capsys):
     assert kept.read_text() == broken
 
 
+def test_what_was_done_under_the_first_editions_numbers_is_kept():
+    old = {"16.seats": {"tries": 2, "done": "2026-01-01T00:00:00"}, "15.late": {"tries": 1, "done": None}}
+    paths.atomic_write(paths.work() / "progress.json", json.dumps({"tasks": old}))
+    assert progress.done() == {"17.seats"} and progress.tries() == {"17.seats": 2, "15.late": 1}
+    progress.record("17.seats", False)
+    assert progress.tries()["17.seats"] == 3 and progress.done() == {"17.seats"}
+
+
 def test_a_folder_that_cannot_be_written_is_said_and_no_crash(monkeypatch, tmp_path, capsys):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("DLMAP_WORK", str(tmp_path / "file"))

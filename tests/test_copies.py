@@ -89,6 +89,14 @@ def test_start_never_overwrites_and_knows_the_first_editions_copy(tree):
     }
 
 
+def test_a_copy_whose_lecture_got_another_number_since_is_found(tree):
+    mine = tree / "work" / "00_regression.ipynb"
+    mine.parent.mkdir()
+    mine.write_text("mine")
+    said = copies.start(tree, tree / "work", "01")
+    assert f"as you left it: {mine}" in said[1] and mine.read_text() == "mine"
+
+
 def test_reset_makes_fresh_copies_and_keeps_the_old_ones(tree):
     work = tree / "work"
     copies.start(tree, work, "01")

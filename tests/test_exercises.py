@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from utils import checks, comparison, paths
+from utils import checks, comparison, paths, progress
 
 UNITS = [number for number in paths.units() if checks.tasks(number)]
 TASKS = [task for number in UNITS for task in checks.tasks(number)]
@@ -176,3 +176,8 @@ def test_no_message_shows_an_expected_value(task, capsys):
         for value in np.ravel(members(expected)[0])[:3]:
             text = f"{float(value):.3g}"
             assert len(text) < 4 or text not in message.replace(case.label, "")
+
+
+def test_no_task_of_today_has_a_name_that_the_first_edition_gave_to_another():
+    today = {task.name for number in paths.units() for task in checks.tasks(number)}
+    assert progress.RENAMED.keys().isdisjoint(today) and set(progress.RENAMED.values()) <= today

@@ -27,11 +27,12 @@ TAUGHT = {
     "12": "rnn lstm",
     "13": "vae",
     "14": "gan",
-    "15": "reinforcement-learning bayesian-inference thompson-sampling alphago",
-    "16": "moe clustering",
-    "17": "frameworks theano tensorflow torch keras",
-    "18": "ad-ranking",
-    "19": "attention diffusion",
+    "15": "bayesian-inference thompson-sampling",
+    "16": "reinforcement-learning alphago",
+    "17": "moe clustering",
+    "18": "frameworks theano tensorflow torch keras",
+    "19": "ad-ranking",
+    "20": "attention diffusion",
 }
 BOLD = (
     "deep-learning ann regression logistic-regression sgd adam ensemble relu backprop vanishing dropout "
@@ -258,7 +259,7 @@ def test_marks_in_the_text_are_escaped(monkeypatch):
 
 @pytest.mark.parametrize(
     ("options", "valid"),
-    [({"lang": "fr"}, "en, ko"), ({"lit": ["relou"]}, "relu"), ({"progress": {"77": 1}}, "19")],
+    [({"lang": "fr"}, "en, ko"), ({"lit": ["relou"]}, "relu"), ({"progress": {"77": 1}}, "20")],
 )
 def test_unknown_names_are_refused_with_the_valid_ones(options, valid):
     with pytest.raises(UserError, match=valid):

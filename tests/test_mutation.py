@@ -71,7 +71,7 @@ def test_a_mutant_that_does_not_end_is_killed(mutation):
 
 
 def test_solutions_are_found_with_what_they_need(mutation):
-    found = {a.task: a for a in mutation.answers("16")}
-    assert {"16.start", "16.devices"} <= set(found) and "16.twins" not in found  # a choice
-    needed = [mutation.bound(s) for s in found["16.devices"].statements]
-    assert {"COLUMNS"} in needed and needed[-1] == {found["16.devices"].function.name}
+    found = {a.task: a for a in mutation.answers("17")}
+    assert {"17.start", "17.devices"} <= set(found) and "17.twins" not in found  # a choice
+    needed = [mutation.bound(s) for s in found["17.devices"].statements]
+    assert {"COLUMNS"} in needed and needed[-1] == {found["17.devices"].function.name}

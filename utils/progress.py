@@ -8,6 +8,13 @@ from filelock import FileLock
 
 from utils import paths
 
+# The first edition had one lecture less before these tasks: their numbers moved up by one.
+_MOVED = (
+    "15.learn 15.puct 16.blame 16.devices 16.push 16.seats 16.start 16.twins 17.breaks 17.fold 17.losses 17.master "
+    "17.rule 17.shards 18.encode 18.paced 18.slots 18.truth 19.back 19.cache 19.clicks 19.leak 19.lora 19.mask"
+).split()
+RENAMED = {old: f"{int(old[:2]) + 1}{old[2:]}" for old in _MOVED}
+
 _session: set[str] = set()  # tasks done while saving is off
 _guesses: dict[str, dict] = {}  # predictions that could not be saved
 _saving = True
@@ -102,6 +109,8 @@ def _read() -> dict:
         for guess in state.setdefault("predictions", {}).values():  # the first edition kept none
             if not isinstance(guess["choice"], str) or not isinstance(guess["measured"], str | None):
                 raise TypeError
+        for old in RENAMED.keys() & state["tasks"].keys():
+            state["tasks"].setdefault(RENAMED[old], state["tasks"].pop(old))
         return state
     except (FileNotFoundError, NotADirectoryError):
         pass

@@ -92,7 +92,7 @@ plots.show("Two half-moons of dots; a straight border on the left, a bent one ri
 # A group of machines whose answers are combined is an *ensemble*.
 # In code, `x @ w` multiplies each row of inputs by the weights and adds up, for all rows and all regressions at once.
 #
-# Lectures 01 to 05 earn this half; 04 shows where it stops being the whole story. Lectures 05 to 19 are the first half.
+# Lectures 01 to 05 earn this half; 04 shows where it stops being the whole story. Lectures 05 to 20 are the first half.
 
 # %%
 def regression(x, w, b):

@@ -738,7 +738,7 @@ claim("raw columns, each at its best rate: SGD's training loss over Adam's (rati
 
 # %% [markdown]
 # Now two networks (`utils/scratch/races.py`); how they work comes later.
-# A **convolutional net** (합성곱 신경망, lecture 10) reads the digits. A small **Transformer** (트랜스포머, lecture 19) reads English and guesses each next word from up to eight before it.
+# A **convolutional net** (합성곱 신경망, lecture 10) reads the digits. A small **Transformer** (트랜스포머, lecture 20) reads English and guesses each next word from up to eight before it.
 # Its text documents Python packages, in 299 words; any other is "?".
 #
 # SGD gets momentum 0.9. Both sides get the same batches, a warm-up, the same cosine, and five rates each, a factor of two apart (no dot where a net does badly).
@@ -931,7 +931,7 @@ claim("a black box: evolution earns more than the start (ratio of gains, on a ne
       earned["evolution"] / earned["the value"], at_least=1.4)
 
 # %% [markdown]
-# Evolution works where nothing has a slope. But with 20 knobs random climbing does as well. And whoever knows auctions divides all values by one number, and is as good with 81 looks (lecture 18). So open the box if you can.
+# Evolution works where nothing has a slope. But with 20 knobs random climbing does as well. And whoever knows auctions divides all values by one number, and is as good with 81 looks (lecture 19). So open the box if you can.
 #
 # ## What goes wrong in practice
 #

@@ -267,7 +267,7 @@ claim("control, words in random order: kinds right, per cent",
 #
 # **Negative sampling** (음의 표본추출) gives the probability up and asks: *is this pair from the text, or made up?*
 # A pair of the text is a *yes*; the same word with $k$ random words, here 5, makes $k$ *noes*: six rows of $v$ move, and one of $u$.
-# (To produce the next word takes the probability: lecture 19's models keep the softmax.)
+# (To produce the next word takes the probability: lecture 20's models keep the softmax.)
 # With $\sigma$ the sigmoid and $n_i$ the random words, a pair costs lecture 01's cross-entropy:
 #
 # $$-\log \sigma(u_w \cdot v_c) - \sum_{i=1}^{k} \log\big(1 - \sigma(u_w \cdot v_{n_i})\big)$$

@@ -609,7 +609,7 @@ claim("at the end it is behind: ratio of its loss to the residual net's",
 
 # %% [markdown] tags=["notes"]
 # **Notes for the room (12 minutes).**
-# It is k-means (lecture 16) with soft assignments, run inside the forward pass: votes that lie together pull the centre, and the centre pulls the votes.
+# It is k-means (lecture 17) with soft assignments, run inside the forward pass: votes that lie together pull the centre, and the centre pulls the votes.
 # Be fair: the paper's gain was on overlapping digits and small affine warps. Say what was measured here and what was not.
 
 # %%

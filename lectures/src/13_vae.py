@@ -284,7 +284,7 @@ claim("torch.distributions has the same KL",
 # The encoder gives $\mu$ and $\sigma$; then $z$ is drawn. How does $\mu$ hear from the loss?
 # With $f(z) = \log p(x \mid z)$, wanted is the gradient of $\mathbb E_q[f(z)]$ by $\mu$. Two ways:
 #
-# - **Score function** (REINFORCE in lecture 15): $f(z)\, \nabla_\mu \log q(z)$. It needs only the value of $f$, so the code may even be made of bits.
+# - **Score function** (REINFORCE in lecture 16): $f(z)\, \nabla_\mu \log q(z)$. It needs only the value of $f$, so the code may even be made of bits.
 # - **Reparameterization** (재매개변수화): draw $\varepsilon \sim \mathcal N(0, I)$, a plain input. Then $\mu$ and $\sigma$ are in the graph, and the chain rule does the rest: $\nabla f(z)$.
 #
 # **Predict first.** Both are right on average. With a code of 64 numbers, how much larger is the spread of the score function's estimate?
@@ -293,7 +293,7 @@ claim("torch.distributions has the same KL",
 # **Notes for the room (10 minutes).**
 # An image: the score function tastes the soup and guesses which spoon of salt did it; reparameterization asks each spoon.
 # A spread ten times as large takes a hundred times as many draws to average away.
-# The baseline is a trick of lecture 15: subtract what you expected. It does not change the mean, because the score's mean is zero.
+# The baseline is a trick of lecture 16: subtract what you expected. It does not change the mean, because the score's mean is zero.
 
 # %%
 def estimates(d, draws=4000):
@@ -575,7 +575,7 @@ claim("thirty-two than four", bounds[32] - bounds[4], at_least=1)
 
 # %% [markdown]
 # Now draw. From the prior; and from what the codes of the training letters *are*, found out afterwards:
-# a **mixture** of ten Gaussians (lecture 16 builds one: ten bells, each with a share, a middle and a shape), fitted to the codes (for the VAE, to their means).
+# a **mixture** of ten Gaussians (lecture 17 builds one: ten bells, each with a share, a middle and a shape), fitted to the codes (for the VAE, to their means).
 # That is two machines stacked, and the second knows nothing of pictures.
 #
 # **Predict first.** Four ways: auto-encoder or VAE, prior or mixture. Order them by the share of legible letters.

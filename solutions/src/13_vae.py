@@ -195,7 +195,7 @@ check("13.score", score_estimates)
 # %% [markdown] tags=["solution-only"]
 # With the plain mean in place of the others' mean the estimate is too small by a factor of $1 - 1/k$: half, at two draws.
 # Average your rows, and σ(l) cancels: the values minus their baselines add up to zero. Row by row it matters.
-# The same estimator trains policies in lecture 15, and language models from human feedback.
+# The same estimator trains policies in lecture 16, and language models from human feedback.
 
 # %% [markdown]
 # ## 6 · The watchman

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from nbformat import NotebookNode
 
+from utils import progress
 from utils.authoring.batch import facts
 from utils.authoring.copies import copy_of, find
 from utils.authoring.execute import CELL_TIMEOUT, NotebookFailed, in_parallel, run_notebook
@@ -68,7 +69,8 @@ def check(
 
 def checked_in(cell: NotebookNode) -> list[str]:
     """The tasks that a cell checks."""
-    return re.findall(r"\bcheck\(\s*[\"']([^\"']+)", cell.source) if cell.cell_type == "code" else []
+    names = re.findall(r"\bcheck\(\s*[\"']([^\"']+)", cell.source) if cell.cell_type == "code" else []
+    return [progress.RENAMED.get(name, name) for name in names]
 
 
 def parts(nb: NotebookNode) -> tuple[range, dict[str, range]]:

@@ -1,4 +1,4 @@
-"""Data-parallel training on processes of this machine: what lecture 17 builds.
+"""Data-parallel training on processes of this machine: what lecture 18 builds.
 
 Each process holds the whole model and a share of every batch; the gradients are averaged before each step.
 The functions stand in a file because a new process finds its work by importing it.

@@ -1,7 +1,7 @@
 """What lecture 02 races on, but does not teach: two small networks, and a black box.
 
 The optimizers are compared on a convolutional net (lecture 10) that reads digits, and on a Transformer
-(lecture 19) that guesses words. Vaswani and others (2017); auctions: Vickrey (1961).
+(lecture 20) that guesses words. Vaswani and others (2017); auctions: Vickrey (1961).
 """
 
 from collections import Counter

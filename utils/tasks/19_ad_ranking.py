@@ -1,4 +1,4 @@
-"""The tasks of lecture 18."""
+"""The tasks of lecture 19."""
 
 from functools import cache
 
@@ -9,7 +9,7 @@ from utils.checks import Case, Choice, Function, Mistake
 rng = np.random.default_rng(18)
 
 
-# --------------------------------------------------------------------------------------------- 18.slots
+# --------------------------------------------------------------------------------------------- 19.slots
 def _slots(bid, pctr, S, reserve, pays="next", floor=True, keep=True, score=lambda b, p: b * p, last=False):
     """One view after the other."""
     winner, price = np.full((len(bid), S), -1), np.zeros((len(bid), S))
@@ -33,7 +33,7 @@ def _views(n, A):
 
 
 slots = Function(
-    "18.slots",
+    "19.slots",
     cases=[
         Case("two slots, five ads", (*_views(6, 5), 2, 0.05)),
         Case("no reserve", (*_views(5, 4), 3, 0.0)),
@@ -74,7 +74,7 @@ slots = Function(
 )
 
 
-# --------------------------------------------------------------------------------------------- 18.truth
+# --------------------------------------------------------------------------------------------- 19.truth
 @cache
 def _best_bid() -> str:
     """Each bid from 0 to 20 in steps of 0.1, played out."""
@@ -90,7 +90,7 @@ def _best_bid() -> str:
 
 
 truth = Choice(
-    "18.truth",
+    "19.truth",
     options=("a", "b", "c"),
     truth=_best_bid,
     wrong="work out both gains: how often seen, times value less price",
@@ -99,7 +99,7 @@ truth = Choice(
 )
 
 
-# -------------------------------------------------------------------------------------------- 18.encode
+# -------------------------------------------------------------------------------------------- 19.encode
 def _encode(ids, hour, click, prior, weight, sees=lambda mine, other, i, j: other < mine):
     """For each row, one after the other, all others."""
     out = np.zeros(len(ids))
@@ -133,7 +133,7 @@ def _rows(n, k, hours, shuffled=False):
 
 
 encode = Function(
-    "18.encode",
+    "19.encode",
     cases=[
         Case("rows in the order of time", _rows(40, 4, 10)),
         Case("rows in any order", _rows(40, 4, 10, shuffled=True)),
@@ -247,7 +247,7 @@ from_log = Function(
 )
 
 
-# --------------------------------------------------------------------------------------------- 18.paced
+# --------------------------------------------------------------------------------------------- 19.paced
 def _paced(v, p, rival, budget, at_most=1.0, together=True, price=lambda v, p, r: r, strict=True):
     """Each m between two ratios is tried."""
     ratio = [float(r / (v * q)) for q, r in zip(p, rival, strict=True)]
@@ -301,7 +301,7 @@ def _day(n, budget):
 
 
 paced = Function(
-    "18.paced",
+    "19.paced",
     cases=[
         Case("a tight budget", _day(40, 1.0)),
         Case("money for everything", _day(30, 1e6)),

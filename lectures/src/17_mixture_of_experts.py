@@ -1,5 +1,5 @@
 # %% [markdown]
-# # 16 · Mixture of experts
+# # 17 · Mixture of experts
 #
 # **Question.** Lecture 03 gave every machine the same say everywhere. What if the one who knows this corner speaks, and the others keep silent?
 #
@@ -40,7 +40,7 @@ COLORS = [plots.BLUE, plots.ORANGE, plots.GREEN, plots.PURPLE, plots.RED, plots.
           plots.GREY, plots.INK]
 
 # %%
-concept_map.show("16")
+concept_map.show("17")
 
 # %% [markdown]
 # ## 1 · k-means: two steps that take turns
@@ -770,7 +770,7 @@ plots.show("Two heat maps of site by hour: "
 #
 # A sparse layer holds many experts and runs a few: parameters grow, work per word does not.
 #
-# In a sparse language model the experts are small networks, and the gate, there called **router**, picks two of eight for each word in each layer. Lecture 19 builds the rest of such a model.
+# In a sparse language model the experts are small networks, and the gate, there called **router**, picks two of eight for each word in each layer. Lecture 20 builds the rest of such a model.
 #
 # Two ways to compute the same. Dense: run all experts, multiply most results by zero. By index: collect the words of each expert, run it on those, add the results back in their places.
 
@@ -885,7 +885,7 @@ plots.show("Two bars: about 47 billion held, about 13 billion used; "
 # %% [markdown]
 # ## Exercises and further reading
 #
-# `dlmap start 16`, then open `exercises/work/16_exercises.ipynb`: seven tasks, about 115 minutes.
+# `dlmap start 17`, then open `exercises/work/17_exercises.ipynb`: seven tasks, about 115 minutes.
 #
 # - S. Lloyd (1982), *Least squares quantization in PCM*, IEEE Transactions on Information Theory 28.
 # - A. Dempster, N. Laird, D. Rubin (1977), *Maximum likelihood from incomplete data via the EM algorithm*, Journal of the Royal Statistical Society B 39.

@@ -1,7 +1,7 @@
 # %% [markdown]
-# # 16 · Mixture of experts: exercises
+# # 17 · Mixture of experts: exercises
 #
-# Seven tasks, about 115 minutes, after lecture 16.
+# Seven tasks, about 115 minutes, after lecture 17.
 
 # %% tags=["parameters"]
 PROFILE = "lecture"
@@ -48,7 +48,7 @@ def next_centre(X, centres):
 
 
 # %%
-check("16.start", next_centre)
+check("17.start", next_centre)
 
 # %% [markdown] tags=["solution-only"]
 # Drawing, not taking the farthest: the farthest point is often an outlier, and an outlier makes a poor centre.
@@ -79,7 +79,7 @@ def blame(X, share, mean, var):
 
 
 # %%
-check("16.blame", blame)
+check("17.blame", blame)
 
 # %% [markdown] tags=["solution-only"]
 # Far out, all densities are tiny, but their *ratio* is still clear: the widest group takes nearly all the blame.
@@ -148,7 +148,7 @@ if check("16.m_step", m_step):
 # *So that you see what moves first in a mixture, and what sets it going.*
 #
 # Two experts start as exact copies, with the same two weights. The gate's logits for the points are drawn at random.
-# The loss is lecture 16's: minus the log-likelihood of the mixture. What has a gradient at the first step?
+# The loss is lecture 17's: minus the log-likelihood of the mixture. What has a gradient at the first step?
 #
 # - **a** – nothing: copies stay copies
 # - **b** – the experts only
@@ -164,7 +164,7 @@ answer = "b"
 # end solution
 
 # %%
-check("16.twins", answer)
+check("17.twins", answer)
 
 # %% [markdown] tags=["solution-only"]
 # Both densities are equal, so $r = g$ exactly, and the gate has no reason to move. The experts have: each is pulled by the points that the gate, by chance, sends to it.
@@ -199,7 +199,7 @@ def seats(logits, k, capacity):
 
 
 # %%
-check("16.seats", seats)
+check("17.seats", seats)
 
 # %% [markdown] tags=["solution-only"]
 # A point that loses all its experts gets zeros. In a language model the skip connection carries the word past the layer, unchanged.
@@ -233,7 +233,7 @@ def push(logits, k):
 
 
 # %%
-check("16.push", push)
+check("17.push", push)
 
 # %% [markdown] tags=["solution-only"]
 # Each expert is compared with the average load *as this point sees it*, $\sum_j a_j p_j$: busier ones are pushed down, idle ones up, in proportion to $p_i$.
@@ -277,7 +277,7 @@ def by_device(past, new):
 
 
 # %%
-check("16.devices", by_device)
+check("17.devices", by_device)
 
 # %% tags=["solution-only"]
 log = data.load("ads", rows=90_000, seed=SEED)

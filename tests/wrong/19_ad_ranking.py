@@ -1,4 +1,4 @@
-"""Wrong answers to lecture 18's tasks, each with its message, and right ones written otherwise."""
+"""Wrong answers to lecture 19's tasks, each with its message, and right ones written otherwise."""
 
 import numpy as np
 
@@ -217,7 +217,7 @@ def reaching(v, p, rival, budget):
 
 
 WRONG = {
-    "18.slots": {
+    "19.slots": {
         "first price": (first_price, "first price"),
         "not divided": (lambda *a: slots(*a, divide=False), "price of a view"),
         "second for all": (second_for_all, "not against the second of all"),
@@ -232,12 +232,12 @@ WRONG = {
         "any of a tie": (lambda *a: padded_with_zeros(*a, kind=None, fill=-1.0), "wrong values for sixty"),
         "one slot": (lambda b, p, S, r: slots(b, p, 1, r), "shape"),
     },
-    "18.truth": {
+    "19.truth": {
         "the truth": ("a", "both gains"),
         "nothing": ("c", "both gains"),
         "a number": (7.2, "answer with one of"),
     },
-    "18.encode": {
+    "19.encode": {
         "same hour": (lambda *a: encode(*a, same=True), "same hour still see one another"),
         "leave one out": (leave_one_out, "not enough"),
         "running": (running, "same hour still see those above"),
@@ -260,7 +260,7 @@ WRONG = {
         "weights are mu": (log_with(lambda s, m, n, c: m * (s == n)), "wrong values"),
         "estimate only": (lambda *a: from_log(*a)[0], "expected 2 results"),
     },
-    "18.paced": {
+    "19.paced": {
         "morning": (morning, "order of the day"),
         "parted": (parted, "won together"),
         "skipping": (skipping, "one m for the whole day"),
@@ -274,9 +274,9 @@ WRONG = {
 }
 
 RIGHT = {
-    "18.slots": {"one by one": slots, "lists": slots_as_lists},
-    "18.truth": {"b": "b", "B.": "B."},
-    "18.encode": {"pairs": encode, "sorted": encode_by_sort},
+    "19.slots": {"one by one": slots, "lists": slots_as_lists},
+    "19.truth": {"b": "b", "B.": "B."},
+    "19.encode": {"pairs": encode, "sorted": encode_by_sort},
     "18.from_log": {"average": from_log, "weights": log_with(usual)},
-    "18.paced": {"cut at ends": paced},
+    "19.paced": {"cut at ends": paced},
 }

@@ -1,7 +1,7 @@
 # %% [markdown]
-# # 18 · Ad ranking, from log to auction: exercises
+# # 19 · Ad ranking, from log to auction: exercises
 #
-# Five tasks, about 90 minutes, after lecture 18.
+# Five tasks, about 90 minutes, after lecture 19.
 
 # %% tags=["parameters"]
 PROFILE = "lecture"
@@ -54,11 +54,11 @@ def slots(bid, pctr, S, reserve):
 
 
 # %%
-check("18.slots", slots)
+check("19.slots", slots)
 
 # %% [markdown] tags=["solution-only"]
 # How much a slot is seen does not enter the price: it is in the own score and in the next one alike, and cancels.
-# The reserve acts as one more bidder, the platform itself. A common factor on all pCTR no longer cancels against it: lecture 18's "costs elsewhere".
+# The reserve acts as one more bidder, the platform itself. A common factor on all pCTR no longer cancels against it: lecture 19's "costs elsewhere".
 
 # %% [markdown]
 # ## 2 · Is the truth still best?
@@ -83,7 +83,7 @@ answer = "b"
 # end solution
 
 # %%
-check("18.truth", answer)
+check("19.truth", answer)
 
 # %% [markdown] tags=["solution-only"]
 # The first slot gains $10 - 4 = 6$, the second $0.9 \cdot (10 - 2) = 7.2$.
@@ -124,7 +124,7 @@ def encode(ids, hour, click, prior, weight):
 
 
 # %%
-if check("18.encode", encode):
+if check("19.encode", encode):
     log = data.load("ads", rows=20_000, seed=SEED)
     hours = 24 * log.features["day"] + log.features["hour"]
     user, rate = log.features["user"], log.click.mean()
@@ -215,7 +215,7 @@ def paced(v, p, rival, budget):
 
 
 # %%
-check("18.paced", paced)
+check("19.paced", paced)
 
 # %% [markdown] tags=["solution-only"]
 # Pacing buys the views with the most value per euro, not those that come first in the morning: the rule of the knapsack with divisible goods.

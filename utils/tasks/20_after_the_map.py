@@ -1,4 +1,4 @@
-"""The tasks of lecture 19."""
+"""The tasks of lecture 20."""
 
 from functools import cache
 
@@ -9,7 +9,7 @@ from utils.checks import Case, Choice, Function, Mistake
 rng = np.random.default_rng(19)
 
 
-# -------------------------------------------------------------------------------------------- 19.mask
+# -------------------------------------------------------------------------------------------- 20.mask
 def _texts(lengths, T, scale=1.0, padding=None):
     """Scores of texts that are padded on the left; `padding` is what stands in the padded columns."""
     scores = scale * rng.normal(size=(len(lengths), T, T))
@@ -45,7 +45,7 @@ def _seen_row_by_row(causal=True, own=True, left=True, padded=True, empty=0.0):
 
 
 mask = Function(
-    "19.mask",
+    "20.mask",
     cases=[
         Case("texts of 5, 3 and 1", _texts([5, 3, 1], 5)),
         Case("a text of length 0", _texts([0, 4], 4)),
@@ -72,7 +72,7 @@ mask = Function(
 )
 
 
-# -------------------------------------------------------------------------------------------- 19.leak
+# -------------------------------------------------------------------------------------------- 20.leak
 def _window_by_loop(first=0, extra=0, ahead=0):
     """Row t sees t - (window - 1) - extra … t + ahead - first, one by one."""
 
@@ -87,7 +87,7 @@ def _window_by_loop(first=0, extra=0, ahead=0):
 
 
 leak = Function(
-    "19.leak",
+    "20.leak",
     cases=[
         Case("T = 6, window = 3", (6, 3)),
         Case("window = 1: itself only", (5, 1)),
@@ -110,7 +110,7 @@ leak = Function(
 )
 
 
-# ------------------------------------------------------------------------------------------- 19.cache
+# ------------------------------------------------------------------------------------------- 20.cache
 def _token(B, t, C, heads, scale=1.0):
     x, K, V = rng.normal(size=(B, C)), rng.normal(size=(B, t, C)), rng.normal(size=(B, t, C))
     Wq, Wk, Wv = scale * rng.normal(size=(3, C, C)) / np.sqrt(C)
@@ -146,7 +146,7 @@ def _by_torch(scale=None, blocks=True, newest=True, first=False, values="v", shi
 
 
 cached = Function(
-    "19.cache",
+    "20.cache",
     cases=[
         Case("five earlier tokens, two heads", _token(3, 5, 8, 2)),
         Case("an empty cache", _token(2, 0, 6, 3)),
@@ -167,7 +167,7 @@ cached = Function(
 )
 
 
-# -------------------------------------------------------------------------------------------- 19.lora
+# -------------------------------------------------------------------------------------------- 20.lora
 @cache
 def _best_start():
     """Which start leaves the model as it was and still gives a gradient."""
@@ -184,7 +184,7 @@ def _best_start():
 
 
 lora = Choice(
-    "19.lora",
+    "20.lora",
     options=["a", "b", "c"],
     truth=_best_start,
     wrong="the model is changed at once, or it can never change: look at AB and at the gradients",
@@ -193,7 +193,7 @@ lora = Choice(
 )
 
 
-# -------------------------------------------------------------------------------------------- 19.back
+# -------------------------------------------------------------------------------------------- 20.back
 def _noisy(n, d, t, share):
     share = np.array(share)
     x = rng.normal(size=(n, d))
@@ -221,7 +221,7 @@ def _weights_swapped(z, x, t, share):
 
 
 back = Function(
-    "19.back",
+    "20.back",
     cases=[
         Case("a step in the middle", _noisy(6, 3, 2, [1.0, 0.9, 0.7, 0.4, 0.1])),
         Case("t = 1, the last step of all", _noisy(4, 2, 1, [1.0, 0.8, 0.5])),
@@ -256,7 +256,7 @@ back = Function(
 )
 
 
-# ------------------------------------------------------------------------------------------ 19.clicks
+# ------------------------------------------------------------------------------------------ 20.clicks
 def _users(lengths, T, d, base=0.04, trust=1.0, scale=1.0, padding=np.nan):
     B = len(lengths)
     ads, clicks = scale * rng.normal(size=(B, T, d)), (rng.random((B, T)) < 0.4).astype(float)
@@ -289,7 +289,7 @@ def _user_by_user(root=True, sink=True, scaled_trust=False, padded=False, even=F
 
 
 clicks = Function(
-    "19.clicks",
+    "20.clicks",
     cases=[
         Case("users with 5, 2 and 0 past ads", _users([5, 2, 0], 5, 4)),
         Case("a zero as padding", _users([3, 1, 4], 6, 3, padding=0.0)),

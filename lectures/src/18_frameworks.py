@@ -1,5 +1,5 @@
 # %% [markdown]
-# # 17 · Frameworks
+# # 18 · Frameworks
 #
 # **Question.** Theano, TensorFlow, PyTorch and Keras compute the same numbers. What do they do differently, and what does that decide for you?
 #
@@ -41,7 +41,7 @@ rng = np.random.default_rng(SEED)
 os.environ["KINETO_LOG_LEVEL"] = "99"  # the profiler keeps its own log to itself
 
 # %%
-concept_map.show("17")
+concept_map.show("18")
 
 # %% [markdown]
 # ## 1 · One network, four times
@@ -779,7 +779,7 @@ claim("which had moved from the start", distance(one, net.state_dict()), at_leas
 # %% [markdown]
 # ## Exercises and further reading
 #
-# `dlmap start 17`, then open `exercises/work/17_exercises.ipynb`: six tasks, about 85 minutes.
+# `dlmap start 18`, then open `exercises/work/18_exercises.ipynb`: six tasks, about 85 minutes.
 #
 # - R. Collobert, S. Bengio, J. Mariéthoz (2002), *Torch: a modular machine learning software library*, IDIAP.
 # - J. Bergstra and others (2010), *Theano: a CPU and GPU math compiler in Python*, SciPy.

@@ -1,5 +1,5 @@
 # %% [markdown]
-# # 19 · After the map
+# # 20 · After the map
 #
 # **Question.** The map of this course was drawn in 2017. What came after, how does it work in small, and what of the map stays?
 #
@@ -34,7 +34,7 @@ from utils.scratch.recurrent import CharModel, fit_text, forget_bias_, ngram_bit
 run = runtime.setup(PROFILE, SEED, DEVICE, BUDGET, threads=1)
 
 # %%
-concept_map.show("19")
+concept_map.show("20")
 
 # %% [markdown]
 # ## 1 · Attention is a lookup, and the lookup is a regression
@@ -95,7 +95,7 @@ claim("Nadaraya and Watson's regression is attention",
       (by_kernel - by_attention).abs().max(), at_most=1e-4)
 
 # %% [markdown]
-# The thesis, once more: a prediction is an ensemble of what is known. In lecture 03 its weights were fixed, in lecture 16 a gate sets them; here each query sets its own.
+# The thesis, once more: a prediction is an ensemble of what is known. In lecture 03 its weights were fixed, in lecture 17 a gate sets them; here each query sets its own.
 #
 # What does deep learning add? The distances are *learned*: queries and keys are $xW$, a linear regression, and $W$ gets a gradient.
 # (In a Transformer the values are learned too, so there the picture of "known" values ends.)
@@ -537,7 +537,7 @@ for name in ("attention, 1 layer", "LSTM"):
 # The price: attention compares all pairs, so its work grows with the square of the length, and it must keep all keys and values while it writes. An LSTM's state has one size.
 # **State-space models** (S4, Mamba) are recurrent nets too, with a state of one size, but built to train in parallel; many of today's models mix both.
 #
-# **Where mixture of experts went.** Lecture 16's gate sits today where section 3 "thinks": many two-layer nets, of which a gate picks one or two for each token (Shazeer and others, 2017; Fedus and others, 2021). Weights grow, work a token does not.
+# **Where mixture of experts went.** Lecture 17's gate sits today where section 3 "thinks": many two-layer nets, of which a gate picks one or two for each token (Shazeer and others, 2017; Fedus and others, 2021). Weights grow, work a token does not.
 
 # %% [markdown]
 # ## 5 · Diffusion: learn to remove noise
@@ -837,7 +837,7 @@ claim("five steps cover most of what twenty do", ddim[2, 2] / ddim[4, 2], at_lea
 # Nearly everything since 2017 grows out of a box that was on the map; what changed most is the size.
 #
 # - **Pre-training** came back (lecture 07): first on all text, then **fine-tuning** (미세조정) on the task. **LoRA** trains a small addition of low rank to each frozen weight matrix.
-# - **Reinforcement learning** (lecture 15) learns from people's preferences between two answers, **RLHF**; DPO turns that into a logistic regression.
+# - **Reinforcement learning** (lecture 16) learns from people's preferences between two answers, **RLHF**; DPO turns that into a logistic regression.
 # - **Embeddings** (lecture 08) find passages to read: **retrieval**.
 # - **Graph nets** are convolutions whose neighbours are listed, not adjacent.
 #
@@ -897,7 +897,7 @@ plots.show("Eight rows from boxes of the 2017 map to what grew out of them betwe
 # - **Unequal contexts.** Bits at the start of a window cost more. Compare at equal context, time and text.
 # - **Pixels from 0 to 1 in diffusion.** Noise has mean 0 and variance 1; scale the data alike.
 # - **A judge trained on the same pictures** flatters every generator. Look.
-# - **The biggest hammer.** A table like lecture 18's decides, not the year of the method.
+# - **The biggest hammer.** A table like lecture 19's decides, not the year of the method.
 
 # %% [markdown]
 # ## Summary
@@ -911,7 +911,7 @@ plots.show("Eight rows from boxes of the 2017 map to what grew out of them betwe
 # %% [markdown]
 # ## Exercises and further reading
 #
-# `dlmap start 19`, then open `exercises/work/19_exercises.ipynb`: six tasks, about 120 minutes.
+# `dlmap start 20`, then open `exercises/work/20_exercises.ipynb`: six tasks, about 120 minutes.
 #
 # - E. A. Nadaraya (1964), *On estimating regression*; G. S. Watson (1964), *Smooth regression analysis*.
 # - D. Bahdanau, K. Cho, Y. Bengio (2014), *Neural machine translation by jointly learning to align and translate*.

@@ -1,4 +1,4 @@
-"""Wrong answers to lecture 16's tasks, each with its message, and right ones written otherwise."""
+"""Wrong answers to lecture 17's tasks, each with its message, and right ones written otherwise."""
 
 import numpy as np
 import torch
@@ -279,7 +279,7 @@ def ratios(past, new):
 
 
 WRONG = {
-    "16.start": {
+    "17.start": {
         "the lecture's": (the_lectures_nearest, "dtype"),
         "not squared": (lambda *a: start(*a, power=0.5), "are squared"),
         "fourth power": (lambda *a: start(*a, power=2), "wrong values"),
@@ -298,7 +298,7 @@ WRONG = {
         ),
         "near is likely": (lambda X, c: softmax(-start(X, c)), "wrong values"),
     },
-    "16.blame": {
+    "17.blame": {
         "no shares": (lambda *a: blame(*a, shares=False), "shares are missing"),
         "no size": (lambda *a: blame(*a, size=0), "/ 2 of the density is missing"),
         "log var whole": (lambda *a: blame(*a, size=1), "for each coordinate"),
@@ -322,13 +322,13 @@ WRONG = {
         "two results": (lambda *a: m_step(*a)[1:], "expected 3 results"),
         "standard deviations": (lambda *a: (*m_step(*a)[:2], np.sqrt(m_step(*a)[2])), "wrong values"),
     },
-    "16.twins": {
+    "17.twins": {
         "copies stay": ("a", "write down r"),
         "the gate": ("c", "write down r"),
         "both": ("d", "write down r"),
         "a number": (2, "answer with one of"),
     },
-    "16.seats": {
+    "17.seats": {
         "the lecture's": (the_lectures_top, "wrong values"),
         "full softmax": (lambda *a: seats(*a, everything=True), "not of all"),
         "no capacity": (lambda *a: seats(*a, count=False), "nobody is turned away"),
@@ -341,7 +341,7 @@ WRONG = {
         "any of a tie": (lambda *a: seats(*a, kind=None), "wrong values for sixty"),
         "one seat too few": (lambda z, k, c: seats(z, k, max(c - 1, 0)), "wrong values"),
     },
-    "16.push": {
+    "17.push": {
         "not coupled": (lambda *a: push(*a, coupled=False), "couples"),
         "sum over the points": (lambda *a: push(*a, n=False), "divide by n"),
         "K alone": (lambda z, k: push(z, k) * k, "is K / k"),
@@ -353,7 +353,7 @@ WRONG = {
         "summed over rows": (lambda *a: push(*a).sum(0), "shape"),
         "shifted": (lambda *a: push(*a) + 1e-4, "wrong values"),
     },
-    "16.devices": {
+    "17.devices": {
         "apart": (apart, "experts apart lose"),
         "one machine": (one_machine, "ignores the device"),
         "device alone": (lambda *a: regression(*a, [*COLUMNS, "device"]), "ignores the device"),
@@ -377,11 +377,11 @@ WRONG = {
 }
 
 RIGHT = {
-    "16.start": {"cdist": start, "one by one": start_one_by_one},
-    "16.blame": {"scipy": blame_by_scipy, "softmax": blame, "by ratio": blame_by_ratio},
+    "17.start": {"cdist": start, "one by one": start_one_by_one},
+    "17.blame": {"scipy": blame_by_scipy, "softmax": blame, "by ratio": blame_by_ratio},
     "16.m_step": {"average": m_by_average, "divide where": m_step},
-    "16.twins": {"b": "b", "B.": "B."},
-    "16.seats": {"queue": by_queue, "ranks": seats},
-    "16.push": {"jacobian": push_by_jacobian, "tape": push_by_tape, "ranks": push},
-    "16.devices": {"crossed": crossed, "two stages": in_two_stages, "ratios": ratios},
+    "17.twins": {"b": "b", "B.": "B."},
+    "17.seats": {"queue": by_queue, "ranks": seats},
+    "17.push": {"jacobian": push_by_jacobian, "tape": push_by_tape, "ranks": push},
+    "17.devices": {"crossed": crossed, "two stages": in_two_stages, "ratios": ratios},
 }

@@ -1,11 +1,11 @@
 # %% [markdown]
-# # 18 · Ad ranking, from log to auction
+# # 19 · Ad ranking, from log to auction
 #
 # **Question.** Seventeen lectures of models. Which one should choose the next ad, what is it worth in money, and how would you know that it broke?
 #
 # **You will be able to** put eight models on one ladder of accuracy, calibration and cost; rank by expected value and price by second-price auction; say which errors of a prediction cost money and which cancel; let a new ad in by Thompson sampling; judge a ranker on an old log before the switch; watch it afterwards; say when deep learning does not pay.
 #
-# **Needs** 01, 03, 08, 15, 16 · **Minutes** 90 to teach, 140 to study · **CPU** 30 s
+# **Needs** 01, 03, 08, 15, 17 · **Minutes** 90 to teach, 140 to study · **CPU** 30 s
 #
 # On the map: `ad-ranking`
 
@@ -39,7 +39,7 @@ run = runtime.setup(PROFILE, SEED, DEVICE, BUDGET, threads=1)
 rng = np.random.default_rng(SEED)
 
 # %%
-concept_map.show("18")
+concept_map.show("19")
 
 # %% [markdown]
 # ## 1 · The ladder
@@ -119,7 +119,7 @@ class Boosting:
 #
 # - The **factorization machine** gives each value a vector; pairs of values meet in an inner product.
 # - **Wide & deep**: the crosses go straight to the output (wide); a layer of 64 ReLUs sees all vectors (deep).
-# - The **mixture of experts** is the factorization machine plus lecture 16's two tables of segment × category, weighed by a gate with one pair of logits for each hour of each site. Now all is trained jointly.
+# - The **mixture of experts** is the factorization machine plus lecture 17's two tables of segment × category, weighed by a gate with one pair of logits for each hour of each site. Now all is trained jointly.
 
 # %%
 class Mixture(FactorizationMachine):
@@ -869,7 +869,7 @@ claim("the factorization machine needs the rows too: less than the crosses at 3,
 # %% [markdown]
 # ## Exercises and further reading
 #
-# `dlmap start 18`, then open `exercises/work/18_exercises.ipynb`: five tasks, about 90 minutes. Lecture 19 looks at what came after the map.
+# `dlmap start 19`, then open `exercises/work/19_exercises.ipynb`: five tasks, about 90 minutes. Lecture 20 looks at what came after the map.
 #
 # - W. Vickrey (1961), *Counterspeculation, auctions, and competitive sealed tenders*, Journal of Finance 16.
 # - B. Edelman, M. Ostrovsky, M. Schwarz (2007), *Internet advertising and the generalized second-price auction*, American Economic Review 97.

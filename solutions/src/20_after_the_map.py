@@ -1,7 +1,7 @@
 # %% [markdown]
-# # 19 · After the map: exercises
+# # 20 · After the map: exercises
 #
-# Six tasks, about 120 minutes, after lecture 19.
+# Six tasks, about 120 minutes, after lecture 20.
 
 # %% tags=["parameters"]
 PROFILE = "lecture"
@@ -56,7 +56,7 @@ def masked_weights(scores, lengths):
 
 
 # %%
-check("19.mask", masked_weights)
+check("20.mask", masked_weights)
 
 # %% [markdown] tags=["solution-only"]
 # A large negative number in place of −inf looks safe, and gives the empty rows even weights over what they must not see.
@@ -87,7 +87,7 @@ def window_mask(T, window):
 
 
 # %%
-check("19.leak", window_mask)
+check("20.leak", window_mask)
 
 # %% [markdown] tags=["solution-only"]
 # Both diagonals were off by one: `k=1` in `tril` keeps the diagonal above, which is the next token.
@@ -127,7 +127,7 @@ def cached_step(x, K, V, Wq, Wk, Wv, heads):
 
 
 # %%
-check("19.cache", cached_step)
+check("20.cache", cached_step)
 
 # %% [markdown] tags=["solution-only"]
 # Without a cache the t-th token costs t times a token's work, with it one look back over t keys.
@@ -156,7 +156,7 @@ answer = "c"
 # end solution
 
 # %%
-check("19.lora", answer)
+check("20.lora", answer)
 
 # %%
 def fine_tune(a, b, steps=60, d=32, r=2):
@@ -223,7 +223,7 @@ def step_back(z, x, t, share):
 
 
 # %%
-check("19.back", step_back)
+check("20.back", step_back)
 
 # %% [markdown] tags=["solution-only"]
 # The walk back puts the net's guess of x in the place of x. At t = 1 the mean is x itself and the variance is 0: the last step adds no noise.
@@ -277,7 +277,7 @@ def on_the_log(scale, asked, past=100):
     return np.array(rates)
 
 
-if check("19.clicks", click_rate):
+if check("20.clicks", click_rate):
     log = data.load("ads")
     base = log.click[:150_000].mean()
     asked = rng.choice(np.arange(150_000, 200_000), 3000, replace=False)

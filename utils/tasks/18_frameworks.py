@@ -1,4 +1,4 @@
-"""The tasks of lecture 17."""
+"""The tasks of lecture 18."""
 
 from functools import cache
 
@@ -9,7 +9,7 @@ from utils.checks import Case, Choice, Function, Mistake, Rule
 rng = np.random.default_rng(17)
 
 
-# ----------------------------------------------------------------------------------------------- 17.rule
+# ----------------------------------------------------------------------------------------------- 18.rule
 def _rule_by_torch(g, a):
     import torch
 
@@ -28,7 +28,7 @@ def _overflowing(g, a):
 
 
 rule = Function(
-    "17.rule",
+    "18.rule",
     cases=[
         Case("four rows of three", (rng.normal(size=4), rng.normal(size=(4, 3)))),
         Case("three rows of three", (rng.normal(size=3), rng.normal(size=(3, 3)))),
@@ -53,7 +53,7 @@ rule = Function(
 )
 
 
-# ----------------------------------------------------------------------------------------------- 17.fold
+# ----------------------------------------------------------------------------------------------- 18.fold
 def _by_two_runs(program):
     """The lines that are reached from no input and no draw, found from those forward."""
     changes = {i for i, line in enumerate(program) if line[0] in ("input", "draw")}
@@ -88,7 +88,7 @@ def _one_level(program):
 
 
 fold = Function(
-    "17.fold",
+    "18.fold",
     cases=[
         Case(
             "constants and an input",
@@ -131,7 +131,7 @@ fold = Function(
 )
 
 
-# --------------------------------------------------------------------------------------------- 17.losses
+# --------------------------------------------------------------------------------------------- 18.losses
 def _descend_with(keep=0.0, after=False, mean=True, factor=2.0):
     """Gradient descent in NumPy. `keep`: the share of the old gradient that stays in."""
 
@@ -153,7 +153,7 @@ def _regression(n, d, steps, lr=0.1):
 
 
 losses = Function(
-    "17.losses",
+    "18.losses",
     cases=[
         Case("five steps", _regression(10, 3, 5)),
         Case("one step", _regression(6, 2, 1)),
@@ -178,7 +178,7 @@ losses = Function(
 )
 
 
-# --------------------------------------------------------------------------------------------- 17.shards
+# --------------------------------------------------------------------------------------------- 18.shards
 def _by_rows(grads, counts):
     """Every row of every process stands for itself."""
     rows = [grads[i] for i in range(len(grads)) for _ in range(int(counts[i]))]
@@ -188,7 +188,7 @@ def _by_rows(grads, counts):
 NAN = np.nan
 
 shards = Function(
-    "17.shards",
+    "18.shards",
     cases=[
         Case("shares of 3 and 1", (np.array([[1.0, 2], [5, -2]]), np.array([3, 1]))),
         Case("three shares", (rng.normal(size=(3, 4)), np.array([31, 30, 1]))),
@@ -226,7 +226,7 @@ shards = Function(
 )
 
 
-# --------------------------------------------------------------------------------------------- 17.master
+# --------------------------------------------------------------------------------------------- 18.master
 def _exact(w, grads, lr):
     """In 64 bits, all at once."""
     return (w.astype(float) - lr * grads.astype(float).sum(axis=0)).astype(np.float16)
@@ -257,7 +257,7 @@ def _halves(*shape):
 
 
 master = Function(
-    "17.master",
+    "18.master",
     cases=[
         Case("updates too small for float16", (_halves(4), _halves(2000, 4), 1e-4)),
         Case(
@@ -290,7 +290,7 @@ master = Function(
 )
 
 
-# --------------------------------------------------------------------------------------------- 17.breaks
+# --------------------------------------------------------------------------------------------- 18.breaks
 def _loop(x):
     for i in range(3):
         x = x * i + 1
@@ -332,7 +332,7 @@ def _broken():
 
 
 breaks = Choice(
-    "17.breaks",
+    "18.breaks",
     options=["a", "b", "c", "d"],
     truth=_broken,
     wrong="that one is captured whole: nothing in it asks Python to decide by a value in a tensor",

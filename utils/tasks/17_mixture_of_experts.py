@@ -1,4 +1,4 @@
-"""The tasks of lecture 16."""
+"""The tasks of lecture 17."""
 
 from dataclasses import replace
 from functools import cache
@@ -16,7 +16,7 @@ def _softmax(z):
     return p / p.sum(axis=-1, keepdims=True)
 
 
-# --------------------------------------------------------------------------------------------- 16.start
+# --------------------------------------------------------------------------------------------- 17.start
 def _start_by_loop(X, centres):
     far = np.array([min(float(((x - c) ** 2).sum()) for c in centres) for x in X])
     return np.full(len(X), 1 / len(X)) if far.sum() == 0 else far / far.sum()
@@ -39,7 +39,7 @@ def _farthest(X, centres):
 
 _points, _few = rng.normal(size=(7, 2)), rng.normal(size=(5, 3))
 start = Function(
-    "16.start",
+    "17.start",
     cases=[
         Case("three centres", (_points, rng.normal(size=(3, 2)))),
         Case("one centre", (_few, _few[2:3])),
@@ -66,7 +66,7 @@ start = Function(
 )
 
 
-# --------------------------------------------------------------------------------------------- 16.blame
+# --------------------------------------------------------------------------------------------- 17.blame
 def _blame_by_torch(X, share, mean, var):
     import torch
 
@@ -91,7 +91,7 @@ def _mixture(n, d, k, at=0.0):
 
 
 blame = Function(
-    "16.blame",
+    "17.blame",
     cases=[
         Case("five points, three groups", _mixture(5, 2, 3)),
         Case("a distance of 1000", _mixture(4, 3, 2, at=1000.0)),
@@ -201,7 +201,7 @@ m_step = Function(
 )
 
 
-# --------------------------------------------------------------------------------------------- 16.twins
+# --------------------------------------------------------------------------------------------- 17.twins
 @cache
 def _who_moves() -> str:
     import torch
@@ -218,7 +218,7 @@ def _who_moves() -> str:
 
 
 twins = Choice(
-    "16.twins",
+    "17.twins",
     options=("a", "b", "c", "d"),
     truth=_who_moves,
     wrong="write down r for two equal densities, then g − r, then an expert's gradient",
@@ -227,7 +227,7 @@ twins = Choice(
 )
 
 
-# --------------------------------------------------------------------------------------------- 16.seats
+# --------------------------------------------------------------------------------------------- 17.seats
 def _seats_by_loop(logits, k, capacity, late="zero", scale="chosen", larger=False):
     """One point after the other."""
     out, taken = np.zeros(logits.shape), [0] * logits.shape[1]
@@ -261,7 +261,7 @@ def _best_first(logits, k, capacity):
 
 
 seats = Function(
-    "16.seats",
+    "17.seats",
     cases=[
         Case("room for all", (rng.normal(size=(5, 4)), 2, 5)),
         Case("two seats an expert", (rng.normal(size=(8, 4)), 2, 2)),
@@ -293,7 +293,7 @@ seats = Function(
 )
 
 
-# ---------------------------------------------------------------------------------------------- 16.push
+# ---------------------------------------------------------------------------------------------- 17.push
 def _push_by_tape(logits, k):
     import torch
 
@@ -316,7 +316,7 @@ def _push_with(coupled=True, rows=True, factor=lambda K, k: K / k, k_used=lambda
 
 
 push = Function(
-    "16.push",
+    "17.push",
     cases=[
         Case("two of four", (rng.normal(size=(6, 4)), 2)),
         Case("one of three", (rng.normal((1, 0, 0), 1, (5, 3)), 1)),
@@ -347,7 +347,7 @@ push = Function(
 )
 
 
-# ------------------------------------------------------------------------------------------- 16.devices
+# ------------------------------------------------------------------------------------------- 17.devices
 ONE, APART = 33.3, 30.4  # shares of the gap, in per cent: one machine without devices, an expert each
 
 
@@ -397,7 +397,7 @@ def _third(log):
 
 
 devices = Function(
-    "16.devices",
+    "17.devices",
     cases=_impressions,
     like=lambda past, new: np.full(len(new), 0.5),
     rules=[

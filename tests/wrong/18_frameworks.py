@@ -1,4 +1,4 @@
-"""Wrong answers to lecture 17's tasks, each with its message, and right ones written otherwise."""
+"""Wrong answers to lecture 18's tasks, each with its message, and right ones written otherwise."""
 
 import math
 
@@ -126,7 +126,7 @@ def by_torch(w, grads, lr):
 
 
 WRONG = {
-    "17.rule": {
+    "18.rule": {
         "overflowing": (overflowing, "overflows"),
         "no g": (lambda g, a: softmax(a, axis=1), "what follows is missing"),
         "g by column": (lambda g, a: g * softmax(a, axis=1), "stops"),
@@ -135,7 +135,7 @@ WRONG = {
         "of the sum": (lambda g, a: softmax(a * g[:, None], axis=1), "wrong values"),
         "the value itself": (lambda g, a: g * np.log(np.exp(a - 1000).sum(axis=1) + 1), "shape"),
     },
-    "17.fold": {
+    "18.fold": {
         "inputs too": (lambda p: folded(p, ("const", "input", "draw")), "an input has been folded"),
         "no look at names": (without_names, "an input has been folded"),
         "draws too": (lambda p: folded(p, ("const", "draw")), "a draw has been folded"),
@@ -148,7 +148,7 @@ WRONG = {
         "none": (lambda p: np.zeros(len(p), dtype=bool), "wrong values"),
         "a number": (lambda p: np.array(folded(p).sum()), "shape"),
     },
-    "17.losses": {
+    "18.losses": {
         "sum": (lambda *a: descend(*a, mean=False), "sum of the losses"),
         "after": (lambda *a: descend(*a, late=True), "before"),
         "last loss": (lambda *a: descend(*a, last=True), "wrong values"),
@@ -157,7 +157,7 @@ WRONG = {
         "only the weights": (lambda *a: descend(*a)[0], "expected 2 results"),
         "a tensor": (lambda *a: descend(*a, as_float=False), "still a tensor"),
     },
-    "17.shards": {
+    "18.shards": {
         "mean of means": (lambda g, c: g.mean(axis=0), "mean of the means"),
         "nanmean": (lambda g, c: g[c > 0].mean(axis=0) if c.any() else np.zeros(g.shape[1]), "not weighted"),
         "nan comes in": (lambda g, c: (g * c[:, None]).sum(axis=0) / max(c.sum(), 1), "leave the empty"),
@@ -172,7 +172,7 @@ WRONG = {
         ),
         "empty ends it": (lambda g, c: np.average(g[c > 0], axis=0, weights=c[c > 0]), "stops"),
     },
-    "17.master": {
+    "18.master": {
         "in half": (in_half, "kept in float16"),
         "rounded": (rounded, "kept in float16"),
         "product in half": (product_in_half, "underflows"),
@@ -181,7 +181,7 @@ WRONG = {
         "only the last": (lambda w, g, lr: at_once(w, g[-1:], lr), "wrong values"),
         "lr in half": (lambda w, g, lr: at_once(w, g, np.float64(np.float16(lr))), "lr is rounded"),
     },
-    "17.breaks": {
+    "18.breaks": {
         "loop": ("a", "captured whole"),
         "shape": ("b", "captured whole"),
         "where": ("c", "captured whole"),
@@ -190,10 +190,10 @@ WRONG = {
 }
 
 RIGHT = {
-    "17.rule": {"scipy": lambda g, a: g[:, None] * softmax(a, axis=1), "loop": rule_by_loop},
-    "17.fold": {"forward": folded, "by recursion": by_recursion},
-    "17.losses": {"by optimizer": by_optimizer},
-    "17.shards": {"np.average": shards_by_average, "where": shards_where},
-    "17.master": {"at once": at_once, "torch": by_torch},
-    "17.breaks": {"d": "d", "D.": "D."},
+    "18.rule": {"scipy": lambda g, a: g[:, None] * softmax(a, axis=1), "loop": rule_by_loop},
+    "18.fold": {"forward": folded, "by recursion": by_recursion},
+    "18.losses": {"by optimizer": by_optimizer},
+    "18.shards": {"np.average": shards_by_average, "where": shards_where},
+    "18.master": {"at once": at_once, "torch": by_torch},
+    "18.breaks": {"d": "d", "D.": "D."},
 }

@@ -1,7 +1,7 @@
 # %% [markdown]
-# # 17 · Frameworks: exercises
+# # 18 · Frameworks: exercises
 #
-# Six tasks, about 85 minutes, after lecture 17.
+# Six tasks, about 85 minutes, after lecture 18.
 
 # %% tags=["parameters"]
 PROFILE = "lecture"
@@ -45,7 +45,7 @@ def logsumexp_backward(g, a):
 
 
 # %%
-check("17.rule", logsumexp_backward)
+check("18.rule", logsumexp_backward)
 
 # %% [markdown] tags=["solution-only"]
 # Softmax is the gradient of log-sum-exp. That is why cross-entropy on logits has the gradient "probability minus truth".
@@ -76,7 +76,7 @@ def foldable(program):
 
 
 # %%
-check("17.fold", foldable)
+check("18.fold", foldable)
 
 # %% [markdown] tags=["solution-only"]
 # The draw is the trap: no input, and yet not constant. A framework that folds it trains with one dropout mask for ever.
@@ -122,7 +122,7 @@ def descend(w0, x, y, lr, steps):
 
 
 # %%
-check("17.losses", descend)
+check("18.losses", descend)
 
 # %% [markdown] tags=["solution-only"]
 # The first bug is momentum that never decays, so the weights overshoot. The second shows only as memory that grows with every step.
@@ -153,7 +153,7 @@ def combine(grads, counts):
 
 
 # %%
-check("17.shards", combine)
+check("18.shards", combine)
 
 # %% [markdown] tags=["solution-only"]
 # `DistributedDataParallel` divides by the number of processes and trusts that the shares are equal. The usual sampler repeats rows to make them so.
@@ -183,7 +183,7 @@ def with_master(w, grads, lr):
 
 
 # %%
-check("17.master", with_master)
+check("18.master", with_master)
 
 # %% [markdown] tags=["solution-only"]
 # This is what mixed precision does: fast copies in 16 bits for the products, one slow copy in 32 for the sum.
@@ -211,7 +211,7 @@ answer = "d"
 # end solution
 
 # %%
-check("17.breaks", answer)
+check("18.breaks", answer)
 
 # %%
 def loop(x):

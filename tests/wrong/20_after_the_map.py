@@ -1,4 +1,4 @@
-"""Wrong answers to lecture 19's tasks, each with its message, and right ones written otherwise."""
+"""Wrong answers to lecture 20's tasks, each with its message, and right ones written otherwise."""
 
 import numpy as np
 import torch
@@ -214,7 +214,7 @@ def clicks_by_torch(ads, clicked, lengths, candidate, base, trust):
 
 
 WRONG = {
-    "19.mask": {
+    "20.mask": {
         "nan rows": (nan_rows, "contains nan"),
         "a large negative number": (lambda *a: mask(*a, blank=-1e9), "even weights"),
         "own column shut": (lambda *a: mask(*a, own=1), "its own column"),
@@ -232,7 +232,7 @@ WRONG = {
         "even weights": (lambda s, n: mask(np.zeros_like(s), n), "wrong values"),
         "one length for all": (lambda s, n: mask(s, np.full(len(n), max(n))), "contains nan for padding"),
     },
-    "19.leak": {
+    "20.leak": {
         "window too long": (lambda T, w: window(T, w, low=1), "one too long"),
         "one ahead": (lambda T, w: window(T, w, high=1), "still seen"),
         "not itself": (lambda T, w: window(T, w, high=-1), "sees itself"),
@@ -245,7 +245,7 @@ WRONG = {
         "inverted": (lambda T, w: ~window(T, w), "wrong values"),
         "numbers": (lambda T, w: window(T, w).astype(float), "dtype"),
     },
-    "19.cache": {
+    "20.cache": {
         "scale of all columns": (scale_of_all, "belongs to the head"),
         "no scale": (lambda *a: cache(*a, root=lambda d: 1.0), "not divided"),
         "does not see itself": (lambda *a: cache(*a, newest=False), "does not see itself"),
@@ -264,12 +264,12 @@ WRONG = {
         ),
         "swapped caches": (lambda *a: (cache(*a)[0], *cache(*a)[:0:-1]), "wrong values"),
     },
-    "19.lora": {
+    "20.lora": {
         "both zero": ("a", "can never change"),
         "both random": ("b", "changed at once"),
         "a number": (0, "answer with one of"),
     },
-    "19.back": {
+    "20.back": {
         "forward variance": (
             changed(lambda m, v, z, x, t, s: (m, 1 - s[t] / s[t - 1])),
             "step forward",
@@ -293,7 +293,7 @@ WRONG = {
             "should be one number",
         ),
     },
-    "19.clicks": {
+    "20.clicks": {
         "no base": (no_base, "no part where there is a history"),
         "no root": (lambda *a: clicks(*a, root=False), "not divided by √d"),
         "trust divided": (lambda *a: clicks(*a, divide=np.sqrt(a[0].shape[2])), "trust is not divided"),
@@ -311,13 +311,13 @@ WRONG = {
 }
 
 RIGHT = {
-    "19.mask": {"torch": mask_by_torch, "row by row": mask_row_by_row, "arrays": mask},
-    "19.leak": {
+    "20.mask": {"torch": mask_by_torch, "row by row": mask_row_by_row, "arrays": mask},
+    "20.leak": {
         "two triangles": window,
         "by distance": lambda T, w: np.array([[0 <= t - j < w for j in range(T)] for t in range(T)]),
     },
-    "19.cache": {"head by head": cache, "einsum": cache_by_einsum},
-    "19.lora": {"c": "c", "C)": "C)"},
-    "19.back": {"precisions": back, "through the noise": back_by_noise},
-    "19.clicks": {"arrays": clicks, "user by user": clicks_by_torch},
+    "20.cache": {"head by head": cache, "einsum": cache_by_einsum},
+    "20.lora": {"c": "c", "C)": "C)"},
+    "20.back": {"precisions": back, "through the noise": back_by_noise},
+    "20.clicks": {"arrays": clicks, "user by user": clicks_by_torch},
 }
