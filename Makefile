@@ -3,7 +3,7 @@ PYTHON ?= python3
 JOBS ?= 2
 BIN := .venv/bin
 
-.PHONY: lab test run build clean
+.PHONY: lab test run build frameworks clean
 
 lab: .venv/ready                ## install what is needed, open JupyterLab on lecture 00; ARGS="--no-browser --port 9999"
 	$(BIN)/dlmap lab $(ARGS)
@@ -19,6 +19,8 @@ run: .venv/ready                ## execute lectures with other parameters; ARGS=
 build: .venv/ready              ## sources -> notebooks, executing what changed
 	$(BIN)/dlmap build --run $(ARGS)
 
+frameworks: .venv/frameworks    ## TensorFlow, JAX and PyTensor beside PyTorch, which lecture 18 runs where they are
+
 clean:                          ## remove what can be made again; never exercises/work
 	rm -rf .venv build data/cache *.egg-info .pytest_cache .ruff_cache
 
@@ -32,4 +34,9 @@ clean:                          ## remove what can be made again; never exercise
 	$(BIN)/python -m pip install --quiet -r requirements.lock
 	$(BIN)/python -m pip install --quiet --no-deps --editable .
 	cp utils/authoring/jupyter_nbconvert_config.json .venv/etc/jupyter/
+	@touch $@
+
+.venv/frameworks: requirements-frameworks.lock .venv/ready
+	@echo "Installing TensorFlow, JAX and PyTensor into .venv: once, a minute or two, about 2 GB."
+	$(BIN)/python -m pip install --quiet --no-deps -r requirements-frameworks.lock
 	@touch $@

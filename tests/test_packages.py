@@ -22,6 +22,9 @@ ENVIRONMENT = yaml.safe_load((ROOT / "environment.yml").read_text())
 ASKED_FOR = {"jupyterlab", "numpy", "torch", "torchvision", "matplotlib", "nbval", "papermill"}
 
 
+EXTRA = [Requirement(line) for line in (ROOT / "requirements-frameworks.lock").read_text().splitlines()]
+
+
 def version(requirement):
     return str(requirement.specifier).removeprefix("==")
 
@@ -43,6 +46,14 @@ def test_the_pin_lies_in_the_range(name):
     assert name in PINS, f"{name} is asked for but not locked; CONTRIBUTING.md says how to lock"
     assert version(PINS[name]) in WANTED[name].specifier
     assert PINS[name].marker is None, f"{name} is asked for everywhere but locked for some machines only"
+
+
+def test_the_frameworks_lock_adds_to_the_other_and_changes_nothing_in_it():
+    assert all(str(pin.specifier).startswith("==") for pin in EXTRA)
+    assert PINS.keys().isdisjoint(canonicalize_name(pin.name) for pin in EXTRA)
+    for asked in map(Requirement, PROJECT["optional-dependencies"]["frameworks"]):
+        pins = [pin for pin in EXTRA if pin.name == asked.name]
+        assert pins and all(version(pin) in asked.specifier for pin in pins), f"{asked.name} is not locked"
 
 
 def test_what_was_asked_for_is_there_and_torch_pulls_no_cuda_into_the_lock():
