@@ -189,6 +189,16 @@ def test_doctor_finds_what_is_wrong_and_says_what_to_do(tmp_path, monkeypatch):
     assert doctor.disk(tmp_path)[0].remedy
 
 
+def test_doctor_minds_no_missing_framework_but_a_half_installed_one(tmp_path, monkeypatch):
+    (tmp_path / "requirements-frameworks.lock").write_text("jax==0.0.1\n")
+    monkeypatch.setattr(doctor, "find_spec", lambda name: None)
+    (none,) = doctor.frameworks(tmp_path)
+    assert "make frameworks" in none.found and not none.remedy
+    monkeypatch.setattr(doctor, "find_spec", lambda name: name == "jax")
+    (half,) = doctor.frameworks(tmp_path)
+    assert "instead of 0.0.1" in half.found and half.remedy
+
+
 def test_doctor_is_happy_here():
     """The tests run in the very environment that the lock describes."""
     wrong = [finding for finding in doctor.examine(paths.ROOT) if finding.remedy]

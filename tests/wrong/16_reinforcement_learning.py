@@ -1,6 +1,5 @@
 """Wrong answers to lecture 16's tasks, each with its message, and right ones written otherwise."""
 
-
 import numpy as np
 
 

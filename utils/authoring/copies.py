@@ -35,7 +35,8 @@ def copy_of(original: Path, work: Path) -> Path:
     """Where the learner's copy is, or would be: "…/work/01_exercises.ipynb"; other tabs have other names."""
     kind = {folder: kind for kind, folder in KINDS.items()}[original.parent.name]
     copy = work / f"{original.stem[:2]}_{kind}.ipynb"
-    if kind == "exercises" and not copy.exists():  # the first edition copied these only, some under other numbers
+    if kind == "exercises" and not copy.exists():
+        # the first edition copied these only, some under other numbers
         return next(iter(sorted(work.glob(f"[0-9][0-9]_{original.stem[3:]}.ipynb"))), copy)
     return copy
 

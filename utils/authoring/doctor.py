@@ -28,7 +28,7 @@ class Finding:
 
 def examine(root: Path) -> list[Finding]:
     """Look at everything once."""
-    looks = python, packages, device, threads, kernel, shadows, notebooks, disk, datasets
+    looks = python, packages, frameworks, device, threads, kernel, shadows, notebooks, disk, datasets
     return [finding for look in looks for finding in look(root)]
 
 
@@ -39,8 +39,21 @@ def python(root: Path) -> list[Finding]:
 
 
 def packages(root: Path) -> list[Finding]:
-    """The installed versions against the lock; a build of torch ("+cpu") counts as its version."""
-    pinned = locked((root / "requirements.lock").read_text(encoding="utf-8"))
+    """The installed versions against the lock."""
+    return [compared("Packages", root / "requirements.lock", MENDING)]
+
+
+def frameworks(root: Path) -> list[Finding]:
+    """What lecture 18 runs where it is installed: none of it is no fault, a part of it is."""
+    if not any(find_spec(name) for name in ("jax", "pytensor", "tensorflow")):
+        found = "PyTorch and Keras; `make frameworks` adds TensorFlow, JAX and PyTensor"
+        return [Finding("Frameworks", found)]
+    return [compared("Frameworks", root / "requirements-frameworks.lock", "run `make frameworks` again")]
+
+
+def compared(what: str, lock: Path, remedy: str) -> Finding:
+    """The installed versions against a lock; a build of torch ("+cpu") counts as its version."""
+    pinned = locked(lock.read_text(encoding="utf-8"))
     off = []
     for name, wanted in pinned.items():
         try:
@@ -51,8 +64,8 @@ def packages(root: Path) -> list[Finding]:
             off.append(f"{name} {found} instead of {wanted}")
     more = f" and {len(off) - 3} more" if len(off) > 3 else ""
     if off:
-        return [Finding("Packages", "; ".join(off[:3]) + more, MENDING)]
-    return [Finding("Packages", f"{len(pinned)} as in requirements.lock")]
+        return Finding(what, "; ".join(off[:3]) + more, remedy)
+    return Finding(what, f"{len(pinned)} as in {lock.name}")
 
 
 def locked(lock: str) -> dict[str, str]:

@@ -1,6 +1,5 @@
 """The tasks of lecture 16."""
 
-
 import numpy as np
 
 from utils.checks import Case, Function, Mistake, Rule
