@@ -9,11 +9,14 @@ from filelock import FileLock
 from utils import paths
 
 # The first edition had one lecture less before these tasks: their numbers moved up by one.
-_MOVED = (
-    "15.learn 15.puct 16.blame 16.devices 16.push 16.seats 16.start 16.twins 17.breaks 17.fold 17.losses 17.master "
-    "17.rule 17.shards 18.encode 18.paced 18.slots 18.truth 19.back 19.cache 19.clicks 19.leak 19.lora 19.mask"
-).split()
-RENAMED = {old: f"{int(old[:2]) + 1}{old[2:]}" for old in _MOVED}
+_MOVED = {
+    15: "learn puct",
+    16: "blame devices m_step push seats start twins",
+    17: "breaks fold losses master rule shards",
+    18: "encode from_log paced slots truth",
+    19: "back cache clicks leak lora mask",
+}
+RENAMED = {f"{old}.{name}": f"{old + 1}.{name}" for old, names in _MOVED.items() for name in names.split()}
 
 _session: set[str] = set()  # tasks done while saving is off
 _guesses: dict[str, dict] = {}  # predictions that could not be saved

@@ -123,7 +123,7 @@ def m_step(X, r, old):
 
 
 # %%
-if check("16.m_step", m_step):
+if check("17.m_step", m_step):
     X = np.concatenate([rng.normal(at, 0.4, (60, 2)) for at in (0, 2, 3)])
     share, mean, var, trace = np.full(3, 1 / 3), X[[0, 1, 70]], np.ones((3, 2)), []
     for _ in range(40):

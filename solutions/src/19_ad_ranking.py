@@ -167,7 +167,7 @@ def from_log(shown, mu, y, new, clip):
 
 
 # %%
-check("18.from_log", from_log)
+check("19.from_log", from_log)
 
 # %% tags=["solution-only"]
 world, log = data.ad_world(), data.load("ads", rows=100_000, seed=SEED)

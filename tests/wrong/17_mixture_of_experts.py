@@ -310,7 +310,7 @@ WRONG = {
         "winner takes all": (lambda *a: np.eye(len(a[1]))[blame(*a).argmax(1)], "wrong values"),
         "groups first": (lambda *a: blame(*a).T, "shape"),
     },
-    "16.m_step": {
+    "17.m_step": {
         "old means": (lambda *a: m_step(*a, around=lambda old: old), "around the new means"),
         "added floor": (lambda *a: m_step(*a, floor=np.add), "floor is a maximum"),
         "no floor": (lambda *a: m_step(*a, floor=lambda v, f: v), "no floor"),
@@ -379,7 +379,7 @@ WRONG = {
 RIGHT = {
     "17.start": {"cdist": start, "one by one": start_one_by_one},
     "17.blame": {"scipy": blame_by_scipy, "softmax": blame, "by ratio": blame_by_ratio},
-    "16.m_step": {"average": m_by_average, "divide where": m_step},
+    "17.m_step": {"average": m_by_average, "divide where": m_step},
     "17.twins": {"b": "b", "B.": "B."},
     "17.seats": {"queue": by_queue, "ranks": seats},
     "17.push": {"jacobian": push_by_jacobian, "tape": push_by_tape, "ranks": push},

@@ -248,7 +248,7 @@ WRONG = {
         "same hour but own": (lambda *a: encode(*a, same=True, own=False), "wrong values"),
         "clicks counted": (lambda i, h, c, p, w: encode(i, h, c, p, w) * (1 + w), "wrong values"),
     },
-    "18.from_log": {
+    "19.from_log": {
         "IPS": (log_with(usual, lambda w: len(w)), "sum of the weights"),
         "mean of agreeing": (log_with(usual, lambda w: (w > 0).sum()), "rows that agree"),
         "not clipped": (log_with(lambda s, m, n, c: (s == n) / m), "clipped yet"),
@@ -277,6 +277,6 @@ RIGHT = {
     "19.slots": {"one by one": slots, "lists": slots_as_lists},
     "19.truth": {"b": "b", "B.": "B."},
     "19.encode": {"pairs": encode, "sorted": encode_by_sort},
-    "18.from_log": {"average": from_log, "weights": log_with(usual)},
+    "19.from_log": {"average": from_log, "weights": log_with(usual)},
     "19.paced": {"cut at ends": paced},
 }

@@ -128,7 +128,7 @@ blame = Function(
 )
 
 
-# -------------------------------------------------------------------------------------------- 16.m_step
+# -------------------------------------------------------------------------------------------- 17.m_step
 FLOOR = 1e-3
 
 
@@ -164,7 +164,7 @@ def _m_case(n, d, k, at=0.0, hard=False):
 
 
 m_step = Function(
-    "16.m_step",
+    "17.m_step",
     cases=[
         Case("twelve points, three groups", _m_case(12, 2, 3)),
         Case("an empty group", _m_case(9, 2, 3, hard=True)),

@@ -182,7 +182,7 @@ encode = Function(
 )
 
 
-# ------------------------------------------------------------------------------------------ 18.from_log
+# ------------------------------------------------------------------------------------------ 19.from_log
 def _from_log(shown, mu, y, new, clip, norm="weights", clipped="weight", agree=True, size="effective"):
     total = weighed = squares = rows = 0.0
     for a, m, reward, other in zip(shown, mu, y, new, strict=True):
@@ -210,7 +210,7 @@ def _policy(n, A, clip):
 
 _five = np.arange(5)
 from_log = Function(
-    "18.from_log",
+    "19.from_log",
     cases=[
         Case("two hundred rows", _policy(200, 3, 10.0)),
         Case("a clip that never bites", _policy(100, 2, 1e6)),
