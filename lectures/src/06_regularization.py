@@ -69,7 +69,8 @@ plots.show("Sixteen small letters in different fonts, each with its label; some 
 
 # %%
 def network(i, *, drop=0.0, norm=False, units=64, layers=2):
-    """The same i gives the same start (He's, lecture 05) and the same order of batches."""
+    """The same i and width give the same start (He's, lecture 05); the same batches, too,
+    where nothing else draws numbers."""
     torch.manual_seed(1000 * SEED + i)
     parts, ins = [nn.Flatten()], 196
     for _ in range(layers):
@@ -133,7 +134,7 @@ predict("06.wrong", "hardly any", "about half", "nearly all")
 # %%
 fit, watch = slice(0, 240), slice(240, None)
 misled = (given != true)[fit]  # the training pictures with a wrong label
-wrong_rows, answers = (x[fit][misled],), {"wrong label": given, "true letter": true}
+wrong_rows, answers = x[fit][misled], {"wrong label": given, "true letter": true}
 parts = {"train": (x[fit], given[fit]), "validation": (x[watch], given[watch]),
          "test": test}
 loss, rate = {name: [] for name in parts}, {name: [] for name in answers}
@@ -144,7 +145,7 @@ for _ in range(EPOCHS):
     for name, part in parts.items():
         loss[name].append(measure(net, *part)[0])
     for name, labels in answers.items():
-        rate[name].append(100 * measure(net, *wrong_rows, labels[fit][misled])[1])
+        rate[name].append(100 * measure(net, wrong_rows, labels[fit][misled])[1])
 
 fig, (left, right) = plots.panels("First the rule, then the exceptions by heart",
                                   ["loss", "training pictures with a wrong label"],
@@ -233,13 +234,14 @@ claim("right labels: the refit wins back some points of accuracy",
 #
 # On the map: `l2`
 #
-# **L2** (가중치 감쇠), with SGD the same as weight decay, puts a price on large weights. It shrinks most where the data say least.
+# **L2** (가중치 감쇠) puts a price on large weights. It shrinks most where the data say least.
 #
 # One weight, one row, input 1, target 4. The price is $\lambda$ ("lambda") times half the weight's square:
 #
 # $$\tfrac12 (4 - w)^2 + \tfrac\lambda2 w^2 \quad\text{has the slope}\quad -(4 - w) + \lambda w$$
 #
 # At the bottom the slope is zero: $w = 4 / (1 + \lambda)$. With $\lambda = 1$ it is 2, with $\lambda = 3$ it is 1.
+# A step of size $\eta$ ("eta") down the price alone takes off the share $\eta\lambda$ of each weight: weight decay.
 #
 # For many rows $X$ and columns it is lecture 01's closed form with $\lambda$ added on the diagonal ($I$ has ones there): **ridge** (릿지) regression.
 #
@@ -257,15 +259,14 @@ diabetes = data.load("diabetes")  # lecture 01's 442 patients, now with all ten 
 X = (diabetes.x - diabetes.x.mean(0)) / diabetes.x.std(0)  # (442, 10)
 y = diabetes.y - diabetes.y.mean()  # centred, so that no bias is needed
 crosses = np.column_stack([X, *(X[:, i] * X[:, j] for i in range(10) for j in range(i, 10)
-                                if (i, j) != (1, 1))])  # (442, 64); sex has 2 values
+                                if (i, j) != (1, 1))])  # (442, 64); sex² says nothing new
 
 # %% [markdown]
 # **Where do the data say little?** With one input $x_i$ a row, as before, $w = \sum x_i y_i / (d^2 + \lambda)$, where $d^2 = \sum x_i^2$. Ridge keeps the share $d^2 / (d^2 + \lambda)$ of the weight without a price.
-# Two blood values, s1 and s2, have variance 1 and correlate by 0.9. Write $w_1x_1 + w_2x_2 = u\,\frac{x_1+x_2}{\sqrt2} + v\,\frac{x_1-x_2}{\sqrt2}$ with $u, v = (w_1 \pm w_2)/\sqrt2$. Sum and difference do not correlate (summed, their products are $\sum x_1^2 - \sum x_2^2 = 0$), and $u^2+v^2 = w_1^2+w_2^2$: two problems of one input.
-# The sum over $\sqrt2$ has variance $(1 + 1 + 2 \cdot 0.9) / 2 = 1.9$: $d^2 = 442 \cdot 1.9 = 840$: much data. The difference: $442 \cdot 0.1 = 44$, little.
-# At $\lambda = 44$ ridge keeps 95 % of the sum's weight, half of the difference's.
+# Blood values s1 and s2 have variance 1 and correlate by 0.9. Write $w_1x_1 + w_2x_2 = u\,\frac{x_1+x_2}{\sqrt2} + v\,\frac{x_1-x_2}{\sqrt2}$ with $u, v = (w_1 \pm w_2)/\sqrt2$. Sum and difference do not correlate ($\sum x_1^2 - \sum x_2^2 = 0$), so no term with $uv$ is left. The $\sqrt2$ keeps the price: $u^2+v^2 = w_1^2+w_2^2$. Two problems of one input.
+# The sum over $\sqrt2$ has variance $(1 + 1 + 2 \cdot 0.9) / 2 = 1.9$: $d^2 = 442 \cdot 1.9 = 840$. The difference: $442 \cdot 0.1 = 44$. At $\lambda = 44$ ridge keeps 95 % of the sum's weight, half of the difference's.
 #
-# **Why a belief?** Ridge's weights are the most probable if you believed, before any data, in a bell curve around zero. $\lambda$ is $\sigma^2 / \tau^2$: the noise's variance over the belief's ($\sigma$ "sigma", $\tau$ "tau").
+# **Why a belief?** Ridge's weights are the most probable if, before any data, you believed in a bell curve around zero. $\lambda$ is $\sigma^2 / \tau^2$: the noise's variance over the belief's ($\sigma$ "sigma", $\tau$ "tau").
 #
 # <details><summary>Why ridge is a belief</summary>
 #
@@ -330,13 +331,13 @@ claim("64 columns, 100 patients: squared error on others, no price over λ = 50 
 #
 # **L1** (L1) prices $\lambda$ times the sum of the *absolute* weights.
 #
-# Again target 4. While $w > 0$, the slope of $\frac12(4 - w)^2 + \lambda \lvert w \rvert$ is $-(4 - w) + \lambda$, zero at $w = 4 - \lambda$.
-# L1 takes off a fixed amount: $\lambda = 1$ leaves 3. At $\lambda = 5$ the bottom is the corner at exactly 0.
-# Pull by a fixed amount, stop *at* zero: the **soft threshold** (소프트 임계값). With many columns, step down the error, apply the threshold, repeat: the **lasso** (라쏘).
+# While $w > 0$, the slope of $\frac12(4 - w)^2 + \lambda \lvert w \rvert$ is $-(4 - w) + \lambda$, zero at $w = 4 - \lambda$.
+# L1 takes off a fixed amount: $\lambda = 1$ leaves 3. At $\lambda = 5$ the slope just right of 0 is $-4 + 5 = 1$, just left of it $-4 - 5 = -9$: both sides lead down to the corner at exactly 0.
+# So pull by a fixed amount, stop *at* zero: the **soft threshold** (소프트 임계값). Step down the error, apply it to each weight, repeat: the **lasso** (라쏘).
 #
-# Picture: left dear, right cheap; coloured five of ten: bmi (body mass), bp (blood pressure), s1, s3, s5 (blood values). The two $\lambda$ price different things: compare shapes, not places.
+# Picture: left dear, right cheap; coloured: five of ten. The two $\lambda$ price different things: compare shapes, not places.
 #
-# When to bet so? Two worlds, 100 columns and rows: 5 columns matter, or all. Cross-validation (lecture 00) chooses among twenty prices. Judge: points of explained variance, $100\,\big(1 - \frac{\text{squared error}}{\text{that of always answering the mean}}\big)$, on 1,000 more rows.
+# When to bet so? Two worlds, 100 columns and rows: 5 columns matter, or all. Cross-validation chooses among twenty prices. Judge: points of explained variance, $100\,\big(1 - \frac{\text{squared error}}{\text{that of always answering the mean}}\big)$, on 1,000 more rows.
 
 # %%
 def soft(w, pull):
@@ -345,7 +346,7 @@ def soft(w, pull):
 
 def lasso(X, y, lam, w, steps=3000):
     """Smallest ½ |y − Xw|² + λ |w|₁, from a start w (d,); solved to the end."""
-    lr = 1 / np.linalg.norm(X, 2) ** 2  # one over the largest curvature (lecture 02)
+    lr = 1 / np.linalg.eigvalsh(X.T @ X)[-1]  # one over the largest curvature (lecture 02)
     for _ in range(run.steps(steps)):  # a step goes lr of the way
         w = soft(w - lr * X.T @ (X @ w - y), lr * lam)  # so its threshold is lr · λ
     return w
@@ -402,11 +403,11 @@ claim("all 100 matter: ridge leads by (points)", -np.mean(lead[100]), at_least=6
 #
 # <details><summary>The general formula</summary>
 #
-# Noise $\varepsilon$ ("epsilon") has mean zero and variance $s^2$ in each input; $\mathbb E$ is the mean over the noise:
+# Noise $\varepsilon$ ("epsilon"), drawn for each input independently, has mean zero and variance $s^2$; $\mathbb E$ is the mean over the noise:
 #
 # $$\mathbb E\big[(y - (x + \varepsilon)^\top w)^2\big] = (y - x^\top w)^2 + s^2\lVert w\rVert^2$$
 #
-# Multiply out: the mixed term has mean zero. Over $n$ rows it is ridge with $\lambda = n s^2$.
+# Multiply out: mixed terms have mean zero, and of $(\varepsilon^\top w)^2$ each input leaves $s^2 w_j^2$. Over $n$ rows it is ridge with $\lambda = n s^2$.
 # For a network it holds for small noise only, and the price is on the slope of the output (Bishop 1995).
 # </details>
 
@@ -470,6 +471,7 @@ plots.show("Eight letters, then moved a little, mirrored, and mixed with one ano
 # </details>
 
 # %%
+# remedy -> strength ("": there is only one) -> what to hand to `trained`
 WAYS = {"nothing": {"": {}}, "augmentation": {"": {"price": changed(moved)}},
         "mirrors": {"": {"price": changed(lambda x: torch.where(
             torch.rand_like(x[:, :1, :1, :1]) < 0.5, x.flip(-1), x))}},  # a coin each
@@ -506,7 +508,7 @@ claim("every other letter mirrored: it falls, points",
 # In the picture four units say 2, 1, 4, 3; the output adds half of each. With $p = \frac12$ one mask gives $0.5 \cdot (4 + 8) = 6$, the opposite one $0.5 \cdot (2 + 6) = 4$.
 # In use nothing is dropped or scaled: $0.5 \cdot 10 = 5$, the mean over all 16 masks.
 #
-# Without the division, the output would be 2.5 on average in training, but 5 in use. Dropping in use as well would answer by luck.
+# Without the division, the output would be 2.5 on average in training, but 5 in use.
 
 # %%
 s = schematics.Sketch("Each step trains another thin network; in use all answer at once",
@@ -553,9 +555,10 @@ print(f"over 16 masks: from {outs.min():g} to {outs.max():g}, mean {outs.mean():
 # %%
 hidden, V = torch.rand(20, 10, dtype=torch.float64), torch.randn(10, 4, dtype=torch.float64)
 masks = torch.tensor(list(product([0.0, 1.0], repeat=10)), dtype=torch.float64)
-shares = (hidden * masks[:, None] / 0.5 @ V).log_softmax(-1)  # (1024 masks, 20 rows, 4)
+logs = (hidden * masks[:, None] / 0.5 @ V).log_softmax(-1)  # of shares: (1024, 20, 4)
+# the mean of the logs is the log of the geometric mean; softmax scales it to sum to one
 claim("weight scaling is the geometric mean of 1,024 networks (largest gap of a share)",
-      ((hidden @ V).softmax(-1) - shares.mean(0).softmax(-1)).abs().max(), at_most=1e-12)
+      ((hidden @ V).softmax(-1) - logs.mean(0).softmax(-1)).abs().max(), at_most=1e-12)
 
 # %%
 counts, MEMBERS = [1, 2, 4, 8, 16, 32], 8
@@ -623,7 +626,7 @@ claim("masks of one net err more alike than nets trained apart (correlation, dif
 #
 # On the map: `batch-norm` · `dropout`
 #
-# **Batch normalization** (배치 정규화) gives each unit mean 0 and variance 1 over the batch, then lets it choose its own scale and shift.
+# **Batch normalization** (배치 정규화) gives each unit mean 0 and variance 1 over the batch, then lets it choose scale and shift.
 #
 # Scores on a batch: 1, 2, 3, 6. Mean 3; squared distances 4, 1, 0, 9; variance 3.5, its root 1.87. Out come −1.07, −0.53, 0, 1.60:
 #
@@ -632,8 +635,8 @@ claim("masks of one net err more alike than nets trained apart (correlation, dif
 # $z$ is a score, $\mu$ ("mu") and $v$ mean and variance over the batch. $\gamma$ ("gamma") and $\beta$ ("beta") are learned; a tiny $\epsilon$ avoids dividing by zero.
 #
 # For use, training keeps **running statistics** (이동 통계): each step moves them a tenth of the way to the batch's.
-# A batch's own mean lies too near its rows: dividing by $n - 1$ corrects that. PyTorch divides by $n$ in the layer and remembers the corrected variance; rewrites often forget it.
-# If `eval()` is forgotten, a picture's answer depends on its company in the batch.
+# The mean is made from these rows, so distances to it come out too small: dividing by $n - 1$, not $n$, corrects that. PyTorch divides by $n$ in the layer, and remembers the corrected variance.
+# If `eval()` is forgotten, a picture's answer depends on its company.
 
 # %%
 class BatchNorm(nn.Module):
@@ -672,8 +675,8 @@ claim("eval() forgotten: other company in the batch moves a probability by up to
       (company[0] - company[1]).abs().max(), at_least=0.1)
 
 # %% [markdown]
-# The article behind this map says that some networks are stable with batch norm, without dropout.
-# We ask something narrower: at which learning rates does a deep net train, with and without batch norm?
+# The article behind this map calls some networks stable with batch norm, without dropout.
+# Asked more narrowly: at which learning rates does a deep net train, with and without it?
 # Six hidden layers of 64 units, right labels, plain descent (SGD), 40 epochs, He's start for both.
 # A rate *trains* the net if it gets 90 % of its training pictures right. The best rate is chosen on another sample's pictures.
 
@@ -712,11 +715,11 @@ claim("each at its rate, chosen on other pictures: points of test accuracy apart
       abs(normed[1, normed[2].argmax()] - without[1, without[2].argmax()]), at_most=5)
 
 # %% [markdown]
-# So batch norm eases the *training*: rates over ten times larger work. On new pictures, at rates up to 0.1, it costs 10 to 25 points; each at its best, the nets end within a few points. One rate could show either as winner.
-# Why is argued about: each layer's inputs stay alike while the layers below change (Ioffe 2015), or the gradient changes less a step (Santurkar 2018).
+# So batch norm eases the *training*: rates over ten times larger work. On new pictures it costs 10 to 25 points at rates up to 0.1; each at its best, the nets end within a few points.
+# Why is argued about: steadier inputs of each layer (Ioffe 2015), or a steadier gradient (Santurkar 2018).
 #
-# **Weight decay before a norm is no L2.** Times ten, the unit's scores are 10, 20, 30, 60, mean 30, root 18.7: out come the same −1.07 to 1.60. Smaller weights make no simpler function.
-# But the gradient becomes a tenth: a weight must move ten times as far. Smaller weights get larger gradients, each step turns them further: as if their rate had *risen* (van Laarhoven 2017).
+# **Weight decay before a norm is no L2.** Multiply a unit's weights by ten: its scores are 10, 20, 30, 60, mean 30, root 18.7, and out come the same −1.07 to 1.60. So smaller weights make no simpler function: only their direction counts.
+# To turn it as much, a weight must now move ten times as far: the gradient is a tenth. Decay does the reverse: small weights, larger gradients, as if the rate had *risen* (van Laarhoven 2017).
 
 # %%
 slopes = []
@@ -744,9 +747,9 @@ claim("weights times 10 before batch norm: new gradient over old (ratio)",
 # - **Label smoothing** (라벨 스무딩): with 0.1 and ten letters, the right letter's target is 0.91, each other's 0.01.
 # - **Weight averaging** (가중치 평균): in use, the mean of the weights after each of the last 13 epochs. Its simple rival is a falling rate.
 #
-# Mixup's share is drawn for each batch, by a number $a$: small $a$, nearly always near 0 or 1; $a = 1$, all equally likely; large $a$, near ½ (Beta distribution).
+# Mixup's share is drawn for each batch (Beta distribution): small $a$, near 0 or 1; $a = 1$, all equally likely; large $a$, near ½.
 #
-# "L2" is AdamW's decay, the same share off each weight: a cousin of section 2's price, as is L1 after Adam's step. Dropout's layers are wider: 64 units stay.
+# "L2" is AdamW's decay, the same share off each weight, past Adam's division: a cousin of section 2's price, as is L1 after Adam's step. Dropout's layers are wider: 64 units stay.
 
 # %%
 def mixup(a):
@@ -796,7 +799,7 @@ WAYS |= {"L2": {price: {"decay": price} for price in (0.3, 3, 30)},
 # A remedy's strength is chosen in its own world: train on a sixth sample, take the best accuracy on 1,500 further pictures, labelled as badly. The table prints it: labels right / three of ten wrong.
 # A step takes off the share rate times decay; with 125 small steps a decay of 0.1 takes off 7 %. So we try larger ones.
 #
-# One learning rate, 0.006, could mislead (section 6). Once, on two seeds, we tried half and twice of it. Each remedy at its best on the test pictures, augmentation led by 2 to 3 points (right labels) and 6 to 9 (wrong); with rates chosen on one sample, it once came second.
+# One learning rate could mislead. Once, on two seeds, we tried half and twice of 0.006. If each remedy takes the rate that is best on the test pictures, augmentation leads by 2 to 3 points (right labels), 6 to 9 (wrong). With rates chosen on one further sample, as one must, it once came second.
 
 # %%
 def results(wrong):
@@ -824,13 +827,13 @@ names = [f"{name} {' / '.join(str(best.get(name, '')) for best in strengths.valu
 report(names, *([each.mean(0) for each in table.values()] for table in worlds.values()))
 
 # %% [markdown]
-# In the picture a tick is one sample: accuracy with the remedy less accuracy with *nothing*, same rows, same start. Such **paired differences** (짝지은 차이) cancel much luck. Dots are means, bars 95 % intervals; with five values that is 2.8 standard errors, not 1.96 (Student's t). A bar that crosses zero may be luck; of 24 bars one may miss zero by luck, too.
+# In the picture a tick is one sample: accuracy with the remedy less accuracy with *nothing*, same rows, same seed. Such **paired differences** (짝지은 차이) cancel much luck. Dots are means, bars 95 % intervals; with five values that is 2.8 standard errors, not 1.96 (Student's t). A bar that crosses zero may be luck; of 24 bars one may miss zero by luck, too.
 
 # %%
 gains = {wrong: {way: 100 * (after - table["nothing"])[:, 1]
                  for way, after in table.items() if way != "nothing"}
          for wrong, table in worlds.items()}
-fig, axes = plots.panels("Remedies pay where labels are wrong, augmentation most",
+fig, axes = plots.panels("Most remedies pay where labels are wrong, augmentation most",
                          ["right labels", "three of ten labels wrong"],
                          xlabel="accuracy gained (points)", ylabel="", size=(10, 4.8),
                          sharey=True)
@@ -853,23 +856,23 @@ claim("that is more than they bring with right labels (the lesser difference, po
 #
 # <details><summary>One answer</summary>
 #
-# More the panel with wrong labels: in the same situation one clicks and the next does not, and no net should learn either by heart.
-# But there the test labels are luck too: judge by log-loss. Many columns and few clicks ask for a price (exercise 7).
+# More the panel with wrong labels: one clicks, the next in the same situation does not.
+# But there the test labels are luck too: judge by log-loss (exercise 7).
 # </details>
 #
-# Augmentation leads clearly with wrong labels only, and *here*, where we know how letters were made. With right labels, prices, noise and dropout move accuracy little. With wrong ones L2 and dropout bring points; L1 and noise, too, if the strength fits.
+# Augmentation leads clearly with wrong labels only, and *here*, where we know how letters were made. With right labels, prices, noise and dropout move accuracy little. With wrong ones L2 and dropout bring points; L1 and noise may. Batch norm alone and label smoothing cost accuracy in both.
 #
 # Used today (*seen*: in this lecture):
 #
 # | default | known from |
 # |---|---|
 # | AdamW, decay 0.01 to 0.1, not on biases | reported: Loshchilov 2019 |
-# | decay before a norm steers the rate | section 6: gradients shrink as weights grow |
+# | decay before a norm steers the rate | seen, section 6 |
 # | augmentation for pictures | seen |
-# | label smoothing 0.1 | lost accuracy here; Szegedy 2016 |
-# | mixup | lower log-loss; Zhang 2018 |
+# | label smoothing 0.1 | lost accuracy; Szegedy 2016 |
+# | mixup | wrong labels: lower log-loss; Zhang 2018 |
 # | averaging, or a falling rate | lower log-loss; Izmailov 2018 |
-# | **stochastic depth** (확률적 깊이): in training, layers are skipped by chance | reported: Huang 2016 |
+# | **stochastic depth** (확률적 깊이): layers skipped by chance | reported: Huang 2016 |
 
 # %% [markdown] tags=["notes"]
 # **Notes for the room (19 minutes).**
@@ -885,7 +888,7 @@ claim("that is more than they bring with right labels (the lesser difference, po
 #
 # A larger model overfits: the textbook. Larger still, and the error falls again: **double descent** (이중 하강).
 #
-# Take 150 digits (lecture 01's), one label of ten wrong, random ReLU features as lecture 04's random layer, least squares on top.
+# Take 150 digits (lecture 01's), one label of ten wrong, random features: ReLUs of random weighted sums of the pixels, brought to mean 0, never trained (lecture 04's random members), and least squares on top.
 # With more than 150 features many solutions fit all rows exactly. `lstsq` takes the one with the smallest weights: a regularization that nobody asked for. That is the curve *no price*; its rival is ridge at λ = half the features. (Bands: of six draws.)
 # The digits lie in the order of their writers: judge on a third, learn from the others, mostly other hands.
 
@@ -901,7 +904,7 @@ def errors(i, price=None):
     wrong = source.integers(1, 10, 150) * (source.random(150) < 0.1)
     target = np.eye(10)[(digits.y[seen] + wrong) % 10]
     slopes, shifts = source.normal(size=(64, 1600)) / 8, source.normal(size=1600)
-    bent = np.maximum((digits.x / 4 - 1.2) @ slopes + shifts, 0)  # (1797, 1600) features
+    bent = np.maximum((digits.x / 4 - 1.2) @ slopes + shifts, 0)  # (1797, 1600)
     fits = [np.linalg.lstsq(bent[seen, :w], target)[0] if price is None else
             ridge(bent[seen, :w], target, price * w) for w in WIDTHS]
     return [100 * np.mean((bent[unseen, :w] @ fitted).argmax(axis=1) != digits.y[unseen])
@@ -926,7 +929,7 @@ claim("with a price even they get better, percentage points of error",
       free[-1] - priced[-1], at_least=3)
 
 # %% [markdown]
-# With 150 features just one solution fits all rows, wrong labels too. To hit them it needs huge weights, so it bends wildly. With 1,600 there are many, and the smallest is calm. Ridge with this price has no peak.
+# With 150 features just one solution fits all rows, wrong labels too. To hit them it needs huge weights, so it bends wildly. With 1,600 there are many, and the smallest is calm.
 #
 # ## What goes wrong in practice
 #
@@ -943,7 +946,7 @@ claim("with a price even they get better, percentage points of error",
 # 1. A net learns the rule first, then the exceptions. Stopping early halts the loss and pays with rows; refit.
 # 2. L2 is a belief in small weights and shrinks what the data know least; L1 is a bet on few columns. Noise is L2 for a linear model.
 # 3. Augmentation brings most where labels are wrong.
-# 4. With wrong labels dropout wins half or more of what a bag wins, for one training. Batch norm trains at larger rates.
+# 4. With wrong labels dropout wins about half or more of what a bag wins, for one training. Batch norm trains at larger rates.
 # 5. A default belongs to a setting: measure it in yours.
 #
 # ## Exercises and further reading

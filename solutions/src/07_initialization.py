@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 07 · Initialization and pre-training: exercises
 #
-# Six tasks, about 130 minutes, after lecture 07.
+# Seven tasks, about 150 minutes, after lecture 07.
 
 # %% tags=["parameters"]
 PROFILE = "lecture"
@@ -69,7 +69,7 @@ check("07.rescale", rescale)
 #
 # **predict** · level ●●○ · 10 minutes · `random-init`
 #
-# *Because He's rule is right for each layer here, and the net is wrong all the same.*
+# *Because He's rule is right for each layer here, and the net is wrong all the same.* (The lecture's branches were averaged; a skip adds.)
 #
 # Twenty blocks, each adds to what it gets: $x \leftarrow x + f(x)$, where $f$ is a ReLU followed by 256 × 256 weights with He's spread, and no bias.
 # The input has size 1 (root mean square). How large is it after twenty blocks?
@@ -107,12 +107,13 @@ check("07.residual", answer)
 #
 # $$E(v, h) = \tfrac12 \lVert v - b \rVert^2 - c^\top h - v^\top W h$$
 #
-# with hidden bits $h$ as before. Return the free energy $F(v) = -\log \sum_h e^{-E(v, h)}$ of each row.
-# It must be finite for scores of ±1000.
+# with hidden bits $h$ as before; $c^\top h$ is $\sum_j c_j h_j$, and $v^\top W h$ is $\sum_{i,j} v_i W_{ij} h_j$. Return the free energy $F(v) = -\log \sum_h e^{-E(v, h)}$ of each row.
+# As in the lecture, a sum over all $h$ is a product, with a factor for each hidden bit.
+# It must be finite for scores of ±1000: `np.logaddexp(a, b)` is $\log(e^a + e^b)$ and never overflows.
 #
 # <details><summary>Hint 1</summary>The quadratic part does not know h: it passes through the sum and the logarithm unchanged. What is left factorizes, a factor for each hidden unit.</details>
 # <details><summary>Hint 2</summary>Each hidden unit contributes −log(1 + exp(c + v·W)). Summed over units, not averaged.</details>
-# <details><summary>Hint 3</summary><code>np.logaddexp(0, z)</code> is log(1 + exp(z)) and never overflows.</details>
+# <details><summary>Hint 3</summary><code>np.logaddexp(0, z)</code> is log(1 + exp(z)), since e⁰ = 1.</details>
 
 # %%
 def free_energy(v, W, b, c):
@@ -210,7 +211,44 @@ check("07.layers", code_of)
 # Fitting on `new` as well would be a leak, though one without labels. In a *semi-supervised* comparison it may even be allowed: say which rows were used.
 
 # %% [markdown]
-# ## 6 · A new site opens
+# ## 6 · Knowledge, or only scale? Design the control
+#
+# **build** · level ●●○ · 20 minutes · `pre-training` `fine-tuning`
+#
+# *So that you can say what a pre-trained start is worth, and not only that it helps.*
+#
+# A net starts from pre-trained `matrices`; column $j$ holds the weights that come into unit $j$ of that layer.
+# Design a start that has all but the knowledge.
+#
+# - What must **stay**: each unit's own weights as a set, so their mean and spread.
+# - What must **go**: which input each weight belongs to. Every order is equally likely, for each unit by itself.
+#
+# Biases are not among the arguments. Return a tuple of new matrices. Draw from `rng` and from nothing else.
+#
+# Before you write it: why is one order for all units of a matrix not enough?
+#
+# <details><summary>Hint 1</summary>Within a column, numbers change places; none leaves its column. Compare <code>np.sort(W, axis=0)</code> before and after.</details>
+# <details><summary>Hint 2</summary>One order for all units moves all of them alike: two units that looked for the same thing still look for the same thing. Each column needs an order of its own, in each matrix a new one.</details>
+# <details><summary>Hint 3</summary>A loop over the columns with <code>rng.permutation(column)</code> will do. NumPy has it for all columns at once: <code>rng.permuted</code>, with an axis.</details>
+
+# %%
+def without_knowledge(matrices, rng):
+    """matrices: tuple of (d, k), (k, m), … -> tuple of new ones, of the same shapes."""
+    # solution
+    return tuple(rng.permuted(W, axis=0) for W in matrices)
+    # end solution
+
+
+# %%
+check("07.control", without_knowledge)
+
+# %% [markdown] tags=["solution-only"]
+# Shuffling whole rows leaves the angles between the units, $W^\top W$, as they were; in the first layer it only renames the pixels. Shuffling along a row, or the whole matrix, gives units other scales: then two things have changed at once, and a worse result would not tell which one did it.
+# What the control still has: each unit's own spread, heavy tails, its bias. If it does as well as the pre-trained net, pre-training was a way to find a scale.
+# The converse does not hold: doing worse does not prove knowledge. The shuffle may have broken something else, such as the fit of a bias to its weights. Repair that, as the lecture does, then compare.
+
+# %% [markdown]
+# ## 7 · A new site opens
 #
 # **apply** · level ●●● · 30 minutes · `fine-tuning` `pre-training`
 #
@@ -222,6 +260,9 @@ check("07.layers", code_of)
 # A regression can be fine-tuned as well. Train weights $w_0$ on `past`, then on `few` pay for the distance *from there*:
 #
 # $$\text{log-loss}(w) + \tfrac{\lambda}{2} \lVert w - w_0 \rVert^2$$
+#
+# Choose both λ by validation: keep a third of `few` aside and try 1e-6 to 0.03.
+# `one_hot` and `minimize(…, jac=True)` are lecture 01's.
 #
 # The check wants 27 % of the gap on the new site, on logs that you have not seen; `future.click` is hidden there, and the `truth` of both.
 #

@@ -238,6 +238,59 @@ def by_recursion_on_depth(train, new, fit, depth):
     return by_recursion_on_depth(encode(train), encode(new), fit, depth - 1)
 
 
+# --------------------------------------------------------------------------------------------- control
+def each(change):
+    return lambda matrices, rng: tuple(change(W, rng) for W in matrices)
+
+
+def redrawn(W, rng):
+    return W.mean(0) + W.std(0) * rng.normal(size=W.shape)
+
+
+def rolled(W, rng):
+    """For each unit a turn of its own: places are fair, orders are not."""
+    return np.stack([np.roll(w, rng.integers(len(w))) for w in W.T], axis=1)
+
+
+def one_swap(W, rng):
+    new = W.copy()
+    for column in new.T:
+        i, j = rng.integers(len(column), size=2)
+        column[[i, j]] = column[[j, i]]
+    return new
+
+
+def same_seed_for_all(matrices, rng):
+    seed = int(rng.integers(2**32))
+    return tuple(np.random.default_rng(seed).permuted(W, axis=0) for W in matrices)
+
+
+def in_place_shuffle(matrices, rng):
+    return tuple(rng.permuted(W, axis=0, out=W) for W in matrices)
+
+
+def first_layer_only(matrices, rng):
+    return tuple(rng.permuted(W, axis=0) if i == 0 else W.copy() for i, W in enumerate(matrices))
+
+
+def by_noise_order(W, rng):
+    """Sort each column by noise."""
+    return np.take_along_axis(W, rng.random(W.shape).argsort(axis=0), axis=0)
+
+
+def by_exchange(matrices, rng):
+    """Fisher and Yates, by hand, column by column."""
+    new = []
+    for W in matrices:
+        W = np.array(W)
+        for j in range(W.shape[1]):
+            for i in range(len(W) - 1, 0, -1):
+                k = rng.integers(i + 1)
+                W[i, j], W[k, j] = W[k, j], W[i, j]
+        new.append(W)
+    return new
+
+
 # ------------------------------------------------------------------------------------------------- ctr
 COLUMNS = [
     "age", "gender", "category", "site", "position", "hour", "device", "user", "ad", "advertiser", "context",
@@ -398,6 +451,35 @@ WRONG = {
         "fitted again": (refitted_after, "wrong values"),
         "the lecture's stack": (the_lectures_stack, "your code stops"),
     },
+    "07.control": {
+        "nothing": (each(lambda W, rng: W), "the input itself"),
+        "a copy": (each(lambda W, rng: W.copy()), "knowledge is all there"),
+        "redrawn": (each(redrawn), "not the weights of before"),
+        "signs tossed": (each(lambda W, rng: W * rng.choice([-1, 1], W.shape)), "not the weights of before"),
+        "the whole matrix": (
+            each(lambda W, rng: rng.permutation(W.ravel()).reshape(W.shape)),
+            "from one unit to another",
+        ),
+        "along the rows": (each(lambda W, rng: rng.permuted(W, axis=1)), "from one unit to another"),
+        "units renamed": (each(lambda W, rng: rng.permutation(W, axis=1)), "other names"),
+        "one order for all units": (each(lambda W, rng: rng.permutation(W)), "in the same order"),
+        "turned over": (each(lambda W, rng: W[::-1].copy()), "in the same order"),
+        "rolled": (each(rolled), "in 400 draws"),
+        "one swap": (each(one_swap), "in 400 draws"),
+        "sorted": (each(lambda W, rng: np.sort(W, axis=0)), "whatever the generator"),
+        "the same order in each matrix": (same_seed_for_all, "in 400 draws"),
+        "first layer only": (first_layer_only, "knowledge is all there"),
+        "in place": (in_place_shuffle, "changes its input"),
+        "own generator": (
+            lambda matrices, rng: each(by_noise_order)(matrices, np.random.default_rng()),
+            "each time",
+        ),
+        "fixed generator": (
+            lambda matrices, rng: each(by_noise_order)(matrices, np.random.default_rng(0)),
+            "whatever the generator",
+        ),
+        "only the first": (lambda matrices, rng: each(by_noise_order)(matrices[:1], rng), "results"),
+    },
     "07.ctr": {
         "few only": (few_only, "less than the 27 %"),
         "few only, free": (partial(few_only, price=1e-5), "less than a tenth"),
@@ -424,6 +506,7 @@ RIGHT = {
         "booleans": partial(stepped, cast=bool),
     },
     "07.layers": {"both at once": both_at_once, "by recursion": by_recursion_on_depth},
+    "07.control": {"sorted by noise": each(by_noise_order), "by exchange": by_exchange},
     "07.ctr": {
         "together": together,
         "stopped early": stopped_early,

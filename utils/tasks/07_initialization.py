@@ -429,6 +429,104 @@ def _two_then_stuck(train, new, fit, depth):
     return new
 
 
+# ------------------------------------------------------------------------------------------- 07.control
+def _same_numbers(out, matrices, _):
+    return all(
+        np.array_equal(np.sort(new, None), np.sort(W, None)) for new, W in zip(out, matrices, strict=True)
+    )
+
+
+def _columns(W):
+    return {tuple(column) for column in np.asarray(W).T}
+
+
+def _not_renamed(out, matrices, _):
+    """Unless all is as before: a set of whole columns that have changed places."""
+    return not any(
+        _columns(new) == _columns(W) and not np.array_equal(new, W)
+        for new, W in zip(out, matrices, strict=True)
+        if W.shape[0] > 1 and W.shape[1] > 1
+    )
+
+
+def _own_weights(out, matrices, _):
+    return all(
+        np.array_equal(np.sort(new, axis=0), np.sort(W, axis=0)) for new, W in zip(out, matrices, strict=True)
+    )
+
+
+def _moved(out, matrices, _):
+    """Matrices so large that chance leaves none of them as it was."""
+    return not any(np.array_equal(new, W) for new, W in zip(out, matrices, strict=True) if W.size > 20)
+
+
+def _own_orders(out, matrices, _):
+    return not any(
+        _columns(new.T) == _columns(W.T)
+        for new, W in zip(out, matrices, strict=True)
+        if W.size > 20 and W.shape[1] > 1
+    )
+
+
+def _places(new, W):
+    """Where each weight of `W` now stands in its column: (d, k), for columns of distinct numbers."""
+    return new.argsort(axis=0)[W.argsort(axis=0).argsort(axis=0), np.arange(W.shape[1])]
+
+
+def _fair_orders(results, matrices, _):
+    """In 400 draws any two weights stand at any two places as often as independent fair orders put them."""
+    places = np.hstack(
+        [
+            np.array([_places(out[i], W) for out in results]).reshape(len(results), -1)
+            for i, W in enumerate(matrices)
+        ]
+    )  # (400, weights)
+    units = [(i, j) for i, W in enumerate(matrices) for _ in W for j in range(W.shape[1])]
+    depth = [len(matrices[i]) for i, _ in units]
+    worst = 0.0
+    for a in range(len(units)):
+        for b in range(a):
+            own = units[a] == units[b]
+            p = 1 / (depth[a] * (depth[b] - own))
+            table = np.zeros((depth[a], depth[b]))
+            np.add.at(table, (places[:, a], places[:, b]), 1 / len(results))
+            off = np.abs(table - p)[~np.eye(depth[a], dtype=bool)] if own else np.abs(table - p)
+            worst = max(worst, off.max() / sqrt(p * (1 - p) / len(results)))
+    return worst < 5.5
+
+
+control = Function(
+    "07.control",
+    cases=[
+        Case("two small matrices", (_matrices(4, 3, 2), np.random.default_rng(1))),
+        Case("three layers", (_matrices(12, 9, 8, 7), np.random.default_rng(2))),
+        Case("one unit", (_matrices(30, 1), np.random.default_rng(3))),
+        Case("one input", (_matrices(1, 6), np.random.default_rng(4))),
+        Case("units of very different scales",
+             (tuple(W * 10.0 ** np.arange(6) for W in _matrices(11, 6)), np.random.default_rng(5))),
+    ],
+    like=lambda matrices, _: tuple(np.zeros(W.shape) for W in matrices),
+    rules=[
+        Rule("these are not the weights of before: move them, and change or draw none", _same_numbers, 1),
+        Rule("whole units have changed places: that only gives them other names", _not_renamed, 2),
+        Rule("weights have moved from one unit to another, so a unit's scale has changed: shuffle within "
+             "each column", _own_weights, 1),
+        Rule("a matrix is as it was: its knowledge is all there", _moved, 1),
+        Rule("all units of a layer were shuffled in the same order: the angles between them, W.T @ W, are as "
+             "before, and so is much of the knowledge", _own_orders, 2),
+    ],
+    draws=True,
+    trials=Rule(
+        "in 400 draws some orders come too often, or the orders of two units go together: each unit of each "
+        "matrix needs a fair order of its own",
+        _fair_orders,
+        2,
+    ),
+    fresh=True,
+    concepts=["pre-training", "fine-tuning"],
+)  # fmt: skip
+
+
 # ----------------------------------------------------------------------------------------------- 07.ctr
 FEW = 4000
 
@@ -468,4 +566,4 @@ ctr = Function(
     concepts=["fine-tuning", "pre-training"],
 )
 
-TASKS = [rescale, residual, energy, chain, layers, ctr]
+TASKS = [rescale, residual, energy, chain, layers, control, ctr]
