@@ -52,7 +52,7 @@ concept_map.show("07")
 # Equal weights, equal slopes, so equal steps. This is the **symmetry** (대칭성) of the units. Training, without lecture 06's dropout, does not break it.
 
 # %% [markdown]
-# The digits of lecture 01 again: 64 pixels, eight tanh units, ten scores. The output layer and all biases start at 0. (The first step moves the output weights off 0; from then on slopes reach the hidden ones.) The hidden weights start in one of four ways:
+# The digits of lecture 01 again: 64 pixels, eight tanh units, ten scores. The output layer and all biases start at 0. (The first step moves the output weights of units that don't say 0; then slopes reach these.) The hidden weights start in one of four ways:
 #
 # - all at 0, or all at 0.1;
 # - as *waves*: eight fixed pictures made of cosines, drawn below. No chance in it;
@@ -152,9 +152,9 @@ def default(d, k):  # what `nn.Linear` draws by itself
     return nn.Linear(d, k).weight.detach()
 
 # %% [markdown]
-# Now send 500 random inputs of size 1 through 20 layers of 256 units, never trained, without biases. The *size* of a signal is the root of its mean square. N(0, 1) is the bell curve of spread 1.
+# Now send 500 random inputs of size 1 through 20 layers of 256 units, never trained, without biases. The *size* of a signal is the root of its mean square. N(0, s²) is the bell curve of spread s.
 #
-# A sigmoid's output is always near ½, so for the sigmoid the picture shows how much the inputs *differ*: a unit's spread over the 500 inputs.
+# A sigmoid's *mean* output stays near ½, so for the sigmoid the picture shows how much the inputs *differ*: a unit's spread over the 500 inputs.
 #
 # **Predict first.** ReLU with the default of `nn.Linear`. How large is the signal after 20 layers?
 
@@ -322,7 +322,7 @@ def free_energy(v, W, b, c):                           # (n, d) -> (n,)
 # **Persistent contrastive divergence** (지속 대조 발산; Tieleman 2008) lets its chains go on from where the last gradient left them.
 #
 # With nine pixels all 512 states can be listed. The data: 14 pictures of whole rows or whole columns (printed below; █ is 1).
-# Each way runs once, at the best of four rates by the likelihood at the end. CD-5 costs five chain steps a gradient, the others one.
+# Each way runs once, at the best of four rates by the likelihood at the end. Chain steps a gradient: CD-5 five, the exact one none, others one.
 # Nine fair coins give a picture $9 \log \frac12 = -6.24$ nats, a perfect model $\log \frac1{14} = -2.64$ (dotted).
 
 # %%
@@ -413,7 +413,7 @@ claim("data minus model against autograd's gradient: largest difference",
       at_most=1e-5)
 
 # %% [markdown]
-# At a high rate the model runs away from its persistent chains; as the rate falls, they catch up. (scikit-learn's `BernoulliRBM` keeps its chains, too.)
+# In the dips the model runs away from its persistent chains; as the rate nears 0, they catch up. (scikit-learn's `BernoulliRBM` keeps its chains, too.)
 #
 # Now digits, by CD-1 with momentum (`RBM`). A pixel from 0 to 1 is read as the probability of a bit; on the way down no coins are tossed, the probabilities go on (Hinton 2010).
 # $Z$ stays unknown, but cancels in a ratio: $p(v)/p(v') = e^{F(v') - F(v)}$. So only differences count: 3 nats are a factor of $e^3 = 20$.
@@ -453,7 +453,7 @@ claim("pixels mixed above unseen (nats)", mean["pixels mixed"] - mean["not seen"
 # One machine's hidden bits are the next one's data. Train **layer by layer** (층별 학습), each alone, from bottom to top.
 # RBMs stacked in this way are a **deep belief network** (심층 신뢰 신경망), DBN.
 #
-# It can dream: a chain of 300 steps, begun with coins, runs in the *top* RBM; its end goes down through the others. (No equal race with one RBM: three times the weights and training, a smoother way down.)
+# It can dream: a chain of 300 steps, begun with coins, runs in the *top* RBM; its end goes down through the others. (No equal race with one RBM: four times the weights, thrice the training, a smoother way down.)
 # How good are 500 dreams? Take each unseen digit's distance to the nearest dream, over the 64 pixels; printed beside it, to the nearest digit learned from. Their variety is the mean distance between two dreams, against two real digits.
 
 # %% [markdown] tags=["notes"]
@@ -583,7 +583,7 @@ claim("spoiled digits: the plain one's squared error over the denoising one's (r
 #
 # How much of pre-training's gain is knowledge, how much only a good size of weights?
 #
-# Put ten new scores on pre-trained layers and train all of it on a few labels: **fine-tuning** (미세조정). With unlabelled rows, too, it is **semi-supervised** (준지도).
+# Put ten new scores on pre-trained layers and train all of it on a few labels: **fine-tuning** (미세조정). Unlabelled rows first, labels then: together **semi-supervised** (준지도).
 #
 # Here: 3 or 10 sigmoid layers of 64 units, 50 labelled digits, five a class. Starts:
 #
@@ -718,7 +718,7 @@ mended = ten["RBMs, repaired"] - ten["RBMs, shuffled"]
 # %% [markdown]
 # - *"It was only the scale."* For three layers of auto-encoders, nearly: their repaired copies come within a few points.
 # - *"It was knowledge."* At ten layers the shuffled RBMs say so. But half of their gap or more was their own broken biases and scales. The rest is knowledge: which weight stands where, as far as this control can tell.
-# - A plain regression leads every net of ten layers, and is just behind RBMs of three. With three times the training (two seeds) RBMs of ten read 88 and 91 %, the regression 87 and 86, random starts still 74 and 73: knowledge grows.
+# - A plain regression leads every net of ten layers, and is just behind RBMs of three. With all training tripled (two seeds) RBMs of ten read 88 and 91 %, the regression 87 and 86, random starts still 74 and 73: their lead grows.
 #
 # **Ask the room.** A colleague reports: "pre-trained on our clicks, the net is 4 points better than from scratch." Which controls do you ask for?
 #
@@ -848,8 +848,8 @@ plots.show("Frozen and probe-then-tune are highest at 5 pictures a letter; at 10
            "is below, and the tuned ones are level with scratch.")
 
 # %% [markdown]
-# - The control is no better than scratch: what helps is what the labels taught.
-# - At 5 a letter frozen is level with *probe, then tune*; at 100 it falls behind, and scratch has caught up. (With three times the steps tuned is level on one of two seeds.)
+# - The control is hardly better than scratch: what helps is what the labels taught.
+# - At 5 a letter frozen is level with *probe, then tune*; at 100 it falls behind, and scratch has caught up. (At 5, steps tripled, tuned is level on one of two seeds.)
 # - At the right, in new fonts, all are lower, in much the same order.
 
 # %%

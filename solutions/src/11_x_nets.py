@@ -42,6 +42,10 @@ from torchvision import models  # after runtime.setup
 #
 # Return the number of weights, biases included, and of multiply-adds for one input; biases and pooling count as no work. Pure arithmetic: no torch.
 #
+# A small one: the input (1, 4, 4) and the plan `[("conv", 2, 3, 1, 0, 1), ("dense", 5)]`.
+# Two filters: 2 · 9 weights, 2 biases, and on 2×2 pixels 18 · 4 = 72 multiply-adds.
+# The dense layer reads 8 numbers: 40 weights, 5 biases, 40 multiply-adds. Together: 65 and 112.
+#
 # <details><summary>Hint 1</summary>Carry c, h and w along. A side becomes <code>(side + 2 * padding - size) // stride + 1</code>: what does not fit is dropped.</details>
 # <details><summary>Hint 2</summary>A filter has c / groups · size² weights, and there are k of them. Each works once for every pixel of the map that <i>comes out</i>.</details>
 # <details><summary>Hint 3</summary>A dense layer reads c · h · w numbers. After it, c is its k, and h = w = 1.</details>
@@ -126,7 +130,7 @@ for side in (224, 448):
 
 # %% [markdown] tags=["solution-only"]
 # `AdaptiveAvgPool2d((7, 7))` averages maps of any size down to 7×7. The paper's net had no such layer and would have refused.
-# That it runs does not mean that it is right: the filters learned letters of one size, and things are now twice as large in pixels. Use the size of the weights' own `transforms()`, or fine-tune.
+# That it runs does not mean that it is right: the filters learned things of one size, and they are now twice as large in pixels. Use the size of the weights' own `transforms()`, or fine-tune.
 
 # %% [markdown]
 # ## 3 · Thin, filter, widen, add
@@ -168,7 +172,7 @@ check("11.bottleneck", bottleneck)
 
 # %% [markdown] tags=["solution-only"]
 # With 256 channels outside and 64 inside, the block has 70 thousand weights; two 3×3 layers on 256 channels would have 1.2 million.
-# In the paper the stride sat on the first 1×1, which throws three pixels of four away unread. torchvision moved it to the 3×3, and others call that version 1.5. Weights of one do not fit the other, and nothing would tell you but the accuracy.
+# In the paper the stride sits on the first 1×1, which throws three pixels of four away unread. torchvision moved it to the 3×3, and others call that version 1.5. Weights of one do not fit the other, and nothing would tell you but the accuracy.
 
 # %% [markdown]
 # ## 4 · Frozen, it said
@@ -231,6 +235,8 @@ check("11.frozen", fine_tune)
 #
 # For $v = \text{squash}(s)$ of lecture 11 and the gradient $g$ of the loss with respect to $v$, return the gradient with respect to $s$, by hand and in NumPy.
 # It must be right for lengths from $10^{-100}$ to $10^{100}$, and 0 for a vector of zeros, which is its limit.
+#
+# In numbers: for s = (3, 4) and g = (1, 0) it is about (0.1284, −0.0852).
 #
 # <details><summary>Hint 1</summary>With $n = \|s\|$ it is $v = a(n)\, s$, $a = n / (1 + n^2)$. Two things depend on s: the factor s, and n. Product rule.</details>
 # <details><summary>Hint 2</summary>$\partial n / \partial s = s / n = u$, the direction. So the gradient is $a\, g + a'(n)\, n\, u\, (u \cdot g)$, with $a' = (1 - n^2) / (1 + n^2)^2$.</details>
