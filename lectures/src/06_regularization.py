@@ -862,7 +862,7 @@ claim("that is more than they bring with right labels (the lesser difference, po
 #
 # Augmentation leads clearly with wrong labels only, and *here*, where we know how letters were made. With right labels prices and noise move accuracy little, mixup costs. With wrong ones prices and dropout bring points; here noise, too. Batch norm alone and label smoothing cost accuracy in both.
 #
-# Used today (*seen*: in this lecture):
+# Used today (*seen*: here):
 #
 # | default | known from |
 # |---|---|
