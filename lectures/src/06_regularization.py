@@ -262,8 +262,8 @@ crosses = np.column_stack([X, *(X[:, i] * X[:, j] for i in range(10) for j in ra
                                 if (i, j) != (1, 1))])  # (442, 64); sex² says nothing new
 
 # %% [markdown]
-# **Where do the data say little?** With one input $x_i$ a row, as before, $w = \sum x_i y_i / (d^2 + \lambda)$, where $d^2 = \sum x_i^2$. Ridge keeps the share $d^2 / (d^2 + \lambda)$ of the weight without a price.
-# Blood values s1 and s2 have variance 1 and correlate by 0.9. Write $w_1x_1 + w_2x_2 = u\,\frac{x_1+x_2}{\sqrt2} + v\,\frac{x_1-x_2}{\sqrt2}$ with $u, v = (w_1 \pm w_2)/\sqrt2$. Sum and difference do not correlate ($\sum x_1^2 - \sum x_2^2 = 0$), so no term with $uv$ is left. The $\sqrt2$ keeps the price: $u^2+v^2 = w_1^2+w_2^2$. Two problems of one input.
+# **Where do the data say little?** With one input $x_i$ a row, $w = \sum x_i y_i / (d^2 + \lambda)$, where $d^2 = \sum x_i^2$. Ridge keeps the share $d^2 / (d^2 + \lambda)$ of the weight without a price.
+# Blood values s1 and s2 (columns $x_1$, $x_2$) have variance 1 and correlate by 0.9. Write $w_1x_1 + w_2x_2 = u\,\frac{x_1+x_2}{\sqrt2} + v\,\frac{x_1-x_2}{\sqrt2}$ with $u, v = (w_1 \pm w_2)/\sqrt2$. Sum and difference do not correlate ($\sum x_1^2 - \sum x_2^2 = 0$), so the squared error has no $uv$. The $\sqrt2$ keeps the price: $u^2+v^2 = w_1^2+w_2^2$. Two problems of one input.
 # The sum over $\sqrt2$ has variance $(1 + 1 + 2 \cdot 0.9) / 2 = 1.9$: $d^2 = 442 \cdot 1.9 = 840$. The difference: $442 \cdot 0.1 = 44$. At $\lambda = 44$ ridge keeps 95 % of the sum's weight, half of the difference's.
 #
 # **Why a belief?** Ridge's weights are the most probable if, before any data, you believed in a bell curve around zero. $\lambda$ is $\sigma^2 / \tau^2$: the noise's variance over the belief's ($\sigma$ "sigma", $\tau$ "tau").
@@ -275,7 +275,7 @@ crosses = np.column_stack([X, *(X[:, i] * X[:, j] for i in range(10) for j in ra
 # $$-\frac{1}{2\sigma^2}\lVert y - Xw\rVert^2 - \frac{1}{2\tau^2}\lVert w\rVert^2$$
 #
 # where $\lVert w \rVert^2$ is the sum of the squares. Times $-\sigma^2$ it is ridge's loss with $\lambda = \sigma^2/\tau^2$: small $\tau$, high price.
-# The top of a bell curve is also its mean.
+# This is a bell curve, too: its top is its mean.
 # </details>
 #
 # Rings join equally likely weights. The dot: the mean of the **posterior** (사후 분포), the belief after the data.
@@ -502,7 +502,7 @@ claim("every other letter mirrored: it falls, points",
 #
 # On the map: `dropout`
 #
-# **Dropout** (드롭아웃) trains another thinned network at each step, and answers with all of them at once.
+# **Dropout** (드롭아웃) trains another thinned network on each row, and answers with all of them at once.
 # In training each hidden unit is silenced with probability $p$. The **mask** (마스크), ones and zeros, is drawn anew for each row and step. What stays is divided by $1 - p$.
 #
 # In the picture four units say 2, 1, 4, 3; the output adds half of each. With $p = \frac12$ one mask gives $0.5 \cdot (4 + 8) = 6$, the opposite one $0.5 \cdot (2 + 6) = 4$.
@@ -716,7 +716,7 @@ claim("each at its rate, chosen on other pictures: points of test accuracy apart
 
 # %% [markdown]
 # So batch norm eases the *training*: rates over ten times larger work. On new pictures it costs 10 to 25 points at rates up to 0.1; each at its best, the nets end within a few points.
-# Why is argued about: steadier inputs of each layer (Ioffe 2015), or a steadier gradient (Santurkar 2018).
+# The reason is disputed: steadier inputs of each layer (Ioffe 2015), or a steadier gradient (Santurkar 2018).
 #
 # **Weight decay before a norm is no L2.** Multiply a unit's weights by ten: its scores are 10, 20, 30, 60, mean 30, root 18.7, and out come the same −1.07 to 1.60. So smaller weights make no simpler function: only their direction counts.
 # To turn it as much, a weight must now move ten times as far: the gradient is a tenth. Decay does the reverse: small weights, larger gradients, as if the rate had *risen* (van Laarhoven 2017).
@@ -747,7 +747,7 @@ claim("weights times 10 before batch norm: new gradient over old (ratio)",
 # - **Label smoothing** (라벨 스무딩): with 0.1 and ten letters, the right letter's target is 0.91, each other's 0.01.
 # - **Weight averaging** (가중치 평균): in use, the mean of the weights after each of the last 13 epochs. Its simple rival is a falling rate.
 #
-# Mixup's share is drawn for each batch (Beta distribution): small $a$, near 0 or 1; $a = 1$, all equally likely; large $a$, near ½.
+# Mixup's share is drawn per batch (Beta distribution, strength $a$): $a$ small, near 0 or 1; 1, all equally likely; large, near ½.
 #
 # "L2" is AdamW's decay, the same share off each weight, past Adam's division: a cousin of section 2's price, as is L1 after Adam's step. Dropout's layers are wider: 64 units stay.
 
@@ -860,9 +860,9 @@ claim("that is more than they bring with right labels (the lesser difference, po
 # But there the test labels are luck too: judge by log-loss (exercise 7).
 # </details>
 #
-# Augmentation leads clearly with wrong labels only, and *here*, where we know how letters were made. With right labels, prices, noise and dropout move accuracy little. With wrong ones L2 and dropout bring points; L1 and noise may. Batch norm alone and label smoothing cost accuracy in both.
+# Augmentation leads clearly with wrong labels only, and *here*, where we know how letters were made. With right labels prices and noise move accuracy little, mixup costs. With wrong ones prices and dropout bring points; here noise, too. Batch norm alone and label smoothing cost accuracy in both.
 #
-# Used today (*seen*: in this lecture):
+# Used today (*seen*: here):
 #
 # | default | known from |
 # |---|---|
@@ -943,7 +943,7 @@ claim("with a price even they get better, percentage points of error",
 # %% [markdown]
 # ## Summary
 #
-# 1. A net learns the rule first, then the exceptions. Stopping early halts the loss and pays with rows; refit.
+# 1. A net learns the rule first, then the exceptions. Stopping early spares the loss's climb, costs rows; refit.
 # 2. L2 is a belief in small weights and shrinks what the data know least; L1 is a bet on few columns. Noise is L2 for a linear model.
 # 3. Augmentation brings most where labels are wrong.
 # 4. With wrong labels dropout wins about half or more of what a bag wins, for one training. Batch norm trains at larger rates.

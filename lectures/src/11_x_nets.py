@@ -119,7 +119,7 @@ claim("wrong labels: augmentation gains over no remedy, points of accuracy",
       remedy["augmentation"] - remedy["no change"], at_least=6)
 
 # %% [markdown]
-# Augmentation pays: no letter comes twice in the same form, so a wrong label is hard to learn by heart, and it tells the net something true, that a turned A is an A. Dropout helps later: in three times the steps the net does learn the wrong labels, and with dropout it then read 2 to 9 points more, on each of five seeds. For ReLU against tanh, and for overlapping windows, we found no such condition in a net of this size. What AlexNet proved was the sum: plan, remedies, data, machines.
+# Augmentation pays: no letter comes twice in the same form, and a turned A is still an A, which is true. Dropout costs here. Only in three times the steps does the net learn the wrong labels, and then it read 2 to 9 points more with dropout, on each of five seeds. For ReLU against tanh, and for overlapping windows, we found no such condition in a net of this size. What AlexNet proved was the sum: plan, remedies, data, machines.
 #
 # **Ask the room.** Which of AlexNet's five ingredients live on in nearly every net of today?
 #
@@ -135,7 +135,7 @@ claim("wrong labels: augmentation gains over no remedy, points of accuracy",
 #
 # A stack of small filters sees as many pixels as one large filter, with fewer weights and a bend (a ReLU) after each layer. It pays where these layers must see the shape.
 #
-# AlexNet's filters have sides of 11, 5 and 3. **VGG** (VGG; 2014) has 3×3 throughout, up to 16 convolutions deep.
+# AlexNet's filters have sides of 11, 5 and 3. **VGG** (VGG; 2014) has 3×3 throughout; VGG-16 has 13 such layers.
 # In the picture, a row of pixels from the side: each circle sees the circles that its lines lead to.
 
 # %% [markdown] tags=["notes"]
@@ -153,7 +153,7 @@ x_nets.draw_stack()
 #
 # $$\text{one } 7\times7: \; 49\, C^2 \text{ weights} \qquad\qquad \text{three } 3\times3: \; 3 \cdot 9\, C^2 = 27\, C^2$$
 #
-# What makes the stack more than one filter? Leave the ReLUs out. Then each layer makes weighted sums of weighted sums, and those are weighted sums again, as in lecture 04: *one* filter. Which one? As in lecture 10's proof, send one white pixel through. What comes out is seven pixels wide: that filter, read backwards. Turned round, it must do to any picture, here noise, what the stack does.
+# What makes the stack more than one filter? Leave the ReLUs out. Then each layer makes weighted sums of weighted sums, and those are weighted sums again, as in lecture 04: *one* filter. Which one? As in lecture 10's proof, send one white pixel through. What comes out is seven pixels wide: that filter, read backwards. Turned round, it must do to noise, borders apart, what the stack does.
 
 # %%
 torch.manual_seed(SEED)
@@ -233,7 +233,7 @@ SMALL = {"one 3×3": (partial(conv, 16, 87, 3), 87),  # name: the block, maps th
          "no ReLU inside": (partial(three, False), 22)}
 
 # %% [markdown]
-# At equal work there is room for one layer with 87 maps of 3×3, or one with 16 of 7×7, or three with 22 of 3×3 each. The last row is a control: the three once more, without the ReLUs between them. Each number is the mean of two starts. (Of rates from 0.01 to 0.08, these blocks did best at 0.02 or 0.04.)
+# At equal work there is room for one layer with 87 filters of 3×3, or one with 16 of 7×7, or three with 22 of 3×3 each. The last row is a control: the three once more, without the ReLUs between them. Each number is the mean of two starts. (Of rates from 0.01 to 0.08, these blocks did best at 0.02 or 0.04.)
 
 # %%
 read = race(narrow_stem, SMALL, (2e-2, 4e-2), 90, starts=2)
@@ -243,7 +243,7 @@ claim("what the ReLUs between the three bring, points of accuracy",
       read["three 3×3"] - read["no ReLU inside"], at_least=15)
 
 # %% [markdown]
-# So it is not the seven pixels that pay: three of the four blocks see them, and without its bends the stack is the worst of all. And the real nets? torchvision has them; below, each layer's share of weights and work.
+# So it is not the seven pixels that pay: three of the four blocks see them, and the stack without bends, one filter but for borders, is worst. And the real nets? torchvision has them; below, each layer's share of weights and work.
 #
 # **Ask the room.** A net must fit into a phone's memory; another must answer in a millisecond on a slow chip. Which layers do you look at first, in each case? Guess, then look.
 #
@@ -269,9 +269,9 @@ claim("VGG-16: share of the work in convolutions", shares[1], at_least=0.99)
 #
 # A **1×1 convolution** (1×1 합성곱) looks at one pixel and mixes its maps: the same small regression in every pixel. A pixel with 2, 0 and 1 in three maps and a filter of weights 1, 5, −1 give $2 \cdot 1 + 0 \cdot 5 - 1 \cdot 1 = 1$. Two such filters make two maps of three.
 #
-# An **Inception** block (인셉션) has four branches on the same input, and their maps are joined. The numbers in the picture are the real net's first block's.
+# An **Inception** block (인셉션) has four branches on the same input, and their maps are joined. The picture has the real net's first block's numbers.
 #
-# What do the orange boxes save? The branch with 5×5, for one pixel that comes out, straight on 192 maps: $192 \cdot 32 \cdot 25 = 153{,}600$ multiply-adds. Through 16 maps: $192 \cdot 16 + 16 \cdot 32 \cdot 25 = 15{,}872$, a tenth.
+# What do the orange 1×1 save? (The lowest row comes later.) The branch with 5×5, for one pixel that comes out, straight on 192 maps: $192 \cdot 32 \cdot 25 = 153{,}600$ multiply-adds. Through 16 maps: $192 \cdot 16 + 16 \cdot 32 \cdot 25 = 15{,}872$, a tenth.
 
 # %% [markdown] tags=["notes"]
 # **Notes for the room (12 minutes).**
@@ -389,7 +389,7 @@ class Chain(nn.Module):
         return self.head(self.states(x)[-1].mean((2, 3)))  # the mean of each map
 
 # %% [markdown]
-# (In torchvision a last ReLU follows the sum; without it the path stays free of any factor: He and others, 2016. Where side or number of maps change, the skip has a 1×1 convolution.)
+# (In torchvision a last ReLU follows the sum; without it the path stays free: He and others, 2016. A *bottleneck* thins the maps for its 3×3. Where side or number of maps change, the skip has a 1×1.)
 #
 # Two, four and eight blocks of two layers, all with batch norm, letters of any size. The plain blocks have the last ReLU, the residual ones do not.
 #
@@ -468,11 +468,11 @@ for name in ("plain", "residual"):
     deep.without = None  # all are back
 
 # %% [markdown]
-# Now build the same net as boosting would: each block is trained on top of those before it, which stay as they are. Each gets as many steps as the whole net, but a step trains one block of eight: equal work, about.
+# Now build the same net as boosting would: each block is trained, with the head, on the blocks before it, which stay as they are. Each gets as many steps as the whole net, but a step trains one block of eight: equal work, about.
 #
-# How far has a net come after each block? Two readers say it. The *last head*, the head at the end of the training, was made for the last block only. A **refitted head** (다시 맞춘 출력층) is a softmax regression (lecture 01) for that depth alone. Both nets get both.
+# How far has a net come after each block? Two readers say it. The *last head*, that of the end of training, was made for the last block only. A **refitted head** (다시 맞춘 출력층) is a softmax regression (lecture 01) for that depth alone. Boosting and the residual net ("together") get both.
 #
-# In the picture, left: one block taken out; the dotted lines are the whole nets. Right: read after each block, dashed with the last head, solid with a refitted one.
+# Picture, left: one block taken out; the dotted lines are the whole nets. Right: read after each block, dashed with the last head, solid with a refitted one.
 
 # %%
 def boosting(lr):
@@ -509,9 +509,9 @@ claim("at the end, heads refitted: together over boosting, points of accuracy",
       joint_own[-1] - boost_own[-1], at_least=3)
 
 # %% [markdown]
-# So the thesis holds in form, and a reader misleads easily: fairly read, the joint net knows much more after two blocks than its last head shows. Boosting may lead after one block, which was trained to be read at once. At the end, at equal work, it is behind: each block had to make the best of what was fixed.
+# So the thesis holds in form, but an early block cannot go: the later ones read it. Refitted, the net trained together shows much more after two blocks than with its last head; part of the gap, there after eight too, is the refit itself. Boosting, at equal work, ends behind: each block had to make the best of what was fixed.
 #
-# **Ask the room.** Somebody shows only the dashed line of the joint net and says: "the early blocks know nothing". What do you answer?
+# **Ask the room.** Somebody shows only the dashed line of "together" and says: "the early blocks know nothing". What do you answer?
 #
 # <details><summary>One answer</summary>
 #
@@ -529,7 +529,7 @@ claim("at the end, heads refitted: together over boosting, points of accuracy",
 #
 # $$\text{squash}(s) = \frac{\|s\|^2}{1 + \|s\|^2} \, \frac{s}{\|s\|}$$
 #
-# A length of 1 becomes ½, a length of 3 becomes 0.9. The lower capsules are *parts*, the upper ones *wholes*, one for each letter. Part $i$, a vector $u_i$, predicts whole $k$ through a matrix of its own: $\hat u_{ik} = W_{ik} u_i$.
+# A length of 1 becomes ½, a length of 3 becomes 0.9. The lower capsules are *parts*, the upper ones *wholes*, one for each letter. Part $i$ guesses from its vector $u_i$ that of whole $k$: $\hat u_{ik} = W_{ik} u_i$. Where $k$ is there, guesses should agree.
 
 # %% [markdown] tags=["notes"]
 # **Notes for the room (12 minutes).**
@@ -557,9 +557,9 @@ s.show("Thick arrows from both parts to A with shares rising to 0.62, thin ones 
 # **Routing by agreement** (합의 라우팅) decides whom a part speaks to. Each part has one voice to share out: the shares $c_{ik}$ are a softmax of scores $b_{ik}$ that begin at zero. A round is:
 #
 # 1. The wholes: $v_k = \text{squash}(\sum_i c_{ik}\, \hat u_{ik})$.
-# 2. The scores grow by the agreement $\hat u_{ik} \cdot v_k$, and the shares are made anew.
+# 2. Before another round the scores grow by the agreement $\hat u_{ik} \cdot v_k$, the shares with them.
 #
-# In the picture all shares begin at ½. A gets ½ (1, 0) + ½ (1, 0) = (1, 0), squashed (0.5, 0). B gets (0, 0). Each prediction for A agrees by 1 · 0.5, each for B by 0. The softmax of 0.5 and 0 is 0.62 and 0.38: both parts now speak more to A.
+# In the picture all shares begin at ½. A gets ½ (1, 0) + ½ (1, 0) = (1, 0), squashed (0.5, 0). B gets (0, 0). Each prediction for A agrees by 1 · 0.5, each for B by 0. The softmax of 0.5 and 0 is 0.62 and 0.38: now A gets (1.24, 0), squashed (0.61, 0).
 
 # %%
 def squash(s):
@@ -766,7 +766,7 @@ claim("fifty labels: from scratch with four times the steps is behind a new head
 # %% [markdown]
 # ## Summary
 #
-# 1. AlexNet: LeNet grown large. Its remedies pay where a net can learn wrong things by heart.
+# 1. AlexNet: LeNet grown large. Augmentation pays at once, dropout where a net learns wrong things by heart.
 # 2. VGG: at equal work three small filters beat a large one, by the bends between them.
 # 3. GoogLeNet: 1×1 convolutions thin the maps out. Where many come in, that pays.
 # 4. ResNet: add, do not replace. A plain net of that depth reads even its training letters badly. In form it is boosting; refit the head before you compare.

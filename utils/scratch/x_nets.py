@@ -366,7 +366,7 @@ def draw_readers(title: str, left_out: dict, reached: dict, read: dict) -> None:
         plots.name(right, count, own[-1], name, color, dy=7 if color == plots.ORANGE else -7)
     left.set(xlabel="block taken out", ylim=(0, 100))
     right.set(xlabel="blocks used (0: the stem alone)")
-    plots.show("Left: without one block the residual net stays well above the plain one. "
+    plots.show("Left: the residual net hardly misses a late block, but the first ones. "
                "Right: after two blocks the joint net's dashed line is far below its solid one.")  # fmt: skip
 
 
