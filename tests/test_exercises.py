@@ -114,7 +114,13 @@ def spoilers(right, exact=True):
         "extra axis": after(lambda r: np.asarray(r)[None]),
         "one row": after(lambda r: np.asarray(r)[:1] if np.ndim(r) else np.asarray([r])),
         "other dtype": after(
-            lambda r: np.asarray(r).astype(str if not np.ndim(r) else np.float32 if exact else np.int64)
+            lambda r: np.asarray(r).astype(
+                str
+                if not np.ndim(r)
+                else np.float32
+                if exact or np.asarray(r).dtype.kind == "i"
+                else np.int64
+            )
         ),
         "nan": after(lambda r: r * np.nan),
         "off by 0.001": after(lambda r: r + 0.001),

@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 15 · Bandits: exercises
 #
-# Five tasks, about 80 minutes, after lecture 15.
+# Six tasks, about 95 minutes, after lecture 15.
 
 # %% tags=["parameters"]
 PROFILE = "lecture"
@@ -55,7 +55,37 @@ check("15.late", late_update)
 # Who cannot wait for the window models the delay (O. Chapelle, 2014, *Modeling delayed feedback in display advertising*).
 
 # %% [markdown]
-# ## 2 · The chance that A is better
+# ## 2 · Thompson sampling, for a batch of visitors
+#
+# **build** · level ●○○ · 15 minutes · `thompson-sampling` · `bayesian-inference`
+#
+# *Because a real system answers many visitors between two updates of its counts, and one draw for all of them is not Thompson sampling.*
+#
+# Each of K ads has its counts, and all share the prior Beta(α, β). For each of `visitors` visitors choose the ad by a draw of their own.
+#
+# <details><summary>Hint 1</summary>An ad's belief is Beta(α + clicks, β + misses). Misses are shown − clicks.</details>
+# <details><summary>Hint 2</summary><code>rng.beta(a, b, size=(visitors, K))</code> draws a row for each visitor, though a and b are (K,).</details>
+# <details><summary>Hint 3</summary>Show the ad whose draw is the largest in the row: <code>argmax(axis=1)</code>.</details>
+
+# %%
+def thompson(clicks, shown, alpha, beta, visitors, rng):
+    """clicks, shown: (K,) floats; alpha, beta > 0; visitors a whole number;
+    rng: draw from this generator -> the ad for each visitor, (visitors,) int."""
+    # solution
+    size = visitors, len(shown)
+    return rng.beta(alpha + clicks, beta + shown - clicks, size=size).argmax(axis=1)
+    # end solution
+
+
+# %%
+check("15.thompson", thompson)
+
+# %% [markdown] tags=["solution-only"]
+# With one draw for the whole batch all its visitors see the same ad, as under UCB in section 4.
+# The mean over many batches would still be right; what suffers is what one batch can teach.
+
+# %% [markdown]
+# ## 3 · The chance that A is better
 #
 # **build** · level ●●○ · 15 minutes · `bayesian-inference`
 #
@@ -85,7 +115,7 @@ check("15.better", chance_better)
 # It is no licence to stop a test as soon as it passes 95 %: look often enough and it will, now and then, for equal ads too.
 
 # %% [markdown]
-# ## 3 · The bound that Lai and Robbins ask for
+# ## 4 · The bound that Lai and Robbins ask for
 #
 # **build** · level ●●● · 25 minutes · `thompson-sampling`
 #
@@ -131,10 +161,10 @@ if check("15.klucb", kl_ucb):
                "UCB1 stays far above KL-UCB, which comes near the observed rate.")
 
 # %% [markdown] tags=["solution-only"]
-# KL-UCB reaches the Lai–Robbins rate (A. Garivier, O. Cappé, 2011). With no click in n impressions its index is $1 - t^{-1/n}$, a good check by hand.
+# KL-UCB reaches the growth of Lai and Robbins (A. Garivier, O. Cappé, 2011); in the lecture's race it loses half as much again as Thompson sampling, since it, too, is built for a horizon without end. With no click in n impressions its index is $1 - t^{-1/n}$, a good check by hand.
 
 # %% [markdown]
-# ## 4 · Doubly robust, with a cap and an error bar
+# ## 5 · Doubly robust, with a cap and an error bar
 #
 # **apply** · level ●●○ · 20 minutes · `thompson-sampling`
 #
@@ -167,7 +197,7 @@ check("15.robust", capped_robust)
 # Report how many weights the cap has cut. If it is more than a few, the log does not know the answer.
 
 # %% [markdown]
-# ## 5 · A prior is worth impressions
+# ## 6 · A prior is worth impressions
 #
 # **predict** · level ●○○ · 10 minutes · `thompson-sampling`
 #
@@ -218,4 +248,4 @@ print("spread over runs:", {name: round(runs.std()) for name, runs in lost.items
 # %% [markdown] tags=["solution-only"]
 # Under d, every ad must be shown for very long before its imaginary clicks are outweighed: for 5,000 rounds that is hardly better than random.
 # The pessimist c does not lose more than a flat prior on average, but look at its spread: some runs fall in love with the first ad that is clicked.
-# The safe side is a weak prior with the mean of the business.
+# The safe side is a weak prior with the mean of the business: the lecture's Beta(1, 24).

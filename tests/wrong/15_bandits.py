@@ -49,6 +49,40 @@ def late_loop(a, b, ad, clicked, age, window):
     return a, b
 
 
+# -------------------------------------------------------------------------------------------- thompson
+def sample(clicks, shown, alpha, beta, visitors, draw, size=None):
+    """Beta draws as ratios of Gamma draws."""
+    size = (visitors, len(shown)) if size is None else size
+    x = draw.gamma(alpha + clicks, size=size)
+    return (x / (x + draw.gamma(beta + shown - clicks, size=size))).argmax(-1)
+
+
+def visitor_by_visitor(clicks, shown, alpha, beta, visitors, draw):
+    return np.array([draw.beta(alpha + clicks, beta + shown - clicks).argmax() for _ in range(visitors)])
+
+
+def one_draw(clicks, shown, alpha, beta, visitors, draw):
+    return np.full(visitors, draw.beta(alpha + clicks, beta + shown - clicks).argmax())
+
+
+def by_mean(clicks, shown, alpha, beta, visitors, draw):
+    return np.full(visitors, ((alpha + clicks) / (alpha + beta + shown)).argmax())
+
+
+def in_proportion(clicks, shown, alpha, beta, visitors, draw):
+    means = (alpha + clicks) / (alpha + beta + shown)
+    return draw.choice(len(shown), size=visitors, p=means / means.sum())
+
+
+def by_a_normal(clicks, shown, alpha, beta, visitors, draw):
+    belief = stats.beta(alpha + clicks, beta + shown - clicks)
+    return draw.normal(belief.mean(), belief.std(), (visitors, len(shown))).argmax(1)
+
+
+def of_itself(clicks, shown, alpha, beta, visitors, draw):
+    return sample(clicks, shown, alpha, beta, visitors, np.random.default_rng(0))
+
+
 # ---------------------------------------------------------------------------------------------- better
 def by_integral(aA, bA, aB, bB):
     A, B = stats.beta(aA, bA), stats.beta(aB, bB)
@@ -143,6 +177,12 @@ def robust(new, q, shown, chance, click, cap, weight=None, model=None, guess=Non
     return terms.mean(), (np.sqrt(terms.var() / len(terms)) if error is None else error(terms))
 
 
+def quiet_std(terms):
+    """Of one row it is nan, as `np.std(ddof=1)` has it."""
+    with np.errstate(all="ignore"):
+        return np.sqrt(((terms - terms.mean()) ** 2).sum() / np.float64(len(terms) - 1))
+
+
 def capped_ips(new, q, shown, chance, click, cap):
     return robust(new, 0 * q, shown, chance, click, cap)
 
@@ -177,6 +217,28 @@ WRONG = {
         "in place": (late_in_place, "changes its input"),
         "short counts": (short_counts, "your code stops"),
         "only a": (lambda *x: late(*x)[0], "expected 2 results"),
+    },
+    "15.thompson": {
+        "one draw for all": (one_draw, "every visitor is shown the same ad"),
+        "means": (by_mean, "every visitor is shown the same ad"),
+        "all impressions": (
+            lambda c, n, a, b, v, draw: sample(c, n + c, a, b, v, draw),
+            "not by all impressions",
+        ),
+        "swapped": (lambda c, n, a, b, v, draw: sample(c, n, b, a, v, draw), "α goes with the clicks"),
+        "flat prior": (lambda c, n, a, b, v, draw: sample(c, n, 1, 1, v, draw), "not a flat one"),
+        "in proportion": (in_proportion, "in proportion to their mean rates"),
+        "smallest draw": (
+            lambda c, n, a, b, v, draw: sample(n - c, n, b, a, v, draw),
+            "as often as it is believed",
+        ),
+        "normal": (by_a_normal, "as often as it is believed"),
+        "a row a draw": (
+            lambda c, n, a, b, v, draw: draw.beta(a + c, b + n - c, size=(v, len(n))),
+            "shape",
+        ),
+        "its own generator": (of_itself, "draw from the argument"),
+        "numbered from 1": (lambda *x: 1 + sample(*x), "from 0 to K − 1"),
     },
     "15.better": {
         "B better": (lambda *x: 1 - by_integral(*x), "B is better"),
@@ -226,6 +288,10 @@ WRONG = {
             lambda *x: robust(*x, error=lambda t: t.std(ddof=1) / np.sqrt(len(t)) if len(t) > 1 else 0.0),
             "divides by n − 1",
         ),
+        "n − 1, and nan": (
+            lambda *x: robust(*x, error=lambda t: quiet_std(t) / np.sqrt(len(t))),
+            "divides by n − 1",
+        ),
         "model alone": (lambda *x: robust(*x, weight=lambda new, old, cap: 0 * new), "the model alone"),
         "shown ad's guess": (
             lambda *x: robust(*x, model=lambda new, q, said: said),
@@ -247,6 +313,7 @@ WRONG = {
 
 RIGHT = {
     "15.late": {"add.at": late, "loop": late_loop},
+    "15.thompson": {"Gamma draws": sample, "a loop": visitor_by_visitor},
     "15.better": {"an integral": by_integral, "four million draws": by_many_draws},
     "15.klucb": {"sixty halvings": klucb, "Newton at the end": by_newton},
     "15.robust": {"einsum": robust},

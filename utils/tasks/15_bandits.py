@@ -4,7 +4,7 @@ from functools import cache
 
 import numpy as np
 
-from utils.checks import Case, Choice, Function, Mistake
+from utils.checks import Case, Choice, Function, Mistake, Rule
 
 rng = np.random.default_rng(15)
 
@@ -85,6 +85,100 @@ late = Function(
     ],
     concepts=["bayesian-inference"],
 )
+
+
+# ----------------------------------------------------------------------------------------- 15.thompson
+VISITORS = 20_000
+APART = 0.02  # shares of as many visitors lie within this of their probabilities, in more than five spreads
+
+
+def _best(a, b):
+    """The probability that each of independent Beta(a, b) is the largest: along each one's own quantiles."""
+    from scipy.stats import beta
+
+    u = (np.arange(4000) + 0.5) / 4000
+    each = []
+    for k in range(len(a)):
+        x = beta(a[k], b[k]).ppf(u)
+        each.append(np.prod([beta(a[j], b[j]).cdf(x) for j in range(len(a)) if j != k], axis=0).mean())
+    return np.array(each)
+
+
+def _shares(ads, K):
+    return np.bincount(np.asarray(ads, int), minlength=K)[:K] / max(len(ads), 1)
+
+
+def _like(belief):
+    """Whether the shares of the ads are those of such beliefs: `belief(clicks, shown, alpha, beta)`."""
+
+    def close(ads, clicks, shown, alpha, beta, visitors, draw):
+        a, b = belief(clicks, shown, alpha, beta)
+        if visitors < VISITORS or (a <= 0).any() or (b <= 0).any():
+            return None
+        return bool(np.abs(_shares(ads, len(shown)) - _best(a, b)).max() < APART)
+
+    return close
+
+
+_right = _like(lambda clicks, shown, alpha, beta: (alpha + clicks, beta + shown - clicks))
+
+
+def _not(belief):
+    """Holds where the shares are right, or at least not those of another belief, wherever they differ."""
+    other = _like(belief)
+    return lambda *args: _right(*args) is not False or other(*args) is not True
+
+
+def _in_proportion(ads, clicks, shown, alpha, beta, visitors, draw):
+    means = (alpha + clicks) / (alpha + beta + shown)
+    close = np.abs(_shares(ads, len(shown)) - means / means.sum()).max() < APART
+    return _right(ads, clicks, shown, alpha, beta, visitors, draw) is not False or not close
+
+
+def _counts(*counts, alpha=1.0, beta=1.0, visitors=VISITORS):
+    clicks, shown = np.array(counts, float).T
+    return clicks, shown, alpha, beta, visitors, np.random.default_rng(7)
+
+
+def _cases():
+    return [
+        Case(
+            "ads that are clicked more often than not",
+            _counts((8, 10), (5, 10), (30, 50), alpha=3.0, beta=0.5),
+        ),
+        Case("three ads and a prior near the truth", _counts((4, 100), (0, 10), (9, 150), beta=24.0)),
+        Case("a flat prior", _counts((4, 100), (0, 10), (20, 600))),
+        Case("an ad that was never shown", _counts((0, 0), (30, 700), (45, 1000), beta=24.0)),
+        Case("a prior that is worth much", _counts((2, 20), (3, 20), alpha=8.0, beta=92.0)),
+        Case("one visitor", _counts((4, 100), (0, 10), visitors=1)),
+        Case("one ad", _counts((4, 100), visitors=5)),
+    ]
+
+
+thompson = Function(
+    "15.thompson",
+    cases=_cases,
+    like=lambda clicks, shown, alpha, beta, visitors, draw: np.zeros(visitors, int),
+    rules=[
+        Rule("the ads are numbered from 0 to K − 1", lambda ads, clicks, shown, *rest: (
+            np.asarray(ads).dtype.kind in "iu" and ads.min() >= 0 and ads.max() < len(shown)), 3),
+        Rule("every visitor is shown the same ad: draw anew for each, and draw rates, do not take means",
+             lambda ads, clicks, shown, alpha, beta, visitors, draw: (
+                 visitors < VISITORS or len(np.unique(ads)) > 1), 2),
+        Rule("β grows by the misses, shown − clicks, not by all impressions", _not(
+            lambda clicks, shown, alpha, beta: (alpha + clicks, beta + shown)), 1),
+        Rule("α goes with the clicks, β with the misses", _not(
+            lambda clicks, shown, alpha, beta: (beta + clicks, alpha + shown - clicks)), 1),
+        Rule("the prior is Beta(α, β), not a flat one", _not(
+            lambda clicks, shown, alpha, beta: (1 + clicks, 1 + shown - clicks)), 1),
+        Rule("the ads are shown in proportion to their mean rates; show the one with the largest draw",
+             _in_proportion, 3),
+        Rule("each ad is to be shown as often as it is believed to be the best",
+             lambda *args: _right(*args) is not False, 1),
+    ],
+    draws=True,
+    concepts=["thompson-sampling", "bayesian-inference"],
+)  # fmt: skip
 
 
 # ------------------------------------------------------------------------------------------- 15.better
@@ -311,4 +405,4 @@ prior = Choice(
     concepts=["thompson-sampling"],
 )
 
-TASKS = [late, better, klucb, robust, prior]
+TASKS = [late, thompson, better, klucb, robust, prior]
