@@ -294,7 +294,7 @@ def test_show_gives_a_picture_with_links_that_a_sanitizer_keeps(shown):
 def test_show_reads_the_learners_progress(shown, monkeypatch):
     monkeypatch.setattr("utils.checks.fractions", lambda: {"00": 1.0})
     concept_map.show(simple=True, progress=True)
-    assert "1/20 done" in shown[0]["text/plain"]
+    assert "1/21 done" in shown[0]["text/plain"]
     assert "All exercises are done" in shown[0]["text/html"]  # of the one lecture that has some here
     assert len(shown[0]["text/html"]) < 15_000
 
@@ -325,7 +325,7 @@ def test_type_is_never_too_small_on_a_screen(shown):
         assert size * narrowest / concept_map.WIDTH >= 10.9
 
 
-@pytest.mark.parametrize(("options", "valid"), [({"lecture": "20"}, "00, 01"), ({"lang": "fr"}, "en, ko")])
+@pytest.mark.parametrize(("options", "valid"), [({"lecture": "21"}, "00, 01"), ({"lang": "fr"}, "en, ko")])
 def test_show_refuses_unknown_names(options, valid, shown):
     with pytest.raises(UserError, match=valid):
         concept_map.show(**options)

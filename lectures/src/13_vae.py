@@ -99,10 +99,10 @@ ae = nn.Sequential(encoder(CODE), decoder(CODE))
 train(ae, lambda ae, x: -log_likelihood(ae(x), x), x, STEPS);
 
 # %% [markdown]
-# Judge made-up pictures by eye first; then by a **judge** (심판), a small classifier of the letters A to J.
+# Judge made-up pictures by eye, then by a **judge** (심판), a small classifier of the letters A to J.
 #
 # - **legible** (판독 가능): the judge gives one of A to E at least 90 %.
-# - **coverage** (포괄도): around each test letter lies a ball, in the judge's 32 features, out to its fifth nearest neighbour. What share of the balls holds a drawn picture? We draw as many as there are test letters.
+# - **coverage** (포괄도): around each test letter lies a ball, in the judge's 32 features, out to the fifth nearest test letter. What share of the balls holds a drawn picture? We draw as many as there are test letters.
 #
 # A judge can be fooled by one good picture drawn again and again; coverage cannot. (Copies of the training letters would do well in both: lecture 14 looks for copies.)
 #
@@ -155,9 +155,9 @@ claim("codes drawn at the codes' own place and width: test letters covered (per 
 # By hand: the picture is one pixel, the code one fair coin, 0 or 1. Ink has probability 0.2 if $z = 0$, and 0.9 if $z = 1$.
 #
 # - How likely is ink? Over both codes: $p(x) = \frac12 \cdot 0.2 + \frac12 \cdot 0.9 = 0.55$.
-# - You see ink. Which code was it? By Bayes' rule (lecture 06) $p(z{=}1 \mid x) = \frac12 \cdot 0.9 \,/\, 0.55 = 0.82$: the posterior.
+# - You see ink. Which code was it? By Bayes' rule (belief times likelihood, over their sum) $p(z{=}1 \mid x) = \frac12 \cdot 0.9 \,/\, 0.55 = 0.82$: the posterior.
 #
-# In general $p(x)$ is an average over all codes, an ensemble with one member for each code:
+# In general $p(x)$ is the mean over draws of $z$ from $p(z)$, $\mathbb E_{p(z)}$: an ensemble, a member for each code:
 #
 # $$p(x) = \mathbb E_{p(z)}\big[p(x \mid z)\big]$$
 #
@@ -177,7 +177,7 @@ plots.show("A bell; an S-shaped curve; a density with two hills. Three dots in e
 
 # %% [markdown]
 # With one number you can add up over a grid. With sixteen no grid will do, and a blind draw hardly ever fits $x$.
-# So let an encoder propose: $q(z)$, a Gaussian that may depend on $x$. Weight each draw for having been proposed:
+# So let an encoder propose: a Gaussian $q(z)$ for this $x$. Dividing by $q$ undoes its choice; the ratio is a draw's *weight*:
 #
 # $$\log p(x) = \log \mathbb E_q\!\left[\frac{p(x \mid z)\, p(z)}{q(z)}\right] \ge \mathbb E_q\!\left[\log \frac{p(x \mid z)\, p(z)}{q(z)}\right]$$
 #
@@ -192,7 +192,7 @@ plots.show("A bell; an S-shaped curve; a density with two hills. Three dots in e
 # The coin again, $x$ is ink, $q$ gives $z = 1$ a share $a$:
 #
 # - $a = 0.5$, the prior: $-0.86 - 0 = -0.86$.
-# - $a = 1$, sure of itself: $\log 0.9 - \log 2 = -0.11 - 0.69 = -0.80$.
+# - $a = 1$, sure of itself: $\log 0.9 - (\log 1 - \log\frac12) = -0.11 - 0.69 = -0.80$.
 # - $a = 0.82$, the posterior: $-0.38 - 0.22 = -0.60$. That is $\log p(x)$: no gap.
 #
 # In general the gap is the KL divergence from $q$ to the posterior. For a Gaussian $q = \mathcal N(\mu, \sigma^2)$ and the prior $\mathcal N(0, 1)$, each number of the code costs $\frac12 (\mu^2 + \sigma^2 - 1 - \log \sigma^2)$ nats.
@@ -204,7 +204,7 @@ plots.show("A bell; an S-shaped curve; a density with two hills. Three dots in e
 # E_q of log q(z) = −(z − μ)²/2σ² − log σ − c, with c = ½ log 2π, is −½ − log σ − c, since (z − μ)² is σ² on average. E_q of log p(z) = −z²/2 − c is −(μ² + σ²)/2 − c. Subtract.
 # </details>
 #
-# **Ask the room.** Move the sliders. Where do the arch and the line meet, and what is $q$ there?
+# **Ask the room.** Next, $x = 1.5$ is $z$ plus noise. Which m and v ($q$'s mean, width) make the arch and the line meet?
 #
 # <details><summary>One answer</summary>
 #
@@ -284,7 +284,7 @@ sketch.show("x enters the encoder, which gives mu and sigma; with a drawn epsilo
 # %% [markdown]
 # Write $f(z)$ for what follows the draw. We want the gradient of $\mathbb E_q[f(z)]$ by $\mu$:
 #
-# - **score function** (점수 함수; *REINFORCE* in lecture 16): $f(z)\, \nabla_\mu \log q(z)$. It needs only the *value* of $f$. A baseline, its mean, is taken off: less noise, same average.
+# - **score function** (점수 함수; *REINFORCE* in lecture 16): $f(z)\, \nabla_\mu \log q(z)$, since $\nabla q = q\, \nabla\log q$. It needs only its *value*. In code $f$'s mean, a *baseline*, is taken off: less noise, same average.
 # - **reparameterization** (재매개변수화): $\varepsilon$ is a plain input, and the chain rule does the rest: $\nabla f(z)$, the *slope* of $f$.
 #
 # By hand: $f(z) = -\frac12 (1 - z)^2$, with slope $1 - z$; $\mu = -1$, $\sigma = 1$. Two draws, $\varepsilon = 1$ and $-1$, so $z = 0$ and $-2$, and $f = -0.5$ and $-4.5$.
@@ -292,7 +292,7 @@ sketch.show("x enters the encoder, which gives mu and sigma; with a drawn epsilo
 # - Here $\nabla_\mu \log q = \varepsilon$. Score function: $-0.5 \cdot 1$ and $-4.5 \cdot (-1)$, on average 2.
 # - Reparameterization: the slopes 1 and 3, on average 2.
 #
-# Both are right, but one scatters by 2.5, the other by 1. The score function tastes the soup and guesses which spoon of salt did it. Reparameterization asks each spoon.
+# Both are right, but one scatters by 2.5, one by 1. The score function tastes the soup and guesses which spoon of salt did it. Reparameterization asks each spoon.
 #
 # Three kinds of $f$: *apart*, $-\frac12 \sum_j (1 - z_j)^2$; *coupled*, $-\frac12 (1 - \sum_j z_j)^2$, where each slope depends on all numbers; *wavy*, $\sin(w z)$, the more jagged the larger $w$.
 
@@ -355,9 +355,9 @@ claim("sin(10 z): reparameterization's spread over the score's (ratio)",
 #
 # On the map: `vae`
 #
-# Where the exact likelihood is known, a VAE must reach it, and it does.
+# Where the exact likelihood is known, a VAE, encoder and decoder trained on the ELBO, must reach it, and does.
 #
-# Make both nets linear: $p(x \mid z) = \mathcal N(Wz, s^2 I)$, and the encoder's mean $Vx$, with one $\sigma$ for each axis of the code.
+# Make both nets linear: $p(x \mid z) = \mathcal N(Wz, s^2 I)$, and the encoder's mean $V^\top x$, with one $\sigma$ for each axis of the code.
 # A sum of Gaussians is a Gaussian, so $p(x)$ is one, and its best likelihood is known: **probabilistic PCA** (확률적 주성분분석; Tipping and Bishop 1999).
 # scikit-learn's `PCA(...).score` computes it. The data are 178 wines, 13 measurements each (alcohol, colour, …), brought to mean 0 and standard deviation 1.
 #
@@ -565,7 +565,7 @@ claim("unseen letters: a q of their own gains (nats)", own - bound, at_least=7)
 #
 # **Prior against aggregate.** The codes of all letters together have the density $q_{\text{all}}(z)$, the average of all their $q$'s: the **aggregate posterior** (집계 사후 분포). To draw well, the prior must look like it. Does it?
 #
-# (Section 1's *scaled* draws had each number's own mean and width. They failed: sixteen separate bells do not know how the numbers hang together.)
+# (Section 1's *scaled* draws had each number's own mean and width. They covered less than half: sixteen bells do not know how the numbers hang together.)
 #
 # Left and middle: the first number of the code, of either net, under the prior's bell. Right: the plane in which the mean codes of the five letters lie farthest apart.
 
@@ -579,7 +579,7 @@ plots.show("Left, codes spread far beyond a narrow bell. Middle, codes under the
 # %% [markdown]
 # So part of the price is no information. On average it is *what a code tells of its letter* plus *how far all codes together lie from the prior*, $\text{KL}(q_{\text{all}} \,\|\, p)$ (Hoffman and Johnson 2016). The second part can be had back: keep the nets, and fit a better prior to the codes.
 #
-# Three descriptions: $\mathcal N(0, I)$; one Gaussian with the codes' means and covariances; a **mixture** (혼합) of ten such Gaussians, each with a share. Each is fitted to draws from the training letters' $q$'s.
+# Three descriptions: $\mathcal N(0, I)$; one Gaussian with the codes' means and covariances; a **mixture** (혼합) of ten such Gaussians, each with a share. The last two are fitted to draws from the training letters' $q$'s.
 #
 # The plain auto-encoder gets the same. It lacks a $q$, so we lend it one: its code as the mean, and as the width of each number a fixed share of that number's spread, chosen on training letters.
 
@@ -634,7 +634,7 @@ claim("a mixture for both nets: bounds (nats apart)", abs(better - lent), at_mos
 #
 # What is a VAE's own, then? *One* run learns what we lent by hand, a width for each code; no second fit is needed to draw.
 #
-# Today both steps are on purpose. A **VQ-VAE** (벡터 양자화 오토인코더; van den Oord and others 2017) rounds codes to a learned table's entries, then fits a prior to them. **Latent diffusion** (잠재 확산; Rombach and others 2022) describes an auto-encoder's codes by lecture 20's diffusion. The VampPrior (Tomczak and Welling 2018) learns a mixture along with the nets.
+# Today that is on purpose. A **VQ-VAE** (벡터 양자화 오토인코더; van den Oord and others 2017) rounds codes to a learned table's entries, then fits a prior to them. **Latent diffusion** (잠재 확산; Rombach and others 2022) describes an auto-encoder's codes by lecture 20's diffusion. The VampPrior (Tomczak and Welling 2018) learns a mixture along with the nets.
 
 # %% [markdown] tags=["notes"]
 # **Notes for the room (18 minutes).**

@@ -40,7 +40,7 @@ concept_map.show("16")
 #
 # On the map: `reinforcement-learning`
 #
-# The bandit's visitor of lecture 15 leaves. Here you stay, and what you do decides where you stand next.
+# In **reinforcement learning** (강화학습) an agent learns from rewards alone which actions pay off. The bandit's visitor of lecture 15 leaves; here you stay, and what you do decides where you stand next.
 #
 # A **Markov decision process** (마르코프 결정 과정), MDP for short, has states $s$, actions $a$, chances $P(s' \mid s, a)$ of the next state $s'$, and a mean reward $R(s, a)$. A policy says which action to take in which state. An **episode** (에피소드) is one run to the end.
 #
@@ -79,7 +79,7 @@ for sweep in range(1, 6):
     print(f"round {sweep}: V(A) = {V['A']:.3f}, V(B) = {V['B']:.3f}")
 
 # %% [markdown]
-# Each round shrinks the error by $\gamma$ at least: an error in $V(s')$ enters multiplied by $\gamma$ and by chances that add up to one.
+# Each round leaves at most $\gamma$ times the error: an error in $V(s')$ enters multiplied by $\gamma$ and by chances that add up to one.
 #
 # Now a world for three sections, the *cliff*: 4 × 7 fields, start bottom left, goal bottom right, pits between. A step costs 1, a fall 30 more; pits and goal end the episode; $\gamma = 0.97$.
 # Two kinds of ground: *firm*, and *slippery*, where one step in five goes sideways.
@@ -216,7 +216,7 @@ claim("slippery ground: the two differ (points, the larger of both walks)",
 #
 # A softmax over logits $\theta$ ("theta") chooses one of two actions, at $\frac12$ each. You take the first. The **return** (반환값) $G$, all that came after, is $-10$. The slope of $\log \pi(a)$, the log of its chance, is $1 - \frac12$ for its own logit, $-\frac12$ for the other (lecture 01: one-hot minus softmax).
 #
-# - $G$ times slope: $(-5, +5)$. The taken action gets *less* likely, as every action does where all returns are negative.
+# - $G$ times slope: $(-5, +5)$. The taken action gets *less* likely, whichever it is, where all returns are negative.
 # - Average play earns $-12$ here. $-10 - (-12) = +2$, so: $(+1, -1)$. More of what went better than expected.
 #
 # What is taken off is a **baseline** $b(s)$. With $G_t$ the discounted reward from step $t$ on:
@@ -227,7 +227,7 @@ claim("slippery ground: the two differ (points, the larger of both walks)",
 #
 # <details><summary>Why this holds</summary>
 #
-# An episode $\tau$ ("tau") has the chance $p(\tau)$ and the return $G(\tau)$, so $J = \sum_\tau p(\tau)\, G(\tau)$. Since $(\log p)' = p'/p$, $\nabla J = \sum_\tau p(\tau)\, G(\tau)\, \nabla \log p(\tau)$: a mean, which samples estimate. $\log p(\tau)$ is a sum of the policy's terms and the world's, and the world's do not depend on $\theta$. What was earned before step $t$ is settled, so $G_t$ takes the place of $G$.
+# An episode $\tau$ ("tau") has the chance $p(\tau)$ and the return $G(\tau)$, so $J = \sum_\tau p(\tau)\, G(\tau)$. Since $(\log p)' = p'/p$, $\nabla J = \sum_\tau p(\tau)\, G(\tau)\, \nabla \log p(\tau)$: a mean, which samples estimate. $\log p(\tau)$ is a sum of the policy's terms and the world's, and the world's do not depend on $\theta$. What was earned before step $t$ is settled: of $G$, $\gamma^t G_t$ is left.
 #
 # The baseline changes no mean: $\sum_a \pi(a)\, \nabla \log \pi(a) = \sum_a \nabla \pi(a) = \nabla 1 = 0$, times any $b(s)$.
 # </details>
@@ -265,12 +265,12 @@ claim("with the exact value as baseline, variance left (share)", left, at_most=0
 # %% [markdown]
 # Nobody hands you $V^\pi$. Learn it from the same walks: a table (soon a net) that follows the returns is a **critic** (비평자), and critic and policy together are an **actor–critic** (액터-크리틱).
 #
-# The critic may do more. $G_t$ carries the luck of the whole walk. Stop after one step and let the critic judge the rest: the **advantage** (이점) becomes the TD error,
+# The critic may do more. $G_t$ carries the luck of the whole walk. Stop after one step, and the critic judges the rest: $G_t - b$, the **advantage** (이점), becomes the TD error,
 #
 # $$\delta_t = r_t + \gamma\, V(s_{t+1}) - V(s_t)$$
 #
 # Less noise, but wrong as long as the critic is.
-# Four learners, each at five rates, eight runs each: `cliff.climb` trains all 160 side by side, 20 walks an update. *Learned baseline* keeps the whole return; *critic* stops after one step.
+# Four learners, each at five rates, eight runs each: `cliff.climb` trains all 160 side by side, 20 walks an update. Two have a critic: *learned baseline* keeps the whole return, *critic* stops after one step.
 
 # %%
 kinds, RATES = ("none", "learned", "exact", "critic"), (0.1, 0.2, 0.5, 1.0, 2.0)
@@ -337,7 +337,7 @@ s.show("A cart on a line with a tilted pole; arrows push it from the left and th
 #
 # Two losses are in use: the squared error, and the **Huber loss** (후버 손실), straight beyond an error of 1, so that no error pulls harder than 1.
 #
-# Each with each, four learners a cell, and a fifth cell that will tell why. Twenty nets side by side in `cartpole.Nets`: `x` is (20, n, 4), the output (20, n, 2). The carts are gymnasium's, written in NumPy for many at once.
+# Each with each, four learners a cell, and a fifth cell that will tell why. Twenty nets side by side in `cartpole.Nets`: `x` is (20, n, 4), the output (20, n, 2). The carts are the library gymnasium's, in NumPy for many at once.
 
 # %%
 CELLS = [(loss, copy) for loss in ("squared", "Huber") for copy in ("target net", "none")]
@@ -419,7 +419,7 @@ claim("no target net, squared (points, second half)", late[1], at_least=130)
 claim("no target net, Huber, falls counted ten times (points)", late[4], at_least=50)
 
 # %% [markdown]
-# No state is worth more than $1/(1 - 0.99) = 100$. Why Huber? Only a fall knows the truth: there the target is 1. If all values are too high by hundreds, the squared error pulls a fall's value down with hundreds. Huber lets each row pull with 1 at most; falls are few, and the others, whose targets rise with the net itself, outvote them. The fifth cell proves it: count each fall ten times, and the same learner learns.
+# Discounted by 0.99, $1 + 0.99 + 0.99^2 + \dots$ is at most 100. Why Huber? Only a fall knows the truth: its target is 1. If all values are too high by hundreds, the squared error pulls a fall's value down with hundreds. Huber lets each row pull with 1 at most; falls are few, and the others, whose targets rise with the net itself, outvote them. The fifth cell proves it: count each fall ten times, and the same learner learns.
 #
 # The squared error alone stops the chase too, if late: its values overshoot, and it balances no worse.
 #
@@ -439,7 +439,7 @@ claim("no target net, Huber, falls counted ten times (points)", late[4], at_leas
 #
 # A policy gradient is right at the present policy only. After one step the walks are another policy's. Can they be used ten times?
 #
-# Lecture 15's weight helps: $\rho$ ("rho") $= \pi_{\text{new}}(a \mid s) / \pi_{\text{old}}(a \mid s)$, how much likelier the taken action is now. **PPO** (근위 정책 최적화; proximal policy optimization, Schulman and others 2017) climbs
+# Lecture 15's weight helps: $\rho$ ("rho") $= \pi_{\text{new}}(a \mid s) / \pi_{\text{old}}(a \mid s)$, at first 1, and its slope that of $\log \pi$. **PPO** (근위 정책 최적화; proximal policy optimization, Schulman and others 2017) climbs
 #
 # $$\min\big(\rho A,\ \operatorname{clip}(\rho,\, 0.8,\, 1.2)\, A\big)$$
 #
@@ -545,7 +545,7 @@ claim("best rate each: the clip leads a batch used once (points)",
 #
 # $$a = \arg\max_a\; \frac{W_a}{N_a} + c\, P_a\, \frac{\sqrt{1 + \sum_b N_b}}{1 + N_a}$$
 #
-# This is PUCT: the mean so far, and lecture 15's optimism, weighted by the prior; it shrinks with visits. $c = 1.5$.
+# This is PUCT: the mean so far, and the bonus of lecture 15's UCB, weighted by the prior; it shrinks with visits. $c = 1.5$.
 
 # %%
 game = tictactoe.Game()
@@ -567,7 +567,7 @@ def simulate(tree, s, path, prior, value):
     return v
 
 # %% [markdown]
-# A position with three moves left, × to move. The prior says 0.5, 0.3, 0.2; anything unfinished is worth 0.2 in the mover's eyes. Move 2 wins at once, which neither adviser knows.
+# A position with three moves left, × to move. The prior (on the arrows) says 0.5, 0.3, 0.2; anything unfinished is worth 0.2 to the mover. Move 2, bottom right, wins at once; neither adviser knows.
 #
 # - Simulation 1: nothing was visited, so the prior decides: move 1. It opens a leaf worth 0.2 to ○, so −0.2 to ×.
 # - Simulation 2: move 1 scores $-0.2 + 1.5 \cdot 0.5 \cdot \sqrt 2 / 2 = 0.33$, move 2 $1.5 \cdot 0.3 \cdot \sqrt 2 = 0.64$. Move 2; the game is over: +1.
@@ -640,7 +640,7 @@ s.show("First row: human games, a policy net that imitates, the same net after "
 #
 # The loop, twenty generations:
 #
-# - **Self-play** (자가 대국): 64 games at once, 24 simulations a move, drawn from the visits, with noise on the root's prior.
+# - **Self-play** (자가 대국): 64 games, 24 simulations a move. To explore, moves are drawn by visits, the root's prior with noise.
 # - The net learns: its policy the visits, by cross-entropy; its value the game's result, by squared error.
 #
 # The square has eight symmetries: each position is shown turned or mirrored at random, lecture 06's augmentation.
@@ -741,7 +741,7 @@ plots.show("Share of spoiled games over simulations for four players; net with s
 #
 # <details><summary>One answer</summary>
 #
-# The prior: an even one looks at each of 250 moves once before it looks anywhere twice. And a random game says less the longer it is, so the value gains, too.
+# The prior: an even one spreads over all 250 moves, or clings to the first that looks good. And a random game says less the longer it is, so the value gains, too.
 # </details>
 
 # %%
@@ -766,7 +766,7 @@ claim("24 simulations: rollouts, less net + search (points spoiled)", plain[2] -
 #
 # - **`done` is two things.** Go on where time ran out, not where the world ended.
 # - **One seed, best checkpoint.** Show all seeds, the end and the peak.
-# - **The safer loss.** It let the values run away.
+# - **Safer loss.** Values ran away.
 # - **One start.** Two hundred games from the empty board are one test.
 # - **The reward is the wish.** You get what you wrote.
 #
