@@ -1,0 +1,140 @@
+"""From the stored notebooks to a folder of pages: the sources are written, Sphinx builds them, they are moved."""
+
+import io
+import re
+import tempfile
+from importlib.util import find_spec
+from pathlib import Path
+
+from utils.errors import UserError
+from utils.paths import atomic_write
+from utils.site import course as reading
+from utils.site import guide, lectures, pages
+
+STATIC = Path(__file__).parent / "static"
+MARK = ".dlmap-site"  # lists what the course wrote into a folder
+SETTINGS = {
+    "project": "The deep learning map",
+    "html_title": "The deep learning map",
+    "extensions": ["myst_parser"],
+    "myst_enable_extensions": ["dollarmath", "amsmath"],
+    "myst_heading_anchors": 3,
+    "highlight_language": "python",
+    "mathjax_path": "mathjax.js",
+    "html_theme": "pydata_sphinx_theme",
+    "html_static_path": ["_static"],
+    "html_css_files": ["course.css"],
+    "html_js_files": [("course.js", {"priority": 100})],
+    "html_copy_source": False,
+    "html_show_sourcelink": False,
+    "html_show_sphinx": False,
+    "html_sidebars": {"index": []},
+    "html_theme_options": {
+        "navbar_align": "left",
+        "header_links_before_dropdown": 8,
+        "show_prev_next": True,
+        "show_toc_level": 2,
+        "footer_start": ["copyright"],
+        "footer_end": [],
+        "pygments_light_style": "a11y-high-contrast-light",
+        "pygments_dark_style": "a11y-high-contrast-dark",
+    },
+    "copyright": "text and pictures CC BY 4.0, code MIT",
+}
+
+
+def build(root: Path, out: Path) -> tuple[reading.Course, list[str]]:
+    """Make the site of the course under `root` in the folder `out`. Returns the course and Sphinx's warnings.
+
+    Raises UserError where a package is missing, or where `out` holds files that are not the site's.
+    """
+    for package in ("sphinx", "myst_parser", "pydata_sphinx_theme", "sphinx-mathjax-offline"):
+        if find_spec(package) is None:
+            raise UserError(f"the site needs the package {package}; `make site` installs it")
+    ours = written(out)
+    course = reading.read(root)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=".site-") as work:
+        source, html = Path(work, "source"), Path(work, "html")
+        write_sources(course, source)
+        warnings = run_sphinx(source, html)
+        deliver(html, out, ours)
+    return course, warnings
+
+
+def write_sources(course: reading.Course, folder: Path) -> None:
+    """Every page in Markdown, and what they show."""
+    documents = {
+        "index": pages.home(course),
+        "lectures/index": pages.lecture_list(course),
+        "exercises/index": pages.exercise_list(course),
+        "glossary": pages.glossary(course),
+        "claims": pages.claims(course),
+        "surprises": pages.surprises(course),
+        **guide.documents(course),
+    }
+    for stem in course.heads:
+        documents[f"lectures/{stem}"] = lectures.lecture(course, stem)
+        if f"exercises/{stem}" in {**course.notebooks, **course.missing}:
+            documents[f"exercises/{stem}"] = lectures.exercises(course, stem)
+    for path, document in reading.DOCUMENTS.items():
+        if document in ("start", "data"):
+            file = course.root / path
+            text = file.read_text(encoding="utf-8") if file.exists() else f"# {path} is not there\n"
+            documents[document] = course.links(without_pictures(text), path.removesuffix(".md"))
+    for name, text in documents.items():
+        atomic_write(folder / f"{name}.md", text)
+    for name, content in course.pictures.items():
+        atomic_write(folder / "_static/pictures" / name, content)
+    for file in STATIC.iterdir():
+        atomic_write(folder / "_static" / file.name, file.read_bytes())
+    mathjax = Path(find_spec("sphinx-mathjax-offline").submodule_search_locations[0], "static/mathjax/tex-svg-full.js")
+    atomic_write(folder / "_static/mathjax.js", mathjax.read_bytes())
+
+
+def without_pictures(text: str) -> str:
+    """A document of the repository without the pictures that it shows on GitHub."""
+    return re.sub(r"\[!\[[^\]]*\]\([^)]*\)\]\([^)]*\)", "", text)
+
+
+def run_sphinx(source: Path, html: Path) -> list[str]:
+    """Build the pages; returns what Sphinx warns of, a line each, with the page and not the folder."""
+    from sphinx.application import Sphinx
+    from sphinx.util.docutils import docutils_namespace, patch_docutils
+
+    said = io.StringIO()
+    with patch_docutils(), docutils_namespace():
+        app = Sphinx(source, None, html, html.with_name("trees"), "html", SETTINGS, status=None, warning=said)
+        app.build(force_all=True)
+    lines = re.sub(r"\x1b\[[\d;]*m", "", said.getvalue()).replace(f"{source}/", "").splitlines()
+    (html / ".buildinfo").unlink(missing_ok=True)
+    (html / "objects.inv").unlink(missing_ok=True)
+    return [line for line in lines if line.strip()]
+
+
+def files(folder: Path) -> set[str]:
+    """The files under a folder, by their ways from it."""
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()}
+
+
+def written(out: Path) -> set[str]:
+    """What the course wrote into `out`. Raises UserError where it holds files, but never held a site."""
+    if out.is_dir() and not (out / MARK).exists() and any(out.iterdir()):
+        raise UserError(f"{out} holds files that are not the site's; name another folder with --out, or empty it")
+    if out.exists() and not out.is_dir():
+        raise UserError(f"{out} is a file; name a folder with --out")
+    return set((out / MARK).read_text(encoding="utf-8").splitlines()) if (out / MARK).exists() else set()
+
+
+def deliver(html: Path, out: Path, ours: set[str]) -> None:
+    """Put the new pages in the place of the old ones; what else lies in `out` stays. Raises UserError."""
+    new, others = files(html), (files(out) if out.exists() else set()) - ours - {MARK}
+    if clash := sorted(new & others):
+        raise UserError(f"{out / clash[0]} is not the site's, and would be overwritten; move it away")
+    for name in ours:
+        (out / name).unlink(missing_ok=True)
+    atomic_write(out / MARK, "\n".join(sorted(ours | new)) + "\n")  # first: an interrupted move is still ours
+    for name in new:
+        (out / name).parent.mkdir(parents=True, exist_ok=True)
+        (html / name).replace(out / name)
+    atomic_write(out / MARK, "\n".join(sorted(new)) + "\n")
