@@ -19,7 +19,7 @@ SETTINGS = {
     "extensions": ["myst_parser"],
     "myst_enable_extensions": ["dollarmath", "amsmath"],
     "myst_heading_anchors": 3,
-    "highlight_language": "python",
+    "highlight_language": "none",
     "mathjax_path": "mathjax.js",
     "html_theme": "pydata_sphinx_theme",
     "html_static_path": ["_static"],
@@ -28,7 +28,8 @@ SETTINGS = {
     "html_copy_source": False,
     "html_show_sourcelink": False,
     "html_show_sphinx": False,
-    "html_sidebars": {"index": []},
+    "html_sidebars": {"**": []},  # the pictures need the width
+    "html_context": {"default_mode": "auto"},
     "html_theme_options": {
         "navbar_align": "left",
         "header_links_before_dropdown": 8,

@@ -26,8 +26,11 @@ def lecture(course: Course, stem: str) -> str:
     cells = [cell for cell in course.cells(name) if not tags(cell) & {"notes", "navigation"}]
     parts, prose = [], prose_of(course, name)
     asked = predictions(cells)
+    setup = [cell for cell in cells if "jupyter" in cell.metadata]
     for place, cell in enumerate(cells):
-        if cell.cell_type == "markdown":
+        if cell in setup:
+            parts += [folded("Setup", "".join(code(course, each) for each in setup))] if cell is setup[0] else []
+        elif cell.cell_type == "markdown":
             parts.append(prose(cell.source))
             # the answer stands in a later section than the question: ask there again
             parts += [ask(*asked[again]) for again in reopened(cells, place)] if SECTION.match(cell.source) else []
@@ -175,8 +178,6 @@ def code(course: Course, cell: NotebookNode) -> str:
     shown = outputs(course, cell)
     if "concept_map.show(" in cell.source:
         return shown
-    if "jupyter" in cell.metadata or "parameters" in tags(cell):
-        return folded("Setup", fenced(cell.source) + shown)
     if first_words(cell.source, "predict") or "predict(" in cell.source:
         return shown
     if any("image/png" in output.get("data", {}) for output in cell.get("outputs", [])):

@@ -18,13 +18,14 @@ def home(course: Course) -> str:
     """The map, and the lectures as a list: the whole of it on a telephone."""
     picture = concept_map.svg(lectures=course.places)
     rows = "\n".join(
-        f"- [{head['number']} · {head['title']}](lectures/{stem}.md)\n  {head['question']}"
+        f"- **[{head['number']} · {head['title']}](lectures/{stem}.md)**\\\n  {head['question']}"
         for stem, head in course.heads.items()
     )
     words = concept_map.WORDS["en"]
     return (
         f"---\nhtml_theme.sidebar_secondary.remove: true\n---\n\n# {words['title']}\n\n"
-        f"{words['thesis']}\nA click on a concept opens the section that teaches it.\n\n"
+        "What deep learning is made of, measured.\n"
+        "A click on a concept opens the section that teaches it.\n\n"
         f'<div class="map">\n{picture}</div>\n\n## The lectures\n\n{rows}\n\n'
         "```{toctree}\n:hidden:\n\nLectures <lectures/index>\nExercises <exercises/index>\nGlossary <glossary>\n"
         "Claims <claims>\nSurprises <surprises>\nGuide <guide/index>\nInstall and use <start>\nData <data>\n```\n"
