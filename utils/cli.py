@@ -1,6 +1,6 @@
 """`dlmap`: the command of the course.
 
-For learners: lab, start, reset, check, progress. For everyone: data, doctor. For authors: build, run, claims.
+For learners: lab, start, reset, check, progress. For everyone: data, doctor. For authors: build, site, run, claims.
 """
 
 # What is heavy is imported inside the command that needs it, so that `dlmap --help` answers at once.
@@ -182,6 +182,20 @@ def build(
         finish(workshop.check(paths.ROOT, numbers or []))
     else:
         finish(workshop.build(paths.ROOT, numbers or [], run=run, force=force, jobs=jobs, console=console))
+
+
+@app.command()
+def site(
+    out: Annotated[Path, typer.Option(help="Where the pages go.")] = paths.BUILD / "site",
+) -> None:
+    """Make the course's web pages from the stored notebooks; nothing is executed."""
+    from utils.site.build import build
+
+    missing, problems = build(paths.ROOT, out.resolve())
+    for line in missing:
+        console.print(f"· {line}", soft_wrap=True, markup=False)
+    console.print(f"written: {out / 'index.html'}", soft_wrap=True)
+    finish(problems)
 
 
 @app.command()

@@ -44,8 +44,10 @@ SETTINGS = {
 }
 
 
-def build(root: Path, out: Path) -> tuple[reading.Course, list[str]]:
-    """Make the site of the course under `root` in the folder `out`. Returns the course and Sphinx's warnings.
+def build(root: Path, out: Path) -> tuple[list[str], list[str]]:
+    """Make the site of the course under `root` in the folder `out`.
+
+    Returns a line for each lecture that is not built, and what Sphinx warns of.
 
     Raises UserError where a package is missing, or where `out` holds files that are not the site's.
     """
@@ -60,7 +62,7 @@ def build(root: Path, out: Path) -> tuple[reading.Course, list[str]]:
         write_sources(course, source)
         warnings = run_sphinx(source, html)
         deliver(html, out, ours)
-    return course, warnings
+    return list(dict.fromkeys(course.missing.values())), warnings
 
 
 def write_sources(course: reading.Course, folder: Path) -> None:

@@ -3,7 +3,6 @@
 import os
 import re
 import subprocess
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -16,6 +15,8 @@ from utils.authoring.sources import Page, pages
 from utils.glossary import Term
 
 SECTION = re.compile(r"## (\d+) · (.+)")
+HEADING = re.compile(r"## (?:(\d+) · )?(.+)")
+NOTES = r"(?s)<summary>Notes for the room \((\d+) minutes\)</summary>\n(.*)</details>"
 # Pages that stand in the repository under another name.
 DOCUMENTS = {
     "README.md": "start",
@@ -23,6 +24,30 @@ DOCUMENTS = {
     "lectures/CLAIMS.md": "claims",
     "lectures/README.md": "lectures/index",
 }
+
+
+@dataclass(frozen=True)
+class Section:
+    """A section of a notebook: its number ("" for one that has none), its title, its cells."""
+
+    place: str
+    title: str
+    cells: list[NotebookNode] = field(default_factory=list)
+
+    def prose(self, pattern: str, kind: str = "") -> list[str]:
+        """What a pattern finds in its Markdown; in the presenter's notes, where `kind` is "notes"."""
+        texts = (c.source for c in self.cells if c.cell_type == "markdown" and ("notes" in tags(c)) == bool(kind))
+        return [found for text in texts for found in re.findall(pattern, text)]
+
+    @property
+    def notes(self) -> list[str]:
+        """What the notes for the room say, a line each."""
+        return [line for text in self.prose(NOTES, "notes") for line in text[1].strip().splitlines() if line.strip()]
+
+    @property
+    def minutes(self) -> int:
+        """What the notes for the room give it."""
+        return sum(int(text[0]) for text in self.prose(NOTES, "notes"))
 
 
 @dataclass(frozen=True)
@@ -55,17 +80,21 @@ class Course:
         known, found = concept_map.load(), {}
         for stem, head in self.heads.items():
             mine = {id for id, node in known.nodes.items() if node.lecture == head["number"]}
-            for id, anchor in self._named(stem, head["number"]):
-                if id in mine:
-                    found.setdefault(id, f"lectures/{stem}.html#{anchor}")
+            for part in self.sections(f"lectures/{stem}"):
+                for id in re.findall(r"`([\w-]+)`", " ".join(part.prose(r"(?m)^On the map: (.+)$"))):
+                    if id in mine and part.place:
+                        found.setdefault(id, f"lectures/{stem}.html#{section(head['number'], part.place)}")
             found |= {id: f"lectures/{stem}.html" for id in mine - found.keys()}
         return found
 
-    def _named(self, stem: str, number: str) -> Iterator[tuple[str, str]]:
-        for cell in self.cells(f"lectures/{stem}"):
-            if head := SECTION.match(cell.source):
-                for line in re.findall(r"(?m)^On the map: (.+)$", cell.source):
-                    yield from ((id, section(number, head[1])) for id in re.findall(r"`([\w-]+)`", line))
+    def sections(self, name: str) -> list[Section]:
+        """The sections of a notebook, its header first."""
+        parts = [Section("", "")]
+        for cell in self.cells(name):
+            if head := HEADING.match(cell.source) if cell.cell_type == "markdown" else None:
+                parts.append(Section(head[1] or "", head[2]))
+            parts[-1].cells.append(cell)
+        return parts
 
     def cells(self, name: str) -> list[NotebookNode]:
         """The cells of a notebook, of none where it is not built."""
@@ -102,6 +131,16 @@ class Course:
         return re.sub(r"(?<!!)\[([^\]\n]*)\]\(([^)\s]+)\)", moved, text)
 
 
+def tags(cell: NotebookNode) -> set[str]:
+    """The tags of a cell."""
+    return set(cell.metadata.get("tags", []))
+
+
+def facts(cell: NotebookNode) -> list[dict]:
+    """What the outputs of a cell say to tools: claims, predictions, outcomes."""
+    return [output.get("metadata", {}).get("dlmap", {}) for output in cell.get("outputs", [])]
+
+
 def section(number: str, place: str) -> str:
     """The anchor of a section: ("04", "2") -> "section-04-2"."""
     return f"section-{number}-{place}"
@@ -120,7 +159,9 @@ def read(root: Path) -> Course:
 
 
 def remedy(page: Page) -> str:
-    return f"{page.name} is not built: `dlmap build {page.source.stem[:2]} --run`, then `make site`"
+    """What to do about a notebook that is not built; the same for all of a lecture."""
+    number = page.source.stem[:2]
+    return f"Lecture {number} is not built: `dlmap build {number} --run`, then `make site`"
 
 
 def repository(root: Path) -> str | None:

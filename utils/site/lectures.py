@@ -11,7 +11,7 @@ from nbformat import NotebookNode
 from utils import concept_map
 from utils.authoring.sources import first_words
 from utils.glossary import Term, key
-from utils.site.course import SECTION, Course, section
+from utils.site.course import SECTION, Course, facts, section, tags
 
 # What a term is not looked for in: code, formulas, links, HTML, headings.
 SPARED = r"```.*?```|`[^`\n]*`|\$\$.*?\$\$|\$[^$\n]*\$|\[[^\]\n]*\]\([^)\n]*\)|<summary>.*?</summary>|<[^>\n]+>|^#[^\n]*"
@@ -71,10 +71,6 @@ def exercises(course: Course, stem: str) -> str:
 
 def joined(parts: list[str]) -> str:
     return "\n\n".join(part.strip("\n") for part in parts if part) + "\n"
-
-
-def tags(cell: NotebookNode) -> set[str]:
-    return set(cell.metadata.get("tags", []))
 
 
 # --- prose ----------------------------------------------------------------------------------------------
@@ -258,18 +254,12 @@ def ask(name: str, options: list[str]) -> str:
 
 
 def predictions(cells: list[NotebookNode]) -> dict[str, tuple[str, list[str]]]:
-    """The predictions of a lecture and their options, by name."""
-    facts = (output.metadata.get("dlmap", {}) for cell in cells for output in cell.get("outputs", []) if "metadata" in output)
-    return {fact["prediction"]: (fact["prediction"], fact["options"]) for fact in facts if "prediction" in fact}
+    """The predictions of these cells and their options, by name."""
+    found = (fact for cell in cells for fact in facts(cell) if "prediction" in fact)
+    return {fact["prediction"]: (fact["prediction"], fact["options"]) for fact in found}
 
 
 def reopened(cells: list[NotebookNode], place: int) -> list[str]:
-    """The predictions that are asked before a cell and answered after it, each once for all sections between."""
-    before = predictions(cells[:place])
-    answers = (
-        output.metadata.get("dlmap", {}).get("outcome")
-        for cell in cells[place:]
-        for output in cell.get("outputs", [])
-        if "metadata" in output
-    )
-    return [name for name in answers if name in before]
+    """The predictions that are asked before a cell and answered after it."""
+    before, after = predictions(cells[:place]), (fact for cell in cells[place:] for fact in facts(cell))
+    return [fact["outcome"] for fact in after if fact.get("outcome") in before]

@@ -3,13 +3,12 @@
 import re
 from html import escape
 
-from nbformat import NotebookNode
-
 from utils import concept_map
 from utils.site import lectures
-from utils.site.course import SECTION, Course, section
+from utils.site.course import SECTION, Course, facts, section
 
 NEGATIVE = re.compile(r"\b(not|no|none|never|nothing|nearly none|worse|behind|loses?|fails?)\b")
+PREDICT = "**Predict first.**"
 # What a presenter's note calls the usual answer.
 USUAL = re.compile(r"(?i)\b(wrong answers?|most (?:say|expect|guess|trust)|at (?:the|\*).*predict|nearly everybody|many trust|votes? for|usual)\b")
 
@@ -110,20 +109,16 @@ def claims(course: Course) -> str:
     return lectures.joined(["# Claims", intro, searched("claims", ".claims tbody tr"), table])
 
 
-def facts(cell: NotebookNode) -> list[dict]:
-    """What the outputs of a cell say to tools."""
-    return [output.get("metadata", {}).get("dlmap", {}) for output in cell.get("outputs", [])]
-
-
 def places(course: Course) -> dict[tuple[str, str], str]:
     """The section of each claim: {("04_neural_networks", "it does not learn XOR"): "lectures/…#section-04-1"}."""
-    found, aim = {}, ""
-    for stem, head in course.heads.items():
-        for cell in course.cells(f"lectures/{stem}"):
-            if title := SECTION.match(cell.source):
-                aim = f"lectures/{stem}.html#{section(head['number'], title[1])}"
-            found |= {(stem, fact["claim"]): aim for fact in facts(cell) if "claim" in fact}
-    return found
+    return {
+        (stem, fact["claim"]): f"lectures/{stem}.html" + (f"#{section(head['number'], part.place)}" if part.place else "")
+        for stem, head in course.heads.items()
+        for part in course.sections(f"lectures/{stem}")
+        for cell in part.cells
+        for fact in facts(cell)
+        if "claim" in fact
+    }
 
 
 def surprises(course: Course) -> str:
@@ -133,47 +128,39 @@ def surprises(course: Course) -> str:
         "What the lectures asked, what rooms usually answer, and what the run showed. "
         "Guess first: the answers are folded.",
         "## Predictions that most get wrong",
-        "Those of which the presenter's notes name a usual answer.",
+        "Those of whose sections the presenter's notes name a usual answer.",
     ]
-    found = [surprise for stem in course.heads for surprise in usual(course, stem)]
-    parts += found or ["None yet."]
-    parts += ["## Claims that say no", "What did not help, did not differ or did not work, as it was measured."]
+    for stem, head in course.heads.items():
+        if found := usual(course, stem):
+            parts += [f"### [{head['number']} · {head['title']}](lectures/{stem}.md)", *found]
     where, rows = places(course), []
-    for stem in course.heads:
-        for cell in course.cells(f"lectures/{stem}"):
-            for fact in facts(cell):
-                if NEGATIVE.search(fact.get("claim", "")):
-                    aim = where[stem, fact["claim"]]
-                    rows.append(f'<li><a href="{aim}">{stem[:2]}</a> {escape(fact["claim"])}: {fact["measured"]:.3g}</li>')
-    return lectures.joined([*parts, searched("claims that say no", ".negative li"), '<ul class="negative">\n' + "\n".join(rows) + "\n</ul>"])
+    for (stem, claim), aim in where.items():
+        if NEGATIVE.search(claim):
+            rows.append(f'<li><a href="{aim}">{stem[:2]}</a> {escape(claim)}</li>')
+    parts += [
+        "## Claims that say no",
+        "What did not help, did not differ or did not work. [The table of claims](claims.md) says how much.",
+        searched("claims that say no", ".negative li"),
+        '<ul class="negative">\n' + "\n".join(rows) + "\n</ul>",
+    ]
+    return lectures.joined(parts)
 
 
 def usual(course: Course, stem: str) -> list[str]:
-    """The predictions of a lecture about which a note of the same section says what most answer."""
-    name, number = f"lectures/{stem}", course.heads[stem]["number"]
-    said, question, place, open_, found = [], "", "", {}, []
-    cells = course.cells(name)
-    for index, cell in enumerate(cells):
-        if head := SECTION.match(cell.source):
-            place, said = head[1], []
-            for later in cells[index + 1 :]:
-                if SECTION.match(later.source):
-                    break
-                if "notes" in lectures.tags(later):
-                    said += [line for line in later.source.splitlines() if USUAL.search(line) and "<" not in line]
-        if cell.cell_type == "markdown" and "**Predict first.**" in cell.source:
-            question = cell.source[cell.source.index("**Predict first.**") :].removeprefix("**Predict first.**").strip()
-        for fact in facts(cell):
-            if "prediction" in fact:
-                open_[fact["prediction"]] = (question, fact["options"], place, list(said))
-            elif fact.get("outcome") in open_:
-                asked, options, at, notes = open_.pop(fact["outcome"])
-                if notes:
-                    answer = f"{fact['measured']}. [Read the section]({name}.md#{section(number, at)})."
-                    found.append(
-                        f"### {course.heads[stem]['title']}\n\n{course.links(asked, name)}\n\n"
-                        f"*{' · '.join(options)}*\n\n"
-                        + lectures.folded("What rooms say", "\n".join(course.links(n, name) for n in notes), "note")
-                        + lectures.folded("What the run shows", answer, "note")
-                    )
+    """The predictions of a lecture in whose section a note says what most answer."""
+    name, found = f"lectures/{stem}", []
+    open_: dict[str, str] = {}
+    for part in course.sections(name):
+        said, question = " ".join(line for line in part.notes if USUAL.search(line)), ""
+        for cell in part.cells:
+            if cell.cell_type == "markdown" and PREDICT in cell.source:
+                question = cell.source.partition(PREDICT)[2].strip()
+            for fact in facts(cell):
+                if "prediction" in fact and said:
+                    asked = f"{course.links(question, name)}\n\n*{' · '.join(fact['options'])}*\n\n"
+                    open_[fact["prediction"]] = asked + lectures.folded("What rooms say", course.links(said, name))
+                elif fact.get("outcome") in open_:
+                    way = f"[Read the section]({name}.md#{section(stem[:2], part.place)})."
+                    shows = lectures.folded("What the run shows", f"{fact['measured']}. {way}")
+                    found.append(open_.pop(fact["outcome"]) + shows)
     return found
