@@ -9,10 +9,7 @@ from filelock import FileLock
 from utils import paths
 
 # The first edition had one lecture less before these tasks: their numbers moved up by one.
-_MOVED = (
-    "15.learn 15.puct 16.blame 16.devices 16.push 16.seats 16.start 16.twins 17.breaks 17.fold 17.losses 17.master "
-    "17.rule 17.shards 18.encode 18.paced 18.slots 18.truth 19.back 19.cache 19.clicks 19.leak 19.lora 19.mask"
-).split()
+_MOVED = ["15.learn", "15.puct", "16.blame", "16.devices", "16.push", "16.seats", "16.start", "16.twins", "17.breaks", "17.fold", "17.losses", "17.master", "17.rule", "17.shards", "18.encode", "18.paced", "18.slots", "18.truth", "19.back", "19.cache", "19.clicks", "19.leak", "19.lora", "19.mask"]
 RENAMED = {old: f"{int(old[:2]) + 1}{old[2:]}" for old in _MOVED}
 
 _session: set[str] = set()  # tasks done while saving is off

@@ -29,7 +29,7 @@ def tooltip(node: Node, lang: str) -> str:
 
 
 def linked(node: Node, drawn: str, lang: str, lectures: str | Mapping[str, str]) -> str:
-    """A drawn node with its name for links ("map-mlp"), its tooltip and, if its lecture is written, its link."""
+    """A drawn node with its id ("map-mlp"), its tooltip and, if its lecture is written, its link."""
     named = f' id="map-{escape(node.id)}"><title>{escape(tooltip(node, lang))}</title>'
     drawn = drawn.replace(">", named, 1)
     way = href(node, lectures)

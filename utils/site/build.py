@@ -1,17 +1,19 @@
-"""From the stored notebooks to a folder of pages: the sources are written, Sphinx builds them, they are moved."""
+"""From the stored notebooks to a folder of pages: written in Markdown, built by Sphinx, put in place."""
 
 import io
 import re
 import tempfile
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
-from utils.errors import UserError
+from utils.errors import UserError, choose
 from utils.paths import atomic_write
 from utils.site import course as reading
 from utils.site import guide, lectures, pages
 
 STATIC = Path(__file__).parent / "static"
+MATHJAX = "sphinx-mathjax-offline"  # a package whose name no `import` can say
 MARK = ".dlmap-site"  # lists what the course wrote into a folder
 SETTINGS = {
     "project": "The deep learning map",
@@ -51,21 +53,37 @@ def build(root: Path, out: Path) -> tuple[list[str], list[str]]:
 
     Raises UserError where a package is missing, or where `out` holds files that are not the site's.
     """
-    for package in ("sphinx", "myst_parser", "pydata_sphinx_theme", "sphinx-mathjax-offline"):
-        if find_spec(package) is None:
-            raise UserError(f"the site needs the package {package}; `make site` installs it")
-    ours = written(out)
     course = reading.read(root)
+    return list(dict.fromkeys(course.missing.values())), make(sources(course), out)
+
+
+def guide_page(root: Path, number: str, out: Path) -> tuple[Path, list[str]]:
+    """Lay one lecture's page of the guide out for paper. Returns the page and what Sphinx warns of."""
+    course = reading.read(root)
+    stems = {stem[:2]: stem for stem in course.heads}
+    if number.zfill(2) not in stems:
+        raise choose("lecture", number, stems)
+    stem = stems[number.zfill(2)]
+    if why := course.missing.get(f"lectures/{stem}"):
+        raise UserError(why)
+    problems = make({"index.md": guide.paper(course, stem), **static()}, out / stem)
+    return out / stem / "index.html", problems
+
+
+def make(files_: Mapping[str, str | bytes], out: Path) -> list[str]:
+    """Build pages from `files_`, by name, and put them into `out`. Returns what Sphinx warns of."""
+    ours = written(out)
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=".site-") as work:
         source, html = Path(work, "source"), Path(work, "html")
-        write_sources(course, source)
+        for name, content in files_.items():
+            atomic_write(source / name, content)
         warnings = run_sphinx(source, html)
         deliver(html, out, ours)
-    return list(dict.fromkeys(course.missing.values())), warnings
+    return warnings
 
 
-def write_sources(course: reading.Course, folder: Path) -> None:
+def sources(course: reading.Course) -> dict[str, str | bytes]:
     """Every page in Markdown, and what they show."""
     documents = {
         "index": pages.home(course),
@@ -85,14 +103,18 @@ def write_sources(course: reading.Course, folder: Path) -> None:
             file = course.root / path
             text = file.read_text(encoding="utf-8") if file.exists() else f"# {path} is not there\n"
             documents[document] = course.links(without_pictures(text), path.removesuffix(".md"))
-    for name, text in documents.items():
-        atomic_write(folder / f"{name}.md", text)
-    for name, content in course.pictures.items():
-        atomic_write(folder / "_static/pictures" / name, content)
-    for file in STATIC.iterdir():
-        atomic_write(folder / "_static" / file.name, file.read_bytes())
-    mathjax = Path(find_spec("sphinx-mathjax-offline").submodule_search_locations[0], "static/mathjax/tex-svg-full.js")
-    atomic_write(folder / "_static/mathjax.js", mathjax.read_bytes())
+    shown = {f"_static/pictures/{name}": content for name, content in course.pictures.items()}
+    return {f"{name}.md": text for name, text in documents.items()} | shown | static()
+
+
+def static() -> dict[str, bytes]:
+    """What every page loads: the course's own style and script, and MathJax. Raises UserError."""
+    for package in ("sphinx", "myst_parser", "pydata_sphinx_theme", MATHJAX):
+        if find_spec(package) is None:
+            raise UserError(f"the pages need the package {package}; `make site` installs it")
+    mathjax = Path(find_spec(MATHJAX).submodule_search_locations[0], "static/mathjax/tex-svg-full.js")
+    own = {f"_static/{file.name}": file.read_bytes() for file in sorted(STATIC.iterdir())}
+    return own | {"_static/mathjax.js": mathjax.read_bytes()}
 
 
 def without_pictures(text: str) -> str:
@@ -123,7 +145,7 @@ def files(folder: Path) -> set[str]:
 def written(out: Path) -> set[str]:
     """What the course wrote into `out`. Raises UserError where it holds files, but never held a site."""
     if out.is_dir() and not (out / MARK).exists() and any(out.iterdir()):
-        raise UserError(f"{out} holds files that are not the site's; name another folder with --out, or empty it")
+        raise UserError(f"{out} holds files that are not the site's; name another folder with --out")
     if out.exists() and not out.is_dir():
         raise UserError(f"{out} is a file; name a folder with --out")
     return set((out / MARK).read_text(encoding="utf-8").splitlines()) if (out / MARK).exists() else set()

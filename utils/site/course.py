@@ -17,6 +17,12 @@ from utils.glossary import Term
 SECTION = re.compile(r"## (\d+) · (.+)")
 HEADING = re.compile(r"## (?:(\d+) · )?(.+)")
 NOTES = r"(?s)<summary>Notes for the room \((\d+) minutes\)</summary>\n(.*)</details>"
+# What a presenter's note says of the usual answer.
+USUAL = re.compile(
+    r"(?i)\b(wrong answers?|usual|votes? for|nearly everybody|many trust|most guesses|expect:"
+    r"|most (say|expect|guess|predict|trust)|at (the|\*).*predict)"
+)
+PREDICT = "**Predict first.**"
 # Pages that stand in the repository under another name.
 DOCUMENTS = {
     "README.md": "start",
@@ -36,26 +42,28 @@ class Section:
 
     def prose(self, pattern: str, kind: str = "") -> list[str]:
         """What a pattern finds in its Markdown; in the presenter's notes, where `kind` is "notes"."""
-        texts = (c.source for c in self.cells if c.cell_type == "markdown" and ("notes" in tags(c)) == bool(kind))
+        cells = (cell for cell in self.cells if cell.cell_type == "markdown")
+        texts = (cell.source for cell in cells if ("notes" in tags(cell)) == (kind == "notes"))
         return [found for text in texts for found in re.findall(pattern, text)]
 
     @property
     def notes(self) -> list[str]:
         """What the notes for the room say, a line each."""
-        return [line for text in self.prose(NOTES, "notes") for line in text[1].strip().splitlines() if line.strip()]
+        said = "\n".join(text for _, text in self.prose(NOTES, "notes"))
+        return [line for line in said.splitlines() if line.strip()]
 
     @property
     def minutes(self) -> int:
         """What the notes for the room give it."""
-        return sum(int(text[0]) for text in self.prose(NOTES, "notes"))
+        return sum(int(minutes) for minutes, _ in self.prose(NOTES, "notes"))
 
 
 @dataclass(frozen=True)
 class Course:
     """The notebooks under `root`, by name ("lectures/04_neural_networks"), and what is said about them.
 
-    `missing`: a line for each lecture that is not built, by its name. `pictures`: what the pages show, by file
-    name; filled while they are made.
+    `missing`: what to do about each notebook that is not built, by its name. `pictures`: what the pages show,
+    by file name; filled while they are made.
     """
 
     root: Path
@@ -83,8 +91,8 @@ class Course:
             for part in self.sections(f"lectures/{stem}"):
                 for id in re.findall(r"`([\w-]+)`", " ".join(part.prose(r"(?m)^On the map: (.+)$"))):
                     if id in mine and part.place:
-                        found.setdefault(id, f"lectures/{stem}.html#{section(head['number'], part.place)}")
-            found |= {id: f"lectures/{stem}.html" for id in mine - found.keys()}
+                        found.setdefault(id, aim(stem, part.place))
+            found |= dict.fromkeys(mine - found.keys(), aim(stem))
         return found
 
     def sections(self, name: str) -> list[Section]:
@@ -100,32 +108,32 @@ class Course:
         """The cells of a notebook, of none where it is not built."""
         return self.notebooks[name].cells if name in self.notebooks else []
 
-    def way(self, target: str, here: str) -> str | None:
-        """A link of the notebook or document `here` ("lectures/04_…"), as one of the site; None if there is none.
+    def way(self, target: str, here: str, page: str = "") -> str | None:
+        """A link of the notebook or document `here` ("lectures/04_…") as one of the site, or None.
 
-        `target` is relative to the file in the repository: "../solutions/04_….ipynb#a" -> "../exercises/04_….md#a".
+        `target` is relative to its file: "../solutions/04_….ipynb#a" -> "../exercises/04_….md#a".
+        `page` is where it will stand on the site, if not under the same name.
         """
         if re.match(r"[a-z]+:|#", target):
             return target
         path, hash, anchor = target.partition("#")
-        aim = os.path.normpath(PurePosixPath(here).parent / path)
-        stem = PurePosixPath(aim).stem
-        if aim in DOCUMENTS:
-            document = DOCUMENTS[aim]
-        elif stem in self.heads and aim.endswith(".ipynb"):
-            document = f"{'lectures' if aim.startswith('lectures') else 'exercises'}/{stem}"
-        elif self.repository and (self.root / aim).exists():
-            return f"https://github.com/{self.repository}/blob/HEAD/{aim}{hash}{anchor}"
+        file = PurePosixPath(os.path.normpath(PurePosixPath(here).parent / path))
+        if str(file) in DOCUMENTS:
+            document = DOCUMENTS[str(file)]
+        elif file.stem in self.heads and file.suffix == ".ipynb":
+            document = f"{'lectures' if file.parts[0] == 'lectures' else 'exercises'}/{file.stem}"
+        elif self.repository and (self.root / file).exists():
+            return f"https://github.com/{self.repository}/blob/HEAD/{file}{hash}{anchor}"
         else:
             return None
-        start = PurePosixPath(DOCUMENTS.get(f"{here}.md", here)).parent
+        start = PurePosixPath(page or DOCUMENTS.get(f"{here}.md", here)).parent
         return f"{PurePosixPath(os.path.relpath(document, start)).as_posix()}.md{hash}{anchor}"
 
-    def links(self, text: str, here: str) -> str:
+    def links(self, text: str, here: str, page: str = "") -> str:
         """Markdown whose links lead to pages of the site; of a link that leads nowhere the words stay."""
 
         def moved(found: re.Match) -> str:
-            way = self.way(found[2], here)
+            way = self.way(found[2], here, page)
             return f"[{found[1]}]({way})" if way else found[1]
 
         return re.sub(r"(?<!!)\[([^\]\n]*)\]\(([^)\s]+)\)", moved, text)
@@ -144,6 +152,11 @@ def facts(cell: NotebookNode) -> list[dict]:
 def section(number: str, place: str) -> str:
     """The anchor of a section: ("04", "2") -> "section-04-2"."""
     return f"section-{number}-{place}"
+
+
+def aim(stem: str, place: str = "", kind: str = "html") -> str:
+    """The way from the home page to a section, "lectures/04_….html#section-04-2"; to the top if "" or "0"."""
+    return f"lectures/{stem}.{kind}" + (f"#{section(stem[:2], place)}" if place not in ("", "0") else "")
 
 
 def read(root: Path) -> Course:
@@ -165,7 +178,7 @@ def remedy(page: Page) -> str:
 
 
 def repository(root: Path) -> str | None:
-    """The owner and the name on GitHub that this checkout comes from, which Binder opens; None if elsewhere."""
+    """Owner and name on GitHub of what was checked out here, for Binder; None if it is from elsewhere."""
     if named := os.environ.get("GITHUB_REPOSITORY"):
         return named
     try:

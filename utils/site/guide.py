@@ -3,13 +3,11 @@
 import re
 
 from utils.site import lectures
-from utils.site.course import Course, Section, facts, section, tags
+from utils.site.course import PREDICT, USUAL, Course, Section, aim, facts, tags
 
 SESSIONS = (8, 12, 20)
 TASK = re.compile(r"\*\*(\w+)\*\* · level (\S+) · (\d+) minutes")
-ROOM = re.compile(
-    r"(?s)\*\*Ask the room\.\*\*(.*?)<details><summary>One answer</summary>(.*?)</details>"
-)
+ROOM = re.compile(r"(?s)\*\*Ask the room\.\*\*(.*?)<details><summary>One answer</summary>(.*?)</details>")
 
 
 def documents(course: Course) -> dict[str, str]:
@@ -80,10 +78,10 @@ def page(course: Course, stem: str) -> str:
     ]
     for part in course.sections(name):
         if part.place:
-            aim = f"../lectures/{stem}.md#{section(head['number'], part.place)}"
-            parts += [f"## {part.place} · [{part.title}]({aim})", *room(part)]
-    parts += homework(course, stem)
-    return course.links(lectures.joined(parts), "guide/page")
+            way = f"[the section](../{aim(stem, part.place, 'md')})"
+            parts += [f"## {part.place} · {part.title}", f"{part.minutes} minutes · {way}"]
+            parts += [course.links(text, name, f"guide/{stem}") for text in room(part)]
+    return lectures.joined([*parts, *homework(course, stem)])
 
 
 def plan(parts: list[Section]) -> str:
@@ -98,14 +96,17 @@ def plan(parts: list[Section]) -> str:
 
 def room(part: Section) -> list[str]:
     """What the room needs in a section: the notes, the predictions, the questions."""
-    said = [f"**{part.minutes} minutes.** " + "\n".join(part.notes)] if part.notes else []
+    expect = [line for line in part.notes if USUAL.search(line)]
+    said = ["\n".join(line for line in part.notes if line not in expect)]
+    said += [f"**Expect.** {line}" for line in expect]
     for cell in part.cells:
         for fact in facts(cell):
             if "prediction" in fact:
-                said.append(f"**Prediction** `{fact['prediction']}`: {' · '.join(fact['options'])}.")
+                said.append(f"*{' · '.join(fact['options'])}*")
             elif "outcome" in fact:
-                said.append(f"**The run shows** `{fact['outcome']}`: **{fact['measured']}**.")
+                said.append(f"> **The run shows:** {fact['measured']}.")
         if cell.cell_type == "markdown" and "notes" not in tags(cell):
+            said += [PREDICT + question for question in cell.source.split(PREDICT)[1:]]
             for question, answer in ROOM.findall(cell.source):
                 said.append(f"**Ask the room.** {question.strip()}\n\n> **One answer.** " + quoted(answer))
     return said
@@ -129,11 +130,19 @@ def homework(course: Course, stem: str) -> list[str]:
     given = tasks(course, stem)
     if not given:
         return []
-    rows = ["| task | kind | level | minutes |", "|---|---|---|---|", *(f"| {' | '.join(map(str, t))} |" for t in given)]
+    rows = ["| task | kind | level | minutes |", "|---|---|---|---|"]
+    rows += [f"| {' | '.join(map(str, task))} |" for task in given]
     rows.append(f"| all | | | **{sum(minutes for *_, minutes in given)}** |")
     parts = ["## Exercises", f"[Exercises](../exercises/{stem}.md), for home.", "\n".join(rows)]
     for part in course.sections(f"solutions/{stem}"):
         said = [c.source for c in part.cells if c.cell_type == "markdown" and "solution-only" in tags(c)]
         if said and part.place:
-            parts += [f"### To discuss: {part.title}", *said]
+            parts.append(f"### To discuss: {part.title}")
+            parts += [course.links(text, f"solutions/{stem}", f"guide/{stem}") for text in said]
     return parts
+
+
+def paper(course: Course, stem: str) -> str:
+    """The page of a lecture to print: alone, so that its links have nowhere to lead."""
+    text = re.sub(r" · \[[^\]\n]*\]\(\.\.[^)\s]+\)", "", page(course, stem))
+    return re.sub(r"\[([^\]\n]*)\]\((?![a-z]+:)[^)\s]+\)", r"\1", text)

@@ -14,7 +14,10 @@ from utils.glossary import Term, key
 from utils.site.course import SECTION, Course, facts, section, tags
 
 # What a term is not looked for in: code, formulas, links, HTML, headings.
-SPARED = r"```.*?```|`[^`\n]*`|\$\$.*?\$\$|\$[^$\n]*\$|\[[^\]\n]*\]\([^)\n]*\)|<summary>.*?</summary>|<[^>\n]+>|^#[^\n]*"
+SPARED = (
+    r"```.*?```|`[^`\n]*`|\$\$.*?\$\$|\$[^$\n]*\$|\[[^\]\n]*\]\([^)\n]*\)"
+    r"|<summary>.*?</summary>|<[^>\n]+>|^#[^\n]*"
+)
 EVERYDAY = 8  # a term of one plain word that is shorter is an everyday word too: step, cell, gate
 
 
@@ -29,11 +32,12 @@ def lecture(course: Course, stem: str) -> str:
     setup = [cell for cell in cells if "jupyter" in cell.metadata]
     for place, cell in enumerate(cells):
         if cell in setup:
-            parts += [folded("Setup", "".join(code(course, each) for each in setup))] if cell is setup[0] else []
+            if cell is setup[0]:
+                parts.append(folded("Setup", "".join(code(course, each) for each in setup)))
         elif cell.cell_type == "markdown":
             parts.append(prose(cell.source))
-            # the answer stands in a later section than the question: ask there again
-            parts += [ask(*asked[again]) for again in reopened(cells, place)] if SECTION.match(cell.source) else []
+            if SECTION.match(cell.source):  # an answer in a later section than its question: ask there again
+                parts += [ask(*asked[again]) for again in reopened(cells, place)]
         else:
             parts.append(code(course, cell))
         if place == 0:
@@ -56,12 +60,10 @@ def exercises(course: Course, stem: str) -> str:
         task = None if "solution-only" in tags(solution) else next(tasks)
         if task is not None and task.source.startswith("## "):
             parts, answer = [*parts, *closed(answer)], []
-        if task is None:
-            answer.append(prose(solution.source) if solution.cell_type == "markdown" else code(course, solution))
-        elif task.cell_type == "markdown":
-            parts.append(prose(task.source))
-        else:
-            parts.append(code(course, task))
+        here = answer if task is None else parts
+        cell = task or solution
+        here.append(prose(cell.source) if cell.cell_type == "markdown" else code(course, cell))
+        if task is not None and task.cell_type == "code":
             if task.source != solution.source and "jupyter" not in task.metadata:
                 answer.append(fenced(solution.source) + outputs(course, solution))
         if len(parts) == 1:
@@ -103,9 +105,8 @@ def opened(fold: re.Match) -> str:
 def on_the_map(course: Course, ids: str) -> str:
     nodes = concept_map.load().nodes
     names = (
-        f'<a href="../index.html#map-{id}" title="{escape(nodes[id].what)}">{escape(nodes[id].name["en"])}</a>'
-        for id in re.findall(r"`([\w-]+)`", ids)
-        if id in nodes
+        f'<a href="../index.html#map-{node.id}" title="{escape(node.what)}">{escape(node.name["en"])}</a>'
+        for node in (nodes[id] for id in re.findall(r"`([\w-]+)`", ids) if id in nodes)
     )
     return f'<p class="on-the-map">On the map: {" · ".join(names)}</p>\n'
 
@@ -135,8 +136,10 @@ def with_terms(text: str, terms: dict[str, Term], number: str, seen: set[str]) -
 def pattern(terms: tuple[Term, ...]) -> re.Pattern:
     """What is spared, a bold word, or a term that is no everyday word."""
     rare = [t.term for t in terms if re.search(r"[A-Z \-]", t.term) or len(t.term) >= EVERYDAY]
-    alike = [re.escape(t) if re.search("[A-Z]", t) else f"(?i:{re.escape(t)})" for t in sorted(rare, key=len)[::-1]]
-    words = "|".join(alike) or "(?!)"
+    rare.sort(key=len, reverse=True)  # "linear regression" before "regression"
+    words = (
+        "|".join(re.escape(t) if re.search("[A-Z]", t) else f"(?i:{re.escape(t)})" for t in rare) or "(?!)"
+    )
     bold = r"\*\*(?P<bold>[^*\n]+)\*\*"
     return re.compile(rf"(?:{SPARED})|{bold}|(?<![\w-])(?P<word>(?:{words})s?)(?![\w-])", re.S | re.M)
 
@@ -191,7 +194,8 @@ def folded(summary: str, content: str, kind: str = "code") -> str:
 
 def closed(answer: list[str]) -> list[str]:
     """A solution behind two clicks; none where there is none."""
-    return [folded("Solution", folded("I have tried: show it", joined(answer), "shown"), "solution")] if answer else []
+    shown = folded("I have tried: show it", joined(answer), "shown")
+    return [folded("Solution", shown, "solution")] if answer else []
 
 
 def outputs(course: Course, cell: NotebookNode) -> str:
@@ -206,7 +210,8 @@ def output_html(course: Course, output: NotebookNode) -> str:
         return ask(fact["prediction"], fact["options"])
     if "outcome" in fact:
         name, measured = escape(fact["outcome"]), escape(fact["measured"])
-        return f'<p class="outcome" data-name="{name}" data-measured="{measured}">The run shows: <b>{measured}</b>.</p>'
+        known = f'class="outcome" data-name="{name}" data-measured="{measured}"'
+        return f"<p {known}>The run shows: <b>{measured}</b>.</p>"
     if "claim" in fact:
         mark, text = data["text/plain"][0], data["text/plain"][2:].removeprefix(fact["claim"]).strip(": ")
         return f'<p class="claim">{mark} {escape(fact["claim"])} <span>{escape(text)}</span></p>'
@@ -247,7 +252,7 @@ def html(course: Course, text: str) -> str:
 
 
 def ask(name: str, options: list[str]) -> str:
-    """The choice that everything after it in the section waits for; `course.js` and `course.css` see to that."""
+    """The choice that all after it in the section waits for: `course.js` and `course.css` see to that."""
     buttons = "".join(f'<button type="button" value="{escape(o)}">{escape(o)}</button>' for o in options)
     skip = '<button type="button" class="skip" value="">read on without a guess</button>'
     return f'<div class="prediction" data-name="{escape(name)}" role="group">{buttons}{skip}</div>'

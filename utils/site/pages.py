@@ -1,16 +1,26 @@
 """The pages beside the lectures: the map, the list of lectures, the glossary, the claims, the surprises."""
 
 import re
+from collections.abc import Iterable
 from html import escape
 
 from utils import concept_map
 from utils.site import lectures
-from utils.site.course import SECTION, Course, facts, section
+from utils.site.course import PREDICT, USUAL, Course, aim, facts
 
 NEGATIVE = re.compile(r"\b(not|no|none|never|nothing|nearly none|worse|behind|loses?|fails?)\b")
-PREDICT = "**Predict first.**"
-# What a presenter's note calls the usual answer.
-USUAL = re.compile(r"(?i)\b(wrong answers?|most (?:say|expect|guess|trust)|at (?:the|\*).*predict|nearly everybody|many trust|votes? for|usual)\b")
+
+
+MENU = {
+    "Lectures": "lectures/index",
+    "Exercises": "exercises/index",
+    "Glossary": "glossary",
+    "Claims": "claims",
+    "Surprises": "surprises",
+    "Guide": "guide/index",
+    "Install and use": "start",
+    "Data": "data",
+}
 
 
 def home(course: Course) -> str:
@@ -26,18 +36,16 @@ def home(course: Course) -> str:
         "What deep learning is made of, measured.\n"
         "A click on a concept opens the section that teaches it.\n\n"
         f'<div class="map">\n{picture}</div>\n\n## The lectures\n\n{rows}\n\n'
-        "```{toctree}\n:hidden:\n\nLectures <lectures/index>\nExercises <exercises/index>\nGlossary <glossary>\n"
-        "Claims <claims>\nSurprises <surprises>\nGuide <guide/index>\nInstall and use <start>\nData <data>\n```\n"
+        f"{listed(f'{title} <{document}>' for title, document in MENU.items())}\n"
     )
 
 
 def lecture_list(course: Course) -> str:
     """What each lecture is for, and the list that "previous" and "next" follow."""
     parts = ["# Lectures"]
+    ways = {stem[:2]: f"[{stem[:2]}]({stem}.md)" for stem in course.heads}
     for stem, head in course.heads.items():
-        needs = re.sub(
-            r"\b\d\d\b", lambda n: next((f"[{n[0]}]({s}.md)" for s in course.heads if s[:2] == n[0]), n[0]), head["needs"]
-        )
+        needs = re.sub(r"\b\d\d\b", lambda number: ways.get(number[0], number[0]), head["needs"])
         parts += [
             f"## [{head['number']} · {head['title']}]({stem}.md)",
             head["question"],
@@ -52,13 +60,14 @@ def exercise_list(course: Course) -> str:
     stems = [stem for stem in course.heads if f"exercises/{stem}" in {**course.notebooks, **course.missing}]
     parts = ["# Exercises", "Each task with its hints folded, and its solution behind two clicks."]
     for stem in stems:
-        tasks = [cell for cell in course.cells(f"exercises/{stem}") if SECTION.match(cell.source)]
         parts.append(f"## [{course.heads[stem]['number']} · {course.heads[stem]['title']}]({stem}.md)")
-        parts.append("\n".join(f"{head[1]}. {head[2]}" for cell in tasks if (head := SECTION.match(cell.source))))
+        tasks = (task for task in course.sections(f"exercises/{stem}") if task.place)
+        parts.append("\n".join(f"{task.place}. {task.title}" for task in tasks))
     return lectures.joined([*parts, listed(stems)])
 
 
-def listed(documents) -> str:
+def listed(documents: Iterable[str]) -> str:
+    """What Sphinx follows from page to page, and what the menu shows."""
     return "```{toctree}\n:hidden:\n\n" + "\n".join(documents) + "\n```"
 
 
@@ -74,15 +83,17 @@ def glossary(course: Course) -> str:
     """The words of the course, in the order of the alphabet, each with a link to where it is defined."""
     entries = []
     for term in sorted(course.terms.values(), key=lambda term: term.term.lower()):
-        stem = next(stem for stem, head in course.heads.items() if head["number"] == term.lecture)
-        aim = f"lectures/{stem}.html" + (f"#{section(term.lecture, str(term.section))}" if term.section else "")
-        entries.append(
-            f'<div id="{lectures.anchor(term)}"><dt>{escape(term.term)} <span lang="ko">{escape(term.ko)}</span></dt>'
-            f'<dd>{escape(term.means)} <a href="{aim}">{term.lecture} · {escape(course.heads[stem]["title"])}</a></dd></div>'
+        stem = next(stem for stem in course.heads if stem[:2] == term.lecture)
+        way = (
+            f'<a href="{aim(stem, str(term.section))}">{stem[:2]} · {escape(course.heads[stem]["title"])}</a>'
         )
-    return lectures.joined(
-        ["# Glossary", searched("terms", ".glossary > div"), '<dl class="glossary">\n' + "\n".join(entries) + "\n</dl>"]
-    )
+        entries.append(
+            f'<div id="{lectures.anchor(term)}">'
+            f'<dt>{escape(term.term)} <span lang="ko">{escape(term.ko)}</span></dt>'
+            f"<dd>{escape(term.means)} {way}</dd></div>"
+        )
+    words = '<dl class="glossary">\n' + "\n".join(entries) + "\n</dl>"
+    return lectures.joined(["# Glossary", searched("terms", ".glossary > div"), words])
 
 
 def claims(course: Course) -> str:
@@ -96,24 +107,23 @@ def claims(course: Course) -> str:
         if not line.startswith("| "):
             break
         stem, claim, *cells = (cell.strip() for cell in line.strip("|").split(" | "))
-        aim = where.get((stem, claim), f"lectures/{stem}.html" if stem in course.heads else "")
-        number = f'<a href="{aim}">{stem[:2]}</a>' if aim else stem[:2]
+        way = where.get((stem, claim), aim(stem) if stem in course.heads else "")
+        number = f'<a href="{way}">{stem[:2]}</a>' if way else stem[:2]
         rows.append("".join(f"<td>{cell}</td>" for cell in (number, *map(escape, (claim, *cells)))))
-    titles = [cell.strip() for cell in lines[head].strip("|").split(" | ")]
-    table = (
-        '<div class="wide"><table class="claims table"><thead><tr>'
-        + "".join(f"<th>{escape(title)}</th>" for title in titles)
-        + "</tr></thead>\n<tbody>\n" + "\n".join(f"<tr>{row}</tr>" for row in rows) + "\n</tbody></table></div>"
-    )
+    titles = "".join(f"<th>{escape(cell.strip())}</th>" for cell in lines[head].strip("|").split(" | "))
+    body = "\n".join(f"<tr>{row}</tr>" for row in rows)
+    table = f'<table class="claims table"><thead><tr>{titles}</tr></thead>\n<tbody>\n{body}\n</tbody></table>'
     intro = "\n".join(lines[1:head]).strip()
-    return lectures.joined(["# Claims", intro, searched("claims", ".claims tbody tr"), table])
+    return lectures.joined(
+        ["# Claims", intro, searched("claims", ".claims tbody tr"), f'<div class="wide">{table}</div>']
+    )
 
 
 def places(course: Course) -> dict[tuple[str, str], str]:
-    """The section of each claim: {("04_neural_networks", "it does not learn XOR"): "lectures/…#section-04-1"}."""
+    """The section of each claim: {("04_…", "it does not learn XOR"): "lectures/04_….html#section-04-1"}."""
     return {
-        (stem, fact["claim"]): f"lectures/{stem}.html" + (f"#{section(head['number'], part.place)}" if part.place else "")
-        for stem, head in course.heads.items()
+        (stem, fact["claim"]): aim(stem, part.place)
+        for stem in course.heads
         for part in course.sections(f"lectures/{stem}")
         for cell in part.cells
         for fact in facts(cell)
@@ -133,10 +143,11 @@ def surprises(course: Course) -> str:
     for stem, head in course.heads.items():
         if found := usual(course, stem):
             parts += [f"### [{head['number']} · {head['title']}](lectures/{stem}.md)", *found]
-    where, rows = places(course), []
-    for (stem, claim), aim in where.items():
-        if NEGATIVE.search(claim):
-            rows.append(f'<li><a href="{aim}">{stem[:2]}</a> {escape(claim)}</li>')
+    rows = [
+        f'<li><a href="{way}">{stem[:2]}</a> {escape(claim)}</li>'
+        for (stem, claim), way in places(course).items()
+        if NEGATIVE.search(claim)
+    ]
     parts += [
         "## Claims that say no",
         "What did not help, did not differ or did not work. [The table of claims](claims.md) says how much.",
@@ -147,20 +158,21 @@ def surprises(course: Course) -> str:
 
 
 def usual(course: Course, stem: str) -> list[str]:
-    """The predictions of a lecture in whose section a note says what most answer."""
+    """The predictions of each section of a lecture of which a note says what most answer."""
     name, found = f"lectures/{stem}", []
-    open_: dict[str, str] = {}
     for part in course.sections(name):
-        said, question = " ".join(line for line in part.notes if USUAL.search(line)), ""
+        said = course.links(" ".join(line for line in part.notes if USUAL.search(line)), name, "surprises")
+        asked, shown, question = [], [], ""
         for cell in part.cells:
             if cell.cell_type == "markdown" and PREDICT in cell.source:
-                question = cell.source.partition(PREDICT)[2].strip()
+                question = course.links(cell.source.partition(PREDICT)[2].strip(), name, "surprises")
             for fact in facts(cell):
-                if "prediction" in fact and said:
-                    asked = f"{course.links(question, name)}\n\n*{' · '.join(fact['options'])}*\n\n"
-                    open_[fact["prediction"]] = asked + lectures.folded("What rooms say", course.links(said, name))
-                elif fact.get("outcome") in open_:
-                    way = f"[Read the section]({name}.md#{section(stem[:2], part.place)})."
-                    shows = lectures.folded("What the run shows", f"{fact['measured']}. {way}")
-                    found.append(open_.pop(fact["outcome"]) + shows)
+                if "prediction" in fact:
+                    asked.append(f"{question}\n\n*{' · '.join(fact['options'])}*")
+                elif "outcome" in fact:
+                    shown.append(f"**{fact['measured']}**")
+        if said and asked and shown:
+            way = f"[Read the section]({aim(stem, part.place, 'md')})."
+            found += [*asked, lectures.folded("What rooms say", said)]
+            found += [lectures.folded("What the run shows", f"{', '.join(shown)}. {way}")]
     return found
