@@ -63,9 +63,8 @@ def exercises(course: Course, stem: str) -> str:
         here = answer if task is None else parts
         cell = task or solution
         here.append(prose(cell.source) if cell.cell_type == "markdown" else code(course, cell))
-        if task is not None and task.cell_type == "code":
-            if task.source != solution.source and "jupyter" not in task.metadata:
-                answer.append(fenced(solution.source) + outputs(course, solution))
+        if cell.cell_type == "code" and cell.source != solution.source and "jupyter" not in cell.metadata:
+            answer.append(fenced(solution.source) + outputs(course, solution))
         if len(parts) == 1:
             parts.append(ways(course, stem, "exercises"))
     return joined([*parts, *closed(answer)])
@@ -137,9 +136,7 @@ def pattern(terms: tuple[Term, ...]) -> re.Pattern:
     """What is spared, a bold word, or a term that is no everyday word."""
     rare = [t.term for t in terms if re.search(r"[A-Z \-]", t.term) or len(t.term) >= EVERYDAY]
     rare.sort(key=len, reverse=True)  # "linear regression" before "regression"
-    words = (
-        "|".join(re.escape(t) if re.search("[A-Z]", t) else f"(?i:{re.escape(t)})" for t in rare) or "(?!)"
-    )
+    words = "|".join(re.escape(t) if t != t.lower() else f"(?i:{re.escape(t)})" for t in rare) or "(?!)"
     bold = r"\*\*(?P<bold>[^*\n]+)\*\*"
     return re.compile(rf"(?:{SPARED})|{bold}|(?<![\w-])(?P<word>(?:{words})s?)(?![\w-])", re.S | re.M)
 

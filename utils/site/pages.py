@@ -9,8 +9,6 @@ from utils.site import lectures
 from utils.site.course import PREDICT, USUAL, Course, aim, facts
 
 NEGATIVE = re.compile(r"\b(not|no|none|never|nothing|nearly none|worse|behind|loses?|fails?)\b")
-
-
 MENU = {
     "Lectures": "lectures/index",
     "Exercises": "exercises/index",
@@ -84,9 +82,8 @@ def glossary(course: Course) -> str:
     entries = []
     for term in sorted(course.terms.values(), key=lambda term: term.term.lower()):
         stem = next(stem for stem in course.heads if stem[:2] == term.lecture)
-        way = (
-            f'<a href="{aim(stem, str(term.section))}">{stem[:2]} · {escape(course.heads[stem]["title"])}</a>'
-        )
+        lecture = f"{stem[:2]} · {escape(course.heads[stem]['title'])}"
+        way = f'<a href="{aim(stem, str(term.section))}">{lecture}</a>'
         entries.append(
             f'<div id="{lectures.anchor(term)}">'
             f'<dt>{escape(term.term)} <span lang="ko">{escape(term.ko)}</span></dt>'
@@ -112,11 +109,12 @@ def claims(course: Course) -> str:
         rows.append("".join(f"<td>{cell}</td>" for cell in (number, *map(escape, (claim, *cells)))))
     titles = "".join(f"<th>{escape(cell.strip())}</th>" for cell in lines[head].strip("|").split(" | "))
     body = "\n".join(f"<tr>{row}</tr>" for row in rows)
-    table = f'<table class="claims table"><thead><tr>{titles}</tr></thead>\n<tbody>\n{body}\n</tbody></table>'
-    intro = "\n".join(lines[1:head]).strip()
-    return lectures.joined(
-        ["# Claims", intro, searched("claims", ".claims tbody tr"), f'<div class="wide">{table}</div>']
+    table = (
+        f'<div class="wide"><table class="claims table"><thead><tr>{titles}</tr></thead>\n'
+        f"<tbody>\n{body}\n</tbody></table></div>"
     )
+    intro = "\n".join(lines[1:head]).strip()
+    return lectures.joined(["# Claims", intro, searched("claims", ".claims tbody tr"), table])
 
 
 def places(course: Course) -> dict[tuple[str, str], str]:
