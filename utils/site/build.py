@@ -53,6 +53,7 @@ def build(root: Path, out: Path) -> tuple[list[str], list[str]]:
 
     Raises UserError where a package is missing, or where `out` holds files that are not the site's.
     """
+    written(out)  # a folder that cannot be used is known before anything is made
     course = reading.read(root)
     return list(dict.fromkeys(course.missing.values())), make(sources(course), out)
 
@@ -132,8 +133,8 @@ def run_sphinx(source: Path, html: Path) -> list[str]:
         app = Sphinx(source, None, html, html.with_name("trees"), "html", SETTINGS, status=None, warning=said)
         app.build(force_all=True)
     lines = re.sub(r"\x1b\[[\d;]*m", "", said.getvalue()).replace(f"{source}/", "").splitlines()
-    (html / ".buildinfo").unlink(missing_ok=True)
-    (html / "objects.inv").unlink(missing_ok=True)
+    for unused in (".buildinfo", "objects.inv", "_static/webpack-macros.html"):
+        (html / unused).unlink(missing_ok=True)
     return [line for line in lines if line.strip()]
 
 

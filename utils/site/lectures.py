@@ -10,6 +10,7 @@ from nbformat import NotebookNode
 
 from utils import concept_map
 from utils.authoring.sources import first_words
+from utils.errors import UserError
 from utils.glossary import Term, key
 from utils.site.course import SECTION, Course, facts, section, tags
 
@@ -29,11 +30,9 @@ def lecture(course: Course, stem: str) -> str:
     cells = [cell for cell in course.cells(name) if not tags(cell) & {"notes", "navigation"}]
     parts, prose = [], prose_of(course, name)
     asked = predictions(cells)
-    setup = [cell for cell in cells if "jupyter" in cell.metadata]
     for place, cell in enumerate(cells):
-        if cell in setup:
-            if cell is setup[0]:
-                parts.append(folded("Setup", "".join(code(course, each) for each in setup)))
+        if "jupyter" in cell.metadata:
+            parts.append(setup(course, cells, cell))
         elif cell.cell_type == "markdown":
             parts.append(prose(cell.source))
             if SECTION.match(cell.source):  # an answer in a later section than its question: ask there again
@@ -53,17 +52,22 @@ def exercises(course: Course, stem: str) -> str:
             head = course.heads[stem]
             return f"# {head['number']} · {head['title']}: exercises\n\n{course.missing[each]}.\n"
     parts, answer, prose = [], [], prose_of(course, name)
-    tasks = iter(cell for cell in course.cells(name) if "navigation" not in tags(cell))
+    wanted = [cell for cell in course.cells(name) if "navigation" not in tags(cell)]
+    tasks = iter(wanted)
     for solution in course.cells(solved):
         if "navigation" in tags(solution):
             continue
-        task = None if "solution-only" in tags(solution) else next(tasks)
-        if task is not None and task.source.startswith("## "):
+        cell = solution if "solution-only" in tags(solution) else next(tasks, None)
+        if cell is None:
+            raise UserError(f"{name} and {solved} do not match: `dlmap build {stem[:2]}` makes them anew")
+        if cell.source.startswith("## "):
             parts, answer = [*parts, *closed(answer)], []
-        here = answer if task is None else parts
-        cell = task or solution
+        if "jupyter" in cell.metadata:
+            parts.append(setup(course, wanted, cell))
+            continue
+        here = answer if cell is solution else parts
         here.append(prose(cell.source) if cell.cell_type == "markdown" else code(course, cell))
-        if cell.cell_type == "code" and cell.source != solution.source and "jupyter" not in cell.metadata:
+        if cell.cell_type == "code" and cell.source != solution.source:
             answer.append(fenced(solution.source) + outputs(course, solution))
         if len(parts) == 1:
             parts.append(ways(course, stem, "exercises"))
@@ -167,6 +171,12 @@ def binder(repository: str, file: str) -> str:
 
 
 # --- code and what it shows -----------------------------------------------------------------------------
+
+
+def setup(course: Course, cells: list[NotebookNode], cell: NotebookNode) -> str:
+    """The cells that set a notebook up, folded as one in the place of the first; nothing for the others."""
+    mine = [each for each in cells if "jupyter" in each.metadata]
+    return folded("Setup", "".join(code(course, each) for each in mine)) if cell is mine[0] else ""
 
 
 def code(course: Course, cell: NotebookNode) -> str:
