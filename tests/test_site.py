@@ -1,6 +1,5 @@
 """`make site` and `dlmap guide`: what the pages hold, where they lead, and how they do in a browser."""
 
-import base64
 import re
 import shutil
 from collections import Counter
@@ -27,16 +26,10 @@ from utils.site.lectures import with_terms
 
 FIXTURE = Path(__file__).parent / "fixtures/pages"
 PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
-SVG = base64.b64encode(b'<svg xmlns="http://www.w3.org/2000/svg"/>').decode()
-MAP = (
-    f'<div><img src="data:image/svg+xml;base64,{SVG}" alt="The map">'
-    '<a href="../lectures/01_second.ipynb">regression</a></div>'
-)
 TERM = Term("baseline", "기준선", "What the simplest thing scores.", "00", 1)
 # What a run of the fixture's cells would have stored.
 STORED = {
     "runtime.setup(": ({"text/plain": "Python 3"}, {}),
-    "concept_map.show(": ({"text/html": MAP, "text/plain": "map"}, {}),
     "claim(": (
         {"text/plain": "✔ the root does not depend on the seed: 2 ≥ 1"},
         {"dlmap": {"claim": "the root does not depend on the seed", "measured": 2.0}},
@@ -111,8 +104,12 @@ def test_a_lecture_folds_what_draws_and_describes_its_pictures(site):
     page = article(site, "lectures/00_first.html")
     fold = r"<summary>The code of this picture</summary>.*?plots.*?</details>\s*<div class=\"picture\""
     assert re.search(fold, page, re.S)
-    assert 'alt="Two bars." loading="lazy" width="900" height="300"' in page
+    assert 'alt="Two bars." loading="lazy" height="300" width="900"' in page
     assert page.count("<summary>Setup</summary>") == 1
+    assert (
+        '<a href="../lectures/00_first.html#section-00-1"><g class="node concept" data-id="data-practice"'
+        in page
+    )
     assert "Notes for the room" not in page and "Say it slowly" not in page
     assert '<p class="claim">✔ the root does not depend on the seed 2 ≥ 1</p>' in page
     assert 'href="01_second.html"' in page and 'href="../exercises/00_first.html"' in page

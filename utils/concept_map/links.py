@@ -70,7 +70,7 @@ def overlay(
     return "".join([*parts, "</div></div>"])
 
 
-def listed(lit: Collection[str], lang: str, lectures: str) -> str:
+def listed(lit: Collection[str], lang: str, lectures: str | Mapping[str, str]) -> str:
     """The lit concepts (all, if none) as a folded list: for small screens, and without the picture."""
     known, entries = model.load(), []
     for node in known.nodes.values():

@@ -10,6 +10,7 @@ from nbformat import NotebookNode
 
 from utils import concept_map
 from utils.authoring.sources import first_words
+from utils.concept_map.links import listed
 from utils.errors import UserError
 from utils.glossary import Term, key
 from utils.site.course import SECTION, Course, facts, section, tags
@@ -183,7 +184,7 @@ def code(course: Course, cell: NotebookNode) -> str:
     """A code cell: its code, folded where a picture is the point, and its outputs."""
     shown = outputs(course, cell)
     if "concept_map.show(" in cell.source:
-        return shown
+        return drawn_map(course, cell.source)
     if first_words(cell.source, "predict") or "predict(" in cell.source:
         return shown
     if any("image/png" in output.get("data", {}) for output in cell.get("outputs", [])):
@@ -223,36 +224,30 @@ def output_html(course: Course, output: NotebookNode) -> str:
         mark, text = data["text/plain"][0], data["text/plain"][2:].removeprefix(fact["claim"]).strip(": ")
         return f'<p class="claim">{mark} {escape(fact["claim"])} <span>{escape(text)}</span></p>'
     if "image/png" in data:
-        facts = about.get("image/png", {})
-        return picture(course, base64.b64decode(data["image/png"]), "png", **facts)
-    if "text/html" in data:
-        return html(course, data["text/html"])
+        return picture(course, base64.b64decode(data["image/png"]), **about.get("image/png", {}))
+    if "text/html" in data:  # an empty line would end it in Markdown
+        return re.sub(r"\n\s*\n", "\n", f"<div>{data['text/html']}</div>")
     text = output.get("text") or data.get("text/plain", "")
     return f'<pre class="said">{escape(text.rstrip())}</pre>'
 
 
-def picture(course: Course, content: bytes, kind: str, alt: str = "", **size: object) -> str:
+def picture(course: Course, content: bytes, alt: str = "", **size: object) -> str:
     """An `<img>` of its own file, which a narrow page scrolls sideways."""
-    name = f"{hashlib.sha256(content).hexdigest()[:16]}.{kind}"
+    name = f"{hashlib.sha256(content).hexdigest()[:16]}.png"
     course.pictures[name] = content
     more = "".join(f' {side}="{value}"' for side, value in size.items())
     image = f'<img src="../_static/pictures/{name}" alt="{escape(alt)}" loading="lazy"{more}>'
     return f'<div class="picture" tabindex="0">{image}</div>'
 
 
-def html(course: Course, text: str) -> str:
-    """HTML of an output: its pictures become files, its links to notebooks links to pages."""
-
-    def image(found: re.Match) -> str:
-        kind = {"svg+xml": "svg"}.get(found[1], found[1])
-        content = base64.b64decode(found[2])
-        name = f"{hashlib.sha256(content).hexdigest()[:16]}.{kind}"
-        course.pictures[name] = content
-        return f'src="../_static/pictures/{name}" loading="lazy"'
-
-    text = re.sub(r'src="data:image/([\w+]+);base64,([^"]+)"', image, text)
-    text = re.sub(r'(href="[^":]*)\.ipynb', r"\1.html", text)
-    return f"<div>{text}</div>"
+def drawn_map(course: Course, source: str) -> str:
+    """The map that a cell shows, drawn anew: each concept opens its section; on a telephone it is a list."""
+    number, simple = re.search(r'show\("(\d\d)"', source), "simple=True" in source
+    nodes = concept_map.load().nodes.values()
+    lit = [node.id for node in nodes if number and node.lecture == number[1]]
+    ways = {id: f"../{way}" for id, way in course.places.items()}
+    drawn = concept_map.svg(simple, lit=lit, lectures=ways).replace(' id="map-', ' data-id="')
+    return f'<div class="map">\n{drawn}</div>\n\n<div>{"" if simple else listed(lit, "en", ways)}</div>\n\n'
 
 
 # --- predictions ----------------------------------------------------------------------------------------

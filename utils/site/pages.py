@@ -33,7 +33,7 @@ def home(course: Course) -> str:
         f"---\nhtml_theme.sidebar_secondary.remove: true\n---\n\n# {words['title']}\n\n"
         "What deep learning is made of, measured.\n"
         "A click on a concept opens the section that teaches it.\n\n"
-        f'<div class="map">\n{picture}</div>\n\n## The lectures\n\n{rows}\n\n'
+        f'<div class="map home">\n{picture}</div>\n\n## The lectures\n\n{rows}\n\n'
         f"{listed(f'{title} <{document}>' for title, document in MENU.items())}\n"
     )
 
