@@ -229,6 +229,7 @@ def test_every_link_leads_somewhere_and_nothing_is_loaded_from_elsewhere(name, r
         ("## A baseline", 0),
         ("a baseline-free world", 0),
         ("**no term**", 0),
+        ("M. Minsky, *The Baseline*, 1969", 0),
     ],
 )
 def test_what_leads_to_the_glossary(prose, linked):

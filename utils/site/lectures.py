@@ -15,10 +15,10 @@ from utils.errors import UserError
 from utils.glossary import Term, key
 from utils.site.course import SECTION, Course, facts, section, tags
 
-# What a term is not looked for in: code, formulas, links, HTML, headings.
+# What a term is not looked for in: code, formulas, links, HTML, headings, italics (titles of books).
 SPARED = (
     r"```.*?```|`[^`\n]*`|\$\$.*?\$\$|\$[^$\n]*\$|\[[^\]\n]*\]\([^)\n]*\)"
-    r"|<summary>.*?</summary>|<[^>\n]+>|^#[^\n]*"
+    r"|<summary>.*?</summary>|<[^>\n]+>|^#[^\n]*|(?<!\*)\*(?!\*)[^*\n]+\*(?!\*)"
 )
 EVERYDAY = 8  # a term of one plain word that is shorter is an everyday word too: step, cell, gate
 
