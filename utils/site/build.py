@@ -71,16 +71,19 @@ def guide_page(root: Path, number: str, out: Path) -> tuple[Path, list[str]]:
     return out / stem / "index.html", problems
 
 
-def make(files_: Mapping[str, str | bytes], out: Path) -> list[str]:
-    """Build pages from `files_`, by name, and put them into `out`. Returns what Sphinx warns of."""
+def make(given: Mapping[str, str | bytes], out: Path) -> list[str]:
+    """Build pages from what is given, by name, and put them into `out`. Returns what Sphinx warns of."""
     ours = written(out)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out.parent, prefix=".site-") as work:
-        source, html = Path(work, "source"), Path(work, "html")
-        for name, content in files_.items():
-            atomic_write(source / name, content)
-        warnings = run_sphinx(source, html)
-        deliver(html, out, ours)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=out.parent, prefix=".site-") as work:
+            source, html = Path(work, "source"), Path(work, "html")
+            for name, content in given.items():
+                atomic_write(source / name, content)
+            warnings = run_sphinx(source, html)
+            deliver(html, out, ours)
+    except OSError as error:
+        raise UserError(f"cannot write {out}: {error.strerror}; name another folder with --out") from None
     return warnings
 
 

@@ -257,7 +257,8 @@ def ask(name: str, options: list[str]) -> str:
     """The choice that all after it in the section waits for: `course.js` and `course.css` see to that."""
     buttons = "".join(f'<button type="button" value="{escape(o)}">{escape(o)}</button>' for o in options)
     skip = '<button type="button" class="skip" value="">read on without a guess</button>'
-    return f'<div class="prediction" data-name="{escape(name)}" role="group">{buttons}{skip}</div>'
+    named = f'data-name="{escape(name)}" role="group" aria-label="Your prediction"'
+    return f'<div class="prediction" {named}>{buttons}{skip}</div>'
 
 
 def predictions(cells: list[NotebookNode]) -> dict[str, tuple[str, list[str]]]:
