@@ -3,7 +3,7 @@ PYTHON ?= python3
 JOBS ?= 2
 BIN := .venv/bin
 
-.PHONY: lab test run build frameworks clean
+.PHONY: lab test run build site frameworks clean
 
 lab: .venv/ready                ## install what is needed, open JupyterLab on lecture 00; ARGS="--no-browser --port 9999"
 	$(BIN)/dlmap lab $(ARGS)
@@ -18,6 +18,9 @@ run: .venv/ready                ## execute lectures with other parameters; ARGS=
 
 build: .venv/ready              ## sources -> notebooks, executing what changed
 	$(BIN)/dlmap build --run $(ARGS)
+
+site: .venv/site                ## the course as web pages, from the stored notebooks: build/site
+	$(BIN)/dlmap site $(ARGS)
 
 frameworks: .venv/frameworks    ## TensorFlow, JAX and PyTensor beside PyTorch, which lecture 18 runs where they are
 
@@ -39,4 +42,9 @@ clean:                          ## remove what can be made again; never exercise
 .venv/frameworks: requirements-frameworks.lock .venv/ready
 	@echo "Installing TensorFlow, JAX and PyTensor into .venv: once, a minute or two, about 2 GB."
 	$(BIN)/python -m pip install --quiet --no-deps -r requirements-frameworks.lock
+	@touch $@
+
+.venv/site: requirements-site.lock .venv/ready
+	@echo "Installing Sphinx and what drives a browser into .venv: once, half a minute, about 250 MB."
+	$(BIN)/python -m pip install --quiet --no-deps -r requirements-site.lock
 	@touch $@

@@ -26,3 +26,15 @@ def dlmap(course, monkeypatch):
     monkeypatch.setattr(paths, "EXERCISES", course / "exercises")
     monkeypatch.setenv("DLMAP_WORK", str(course / "exercises" / "work"))
     return lambda *arguments: CliRunner().invoke(cli.app, arguments)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """The system's Chromium, driven by playwright; where there is none, what asks for it is skipped."""
+    driver = pytest.importorskip("playwright.sync_api", reason="no playwright: `make site` installs it")
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if chromium is None:
+        pytest.skip("no browser: on Debian `apt install chromium`")
+    flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+    with driver.sync_playwright() as playwright:
+        yield playwright.chromium.launch(executable_path=chromium, args=flags)

@@ -22,9 +22,6 @@ ENVIRONMENT = yaml.safe_load((ROOT / "environment.yml").read_text())
 ASKED_FOR = {"jupyterlab", "numpy", "torch", "torchvision", "matplotlib", "nbval", "papermill"}
 
 
-EXTRA = [Requirement(line) for line in (ROOT / "requirements-frameworks.lock").read_text().splitlines()]
-
-
 def version(requirement):
     return str(requirement.specifier).removeprefix("==")
 
@@ -48,11 +45,13 @@ def test_the_pin_lies_in_the_range(name):
     assert PINS[name].marker is None, f"{name} is asked for everywhere but locked for some machines only"
 
 
-def test_the_frameworks_lock_adds_to_the_other_and_changes_nothing_in_it():
-    assert all(str(pin.specifier).startswith("==") for pin in EXTRA)
-    assert PINS.keys().isdisjoint(canonicalize_name(pin.name) for pin in EXTRA)
-    for asked in map(Requirement, PROJECT["optional-dependencies"]["frameworks"]):
-        pins = [pin for pin in EXTRA if pin.name == asked.name]
+@pytest.mark.parametrize("extra", PROJECT["optional-dependencies"])
+def test_the_lock_of_an_extra_adds_to_the_other_and_changes_nothing_in_it(extra):
+    added = [Requirement(line) for line in (ROOT / f"requirements-{extra}.lock").read_text().splitlines()]
+    assert all(str(pin.specifier).startswith("==") for pin in added)
+    assert PINS.keys().isdisjoint(canonicalize_name(pin.name) for pin in added)
+    for asked in map(Requirement, PROJECT["optional-dependencies"][extra]):
+        pins = [pin for pin in added if pin.name == asked.name]
         assert pins and all(version(pin) in asked.specifier for pin in pins), f"{asked.name} is not locked"
 
 

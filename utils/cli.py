@@ -1,6 +1,7 @@
 """`dlmap`: the command of the course.
 
-For learners: lab, start, reset, check, progress. For everyone: data, doctor. For authors: build, run, claims.
+For learners: lab, start, reset, check, progress. For everyone: data, doctor, guide.
+For authors: build, site, run, claims.
 """
 
 # What is heavy is imported inside the command that needs it, so that `dlmap --help` answers at once.
@@ -182,6 +183,33 @@ def build(
         finish(workshop.check(paths.ROOT, numbers or []))
     else:
         finish(workshop.build(paths.ROOT, numbers or [], run=run, force=force, jobs=jobs, console=console))
+
+
+@app.command()
+def site(
+    out: Annotated[Path, typer.Option(help="Where the pages go.")] = paths.BUILD / "site",
+) -> None:
+    """Make the course's web pages from the stored notebooks; nothing is executed."""
+    from utils.site.build import build
+
+    missing, problems = build(paths.ROOT, out.resolve())
+    for line in missing:
+        console.print(f"· {line}", soft_wrap=True, markup=False)
+    console.print(f"written: {out / 'index.html'}", soft_wrap=True)
+    finish(problems)
+
+
+@app.command()
+def guide(
+    number: Number,
+    out: Annotated[Path, typer.Option(help="Where the page goes.")] = paths.BUILD / "guide",
+) -> None:
+    """Lay out the facilitator's guide to a lecture for paper, from its stored notebook."""
+    from utils.site.build import guide_page
+
+    page, problems = guide_page(paths.ROOT, number, out.resolve())
+    console.print(f"written: {page}; open it in a browser and print it", soft_wrap=True)
+    finish(problems)
 
 
 @app.command()

@@ -43,13 +43,14 @@ def svg(
     lang: str = "en",
     lit: Collection[str] = (),
     progress: Mapping[str, float] | None = None,
-    lectures: str | None = "../lectures",
+    lectures: str | Mapping[str, str] | None = "../lectures",
 ) -> str:
     """Draw the map as SVG, 1600 × 900, scaling with its frame.
 
     `lit`: ids to show as they are while the others fade. `progress`: {"01": 0.5}, the share of each lecture's
-    tasks that is done; colours its nodes. `lectures`: the way from the picture to that folder, for the links;
-    None draws a still picture, without links and tooltips. Raises UserError.
+    tasks that is done; colours its nodes. `lectures`: the way from the picture to that folder, for the links,
+    or the way to each concept by its id; None draws a still picture, without links and tooltips.
+    Raises UserError.
     """
     known, words, picture = model.load(), WORDS[model.language(lang)], "simple" if simple else "full"
     for id in lit:

@@ -13,8 +13,10 @@ from utils.pictures import tag
 READABLE = 11  # px: the least size of type on a screen
 
 
-def href(node: Node, lectures: str) -> str | None:
-    """The notebook of a node's lecture, or None where it is not written yet."""
+def href(node: Node, lectures: str | Mapping[str, str]) -> str | None:
+    """The notebook of a node's lecture, or None where it is not written yet; `lectures` may hold the ways."""
+    if not isinstance(lectures, str):
+        return lectures.get(node.id)
     written = node.lecture in paths.units()
     return f"{lectures}/{model.load().lectures[node.lecture].stem}.ipynb" if written else None
 
@@ -26,9 +28,10 @@ def tooltip(node: Node, lang: str) -> str:
     return f"{node.name[lang]}. {node.what} → {lecture.number} {lecture.title}{unwritten}"
 
 
-def linked(node: Node, drawn: str, lang: str, lectures: str) -> str:
-    """A drawn node with its tooltip and, if its lecture is written, its link."""
-    drawn = drawn.replace(">", f"><title>{escape(tooltip(node, lang))}</title>", 1)
+def linked(node: Node, drawn: str, lang: str, lectures: str | Mapping[str, str]) -> str:
+    """A drawn node with its id ("map-mlp"), its tooltip and, if its lecture is written, its link."""
+    named = f' id="map-{escape(node.id)}"><title>{escape(tooltip(node, lang))}</title>'
+    drawn = drawn.replace(">", named, 1)
     way = href(node, lectures)
     return f'<a href="{escape(way)}">{drawn}</a>' if way else drawn
 
@@ -67,7 +70,7 @@ def overlay(
     return "".join([*parts, "</div></div>"])
 
 
-def listed(lit: Collection[str], lang: str, lectures: str) -> str:
+def listed(lit: Collection[str], lang: str, lectures: str | Mapping[str, str]) -> str:
     """The lit concepts (all, if none) as a folded list: for small screens, and without the picture."""
     known, entries = model.load(), []
     for node in known.nodes.values():
