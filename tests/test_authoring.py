@@ -12,7 +12,16 @@ import pytest
 
 from utils.authoring import execute
 from utils.authoring.build import build, check
-from utils.authoring.sources import Page, code_cells, code_hash, dumps, notebook, pages, resolve_regions
+from utils.authoring.sources import (
+    Page,
+    code_cells,
+    code_hash,
+    compared,
+    dumps,
+    notebook,
+    pages,
+    resolve_regions,
+)
 from utils.errors import UserError
 
 SOURCE = """# %% [markdown]
@@ -80,6 +89,21 @@ def test_slides_and_tags_follow_rules():
 
 
 # --- exercise ------------------------------------------------------------------------------------------
+
+
+def test_a_claim_that_needs_what_may_be_missing_is_not_compared():
+    assert compared('claim("it holds", x, at_least=1)')
+    assert compared('outcome("00.one", x)')
+    assert not compared('claim("it is fast", x, at_least=1, needs="a compiler")')
+    assert not compared("claims = 1")
+
+
+def test_a_run_that_could_not_measure_a_claim_is_not_stored():
+    fact = {"claim": "it is fast", "measured": None, "needs": "a compiler", "held": False}
+    said = nbformat.v4.new_output("display_data", {"text/plain": "–"}, metadata={"dlmap": fact})
+    nb = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("claim(...)", outputs=[said])])
+    with pytest.raises(execute.NotebookFailed, match="a claim was not measured: it takes a compiler"):
+        execute.refuse_noise(nb)
 
 
 def test_an_exercise_is_the_solution_without_its_answers(course):

@@ -1,6 +1,7 @@
 """The table of claims: kept lecture by lecture, compared with the notebooks; bounds that say too little."""
 
 from datetime import date
+from types import SimpleNamespace
 
 import pytest
 
@@ -36,6 +37,16 @@ def test_a_second_run_adds_its_column_and_another_code_begins_anew():
     lecture.record(measured(numbers=(7, 8), short=True), 3.0, "other code")
     assert lecture.rows == [Row("a | b", "≥ 1", {3: ("7 – 7.5 – 8", "short")})]
     assert lecture.dates == {3: TODAY}
+
+
+def test_a_claim_that_was_not_measured_is_named(monkeypatch):
+    fact = {"claim": "it is fast", "measured": None, "at_least": None, "at_most": 1, "judged": False}
+    fact |= {"held": False, "short": False, "needs": "a compiler"}
+    monkeypatch.setattr(measure, "read", lambda path: None)
+    monkeypatch.setattr(measure, "facts", lambda nb, key: [fact] if key == "claim" else [])
+    rows, problems = measure.gather({"00_map seed 0": SimpleNamespace(path=None)}, 1)
+    assert problems == ["00_map: not measured, it takes a compiler: it is fast"]
+    assert rows[0].measured == []  # so the lecture's rows stay as they were
 
 
 def test_of_two_tables_each_lecture_counts_as_it_was_measured_last(tmp_path):

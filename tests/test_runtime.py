@@ -123,6 +123,18 @@ def test_claim_says_one_line(measured, bounds, line, capsys, monkeypatch):
         claim("it holds", measured, **bounds)
 
 
+def test_a_claim_about_what_is_missing_is_said_without_a_judgement(capsys, monkeypatch):
+    monkeypatch.setenv("DLMAP_STRICT", "1")
+    claim("it is fast", None, at_most=1, needs="a compiler")
+    assert capsys.readouterr().out == "– it is fast: not measured on this machine; it takes a compiler\n"
+    claim("it is fast", 0.5, at_most=1, needs="a compiler")
+    assert capsys.readouterr().out == "✔ it is fast: 0.5 ≤ 1\n"
+    with pytest.raises(ClaimFailed):  # where it is there, it is judged like any other
+        claim("it is fast", 2, at_most=1, needs="a compiler")
+    with pytest.raises(ValueError, match="needs one number"):
+        claim("it is fast", None, at_most=1)
+
+
 def test_claim_needs_a_bound_and_one_number():
     with pytest.raises(ValueError, match="no bound"):
         claim("it holds", 1)

@@ -11,11 +11,12 @@ class ClaimFailed(AssertionError):
 
 def claim(
     text: str,
-    measured: float,
+    measured: float | None,
     *,
     at_least: float | None = None,
     at_most: float | None = None,
     short: bool = False,
+    needs: str | None = None,
 ) -> None:
     """Measure a sentence and say whether it holds.
 
@@ -24,11 +25,18 @@ def claim(
 
     Parameters: `measured` is one number (a one-element array or tensor will do); at least one bound is given.
     `short` marks a sentence about a short training ("in 50 steps …"), not judged where the budget is over 1.
+    `needs` names what may be missing on this machine, and how to get it; `measured` may be None then, and the
+    sentence is said without a judgement. Such a run is never stored: `dlmap build` refuses it.
     Live, a broken claim prints ✘ and the notebook goes on: a learner who changed a number sees what it broke.
     Raises: ValueError if there is no bound or not one number; ClaimFailed if it is broken in a strict run.
     """
     if at_least is None and at_most is None:
         raise ValueError(f"the claim {text!r} has no bound: give at_least=, at_most= or both")
+    if measured is None and needs:
+        facts = {"claim": text, "measured": None, "at_least": at_least, "at_most": at_most}
+        line = f"– {text}: not measured on this machine; it takes {needs}"
+        runtime.say(line, **facts, held=False, short=short, judged=False, needs=needs)
+        return
     try:
         number = float(measured)
     except (TypeError, ValueError):

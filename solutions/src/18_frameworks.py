@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 18 · Frameworks: exercises
 #
-# Six tasks, about 85 minutes, after lecture 18.
+# Seven tasks, about 110 minutes, after lecture 18.
 
 # %% tags=["parameters"]
 PROFILE = "lecture"
@@ -22,38 +22,9 @@ progress.off()  # a solution that was read is not an exercise that was done
 # end solution
 
 # %% [markdown]
-# ## 1 · A rule for one more operation
+# ## 1 · What may be folded?
 #
-# **build** · level ●●○ · 15 minutes · `theano`
-#
-# *Because every framework lets you add an operation, if you bring its gradient.*
-#
-# The operation is log-sum-exp of each row: $y_i = \log \sum_j e^{a_{ij}}$.
-# Given `g`, the gradient of the loss with respect to $y$, return the gradient with respect to `a`, in NumPy. It must be right for entries of ±1000 as well.
-#
-# <details><summary>Hint 1</summary>The derivative of log(u) is 1/u, and u is the row's sum of exponentials. What is left is a function that you know.</details>
-# <details><summary>Hint 2</summary>It is the softmax of the row. Each row is multiplied by its own entry of g: <code>g[:, None]</code>.</details>
-# <details><summary>Hint 3</summary>exp(1000) overflows. Take the row's largest entry off first; the softmax does not change.</details>
-
-# %%
-def logsumexp_backward(g, a):
-    """g: (n,), a: (n, d) -> the gradient with respect to a, (n, d)."""
-    # solution
-    e = np.exp(a - a.max(axis=1, keepdims=True))
-    return g[:, None] * e / e.sum(axis=1, keepdims=True)
-    # end solution
-
-
-# %%
-check("18.rule", logsumexp_backward)
-
-# %% [markdown] tags=["solution-only"]
-# Softmax is the gradient of log-sum-exp. That is why cross-entropy on logits has the gradient "probability minus truth".
-
-# %% [markdown]
-# ## 2 · What may be folded?
-#
-# **build** · level ●●○ · 20 minutes · `theano` · `tensorflow`
+# **build** · level ●●○ · 20 minutes · `theano`
 #
 # *So that you know what a compiler must not do: fold what will change.*
 #
@@ -83,7 +54,133 @@ check("18.fold", foldable)
 # The same care is due to reading a file or a clock. What happens in Python during tracing is frozen in just this way.
 
 # %% [markdown]
-# ## 3 · The loss that remembers
+# ## 2 · Which lines say the same?
+#
+# **build** · level ●●○ · 20 minutes · `theano`
+#
+# *Because a compiler computes once what you wrote twice.*
+#
+# A program as in task 1. For each line, return the number of the *first* line that says the same; its own number if there is none before it.
+#
+# - Two constants say the same if their numbers are equal. An input or a draw says the same as no other line.
+# - Two operations say the same if they have one name, and their arguments say the same. For `add` and `mul` the order of the arguments does not matter; for all others it does.
+#
+# <details><summary>Hint 1</summary>Go from the first line to the last. Replace each argument by the first line that says the same: you know it already.</details>
+# <details><summary>Hint 2</summary>Make a key of the name and the arguments, and keep a dictionary from key to line number; <code>known.setdefault(key, i)</code>. For add and mul sort the arguments first.</details>
+# <details><summary>Hint 3</summary>The key of an input or a draw must not meet another one's: put the line's own number into it.</details>
+
+# %%
+def same_as(program):
+    """program: a list of n tuples -> (n,) whole numbers."""
+    # solution
+    first, known = [], {}
+    for i, (name, *args) in enumerate(program):
+        if name in ("input", "draw"):
+            key = name, i
+        elif name == "const":
+            key = name, args[0]
+        else:
+            args = [first[a] for a in args]
+            key = name, *(sorted(args) if name in ("add", "mul") else args)
+        first.append(known.setdefault(key, i))
+    return np.array(first)
+    # end solution
+
+
+# %%
+check("18.share", same_as)
+
+# %% [markdown] tags=["solution-only"]
+# This is common-subexpression elimination, also called value numbering. Here it is on a graph that `torch.compile` has captured.
+
+# %% tags=["solution-only"]
+def keep(graph, example):
+    lines, place = [], {}
+    for node in graph.graph.nodes:
+        if node.op in ("placeholder", "call_function", "call_method"):
+            args = [place[a] for a in node.args if a in place]
+            name = "input" if node.op == "placeholder" else getattr(
+                node.target, "__name__", node.target)
+            place[node] = len(lines)
+            lines.append((name, *args))
+    print(*lines, sep="\n")
+    print("the first that says the same:", same_as(lines))
+    return graph.forward
+
+
+torch.compiler.reset()
+twice = torch.compile(lambda x: torch.tanh(x * x) + torch.tanh(x * x), backend=keep)
+print(twice(torch.ones(3)))
+
+# %% [markdown]
+# ## 3 · From PyTorch to Keras
+#
+# **build** · level ●●● · 20 minutes · `keras`
+#
+# *Because weights outlive the framework that they were trained in.*
+#
+# A network is a convolution, then `Flatten`, then a linear layer. PyTorch keeps a picture as (channels, height, width); Keras as (height, width, channels). So their weights lie in another order:
+#
+# - the convolution: in PyTorch (out, in, height, width), in Keras (height, width, in, out);
+# - the linear layer: in PyTorch (classes, features), in Keras (features, classes). *And the features*, the flattened picture of `out` channels, stand in the order of the picture's axes.
+#
+# Given PyTorch's two arrays, and height and width of the picture that is flattened, return Keras's two.
+#
+# <details><summary>Hint 1</summary>The convolution's axes are 0 out, 1 in, 2 height, 3 width. In which order does Keras want them? That is the argument of <code>transpose</code>.</details>
+# <details><summary>Hint 2</summary>Give the features their axes back: <code>dense.reshape(classes, channels, height, width)</code>. Bring them into Keras's order, the classes last, and flatten the features again.</details>
+
+# %%
+def to_keras(conv, dense, height, width):
+    """conv: (out, in, h, w), dense: (classes, out * height * width)
+    -> (h, w, in, out), (height * width * out, classes)."""
+    # solution
+    parts = dense.reshape(len(dense), len(conv), height, width)
+    features = parts.transpose(2, 3, 1, 0)              # (height, width, out, classes)
+    return conv.transpose(2, 3, 1, 0), features.reshape(-1, len(dense))
+    # end solution
+
+
+# %%
+check("18.port", to_keras)
+
+# %% [markdown] tags=["solution-only"]
+# The shapes fit even if the features are in the wrong order: nothing fails, and the answers are noise. So compare the outputs, as below, on each back end that you will use.
+
+# %% tags=["solution-only"]
+from utils.scratch import frameworks
+
+
+def in_keras(picture, kernel, bias, matrix, offset):
+    import keras
+
+    model = keras.Sequential([keras.Input(picture.shape[1:]),
+                              keras.layers.Conv2D(kernel.shape[3], kernel.shape[:2]),
+                              keras.layers.Flatten(), keras.layers.Dense(len(offset))])
+    model.set_weights([kernel, bias, matrix, offset])
+    return keras.ops.convert_to_numpy(model(picture))
+
+
+net = torch.nn.Sequential(torch.nn.Conv2d(2, 3, 3), torch.nn.Flatten(),
+                          torch.nn.Linear(3 * 4 * 4, 5))
+picture = torch.randn(7, 2, 6, 6)
+conv, bias, dense, offset = (p.detach().numpy() for p in net.parameters())
+kernel, matrix = to_keras(conv, dense, 4, 4)
+given = picture.permute(0, 2, 3, 1).numpy(), kernel, bias, matrix, offset
+
+# %% tags=["solution-only"]
+def on(name):
+    return frameworks.elsewhere(in_keras, *given, KERAS_BACKEND=name)
+
+
+frameworks.keep_quiet()
+for name in ("torch", "jax"):
+    out = frameworks.where(name, on, name)
+    if out is not None:
+        gap = np.abs(out - net(picture).detach().numpy()).max()
+        print(name, "largest difference:", gap)
+
+# %% [markdown]
+# ## 4 · The loss that remembers
 #
 # **debug** · level ●○○ · 10 minutes · `torch`
 #
@@ -128,7 +225,7 @@ check("18.losses", descend)
 # The first bug is momentum that never decays, so the weights overshoot. The second shows only as memory that grows with every step.
 
 # %% [markdown]
-# ## 4 · Unequal shards
+# ## 5 · Unequal shards
 #
 # **build** · level ●●○ · 15 minutes · `torch`
 #
@@ -159,7 +256,7 @@ check("18.shards", combine)
 # `DistributedDataParallel` divides by the number of processes and trusts that the shares are equal. The usual sampler repeats rows to make them so.
 
 # %% [markdown]
-# ## 5 · Small updates, kept
+# ## 6 · Small updates, kept
 #
 # **build** · level ●●○ · 15 minutes · `torch`
 #
@@ -189,7 +286,7 @@ check("18.master", with_master)
 # This is what mixed precision does: fast copies in 16 bits for the products, one slow copy in 32 for the sum.
 
 # %% [markdown]
-# ## 6 · Which line breaks the graph?
+# ## 7 · Which line breaks the graph?
 #
 # **predict** · level ●○○ · 10 minutes · `torch`
 #

@@ -1,25 +1,7 @@
 """Wrong answers to lecture 18's tasks, each with its message, and right ones written otherwise."""
 
-import math
-
 import numpy as np
 import torch
-from scipy.special import softmax
-
-
-# ------------------------------------------------------------------------------------------------ rule
-def overflowing(g, a):
-    with np.errstate(all="ignore"):
-        return g[:, None] * np.exp(a) / np.exp(a).sum(axis=1, keepdims=True)
-
-
-def rule_by_loop(g, a):
-    out = np.empty_like(a)
-    for i, row in enumerate(a):
-        top = max(row)
-        total = math.fsum(math.exp(v - top) for v in row)
-        out[i] = [g[i] * math.exp(v - top) / total for v in row]
-    return out
 
 
 # ------------------------------------------------------------------------------------------------ fold
@@ -48,7 +30,82 @@ def by_recursion(program):
     return np.array([fixed(i) for i in range(len(program))])
 
 
+# ----------------------------------------------------------------------------------------------- share
+def shared(program, draws=True, inputs=True, any_order=("add", "mul"), through=True):
+    names = []
+    for i, (name, *args) in enumerate(program):
+        if (name == "draw" and draws) or (name == "input" and inputs):
+            names.append((name, i))
+        elif name in ("draw", "input", "const"):
+            names.append((name, *args))
+        else:
+            parts = [names[a] if through else a for a in args]
+            names.append((name, *(sorted(parts, key=repr) if name in any_order else parts)))
+    return np.array([names.index(name) for name in names])
+
+
+def share_last(program):
+    first = shared(program)
+    return np.array([max(np.flatnonzero(first == one)) for one in first])
+
+
+def share_by_pairs(program):
+    def same(i, j):
+        (a, *left), (b, *right) = program[i], program[j]
+        if i == j or a != b or a in ("input", "draw"):
+            return i == j
+        if a == "const":
+            return left == right
+        orders = [right, right[::-1]] if a in ("add", "mul") else [right]
+        return any(all(map(same, left, order)) for order in orders)
+
+    return np.array([next(j for j in range(i + 1) if same(j, i)) for i in range(len(program))])
+
+
+# ------------------------------------------------------------------------------------------------ port
+def ported(conv, dense, height, width, kernel=(2, 3, 1, 0), rows=True):
+    matrix = dense
+    if rows:
+        matrix = np.moveaxis(dense.reshape(-1, len(conv), height, width), 1, -1).reshape(len(dense), -1)
+    return np.transpose(conv, kernel), matrix.T
+
+
+def ported_einsum(conv, dense, height, width):
+    parts = dense.reshape(len(dense), len(conv), height, width)
+    return np.einsum("oihw->hwio", conv), np.einsum("kchw->hwck", parts).reshape(-1, len(dense))
+
+
+def ported_by_index(conv, dense, height, width):
+    places = np.arange(dense.shape[1]).reshape(len(conv), height, width)
+    return np.moveaxis(conv, (0, 1), (3, 2)), dense.T[places.transpose(1, 2, 0).ravel()]
+
+
 # ---------------------------------------------------------------------------------------------- losses
+def keeping(w0, x, y, lr, steps):
+    w, x, y = torch.tensor(w0, requires_grad=True), torch.tensor(x), torch.tensor(y)
+    total = 0.0
+    for _ in range(steps):
+        loss = ((x @ w - y) ** 2).mean()
+        w.grad = None
+        loss.backward()
+        total = total + loss
+        with torch.no_grad():
+            w -= lr * w.grad
+    return w.detach().numpy(), total.item() / steps
+
+
+def detached(w0, x, y, lr, steps):
+    w, x, y = torch.tensor(w0, requires_grad=True), torch.tensor(x), torch.tensor(y)
+    losses = []
+    for _ in range(steps):
+        loss = ((x @ w - y) ** 2).mean()
+        loss.backward()
+        losses.append(loss.detach())
+        w.data -= lr * w.grad
+        w.grad.zero_()
+    return w.detach().numpy(), float(torch.stack(losses).mean())
+
+
 def descend(
     w0, x, y, lr, steps, clear=True, last=False, mean=True, late=False, as_float=True, in_place=False
 ):
@@ -126,15 +183,6 @@ def by_torch(w, grads, lr):
 
 
 WRONG = {
-    "18.rule": {
-        "overflowing": (overflowing, "overflows"),
-        "no g": (lambda g, a: softmax(a, axis=1), "what follows is missing"),
-        "g by column": (lambda g, a: g * softmax(a, axis=1), "stops"),
-        "by column": (lambda g, a: g[:, None] * softmax(a, axis=0), "not over each column"),
-        "not divided": (lambda g, a: g[:, None] * np.exp(np.minimum(a, 700)), "wrong values"),
-        "of the sum": (lambda g, a: softmax(a * g[:, None], axis=1), "wrong values"),
-        "the value itself": (lambda g, a: g * np.log(np.exp(a - 1000).sum(axis=1) + 1), "shape"),
-    },
     "18.fold": {
         "inputs too": (lambda p: folded(p, ("const", "input", "draw")), "an input has been folded"),
         "no look at names": (without_names, "an input has been folded"),
@@ -148,7 +196,30 @@ WRONG = {
         "none": (lambda p: np.zeros(len(p), dtype=bool), "wrong values"),
         "a number": (lambda p: np.array(folded(p).sum()), "shape"),
     },
+    "18.share": {
+        "draws too": (lambda p: shared(p, draws=False), "two draws are two numbers"),
+        "inputs too": (lambda p: shared(p, inputs=False), "two inputs may get two values"),
+        "both": (lambda p: shared(p, draws=False, inputs=False), "are not the same number"),
+        "in this order only": (lambda p: shared(p, any_order=()), "b + a say the same"),
+        "in any order": (lambda p: shared(p, any_order=("add", "mul", "div")), "a / b and b / a"),
+        "not through": (lambda p: shared(p, through=False), "whose arguments say the same"),
+        "nothing": (lambda p: np.arange(len(p)), "nothing is shared"),
+        "the last": (share_last, "wrong values"),
+        "how many": (lambda p: np.array(len(set(shared(p)))), "shape"),
+    },
+    "18.port": {
+        "only turned": (lambda *a: ported(*a, rows=False), "reorder them before"),
+        "exchanged": (lambda *a: ported(*a, kernel=(3, 2, 1, 0)), "width of the kernel"),
+        "in and out": (lambda *a: ported(*a, kernel=(2, 3, 0, 1)), "channels in and out"),
+        "not turned": (lambda c, d, h, w: (c, d), "shape"),
+        "flat": (
+            lambda c, d, h, w: (ported(c, d, h, w)[0].ravel(), ported(c, d, h, w)[1]),
+            "should have shape",
+        ),
+        "only the kernel": (lambda c, d, h, w: ported(c, d, h, w)[0], "expected 2 results"),
+    },
     "18.losses": {
+        "graphs kept": (keeping, "still in memory"),
         "sum": (lambda *a: descend(*a, mean=False), "sum of the losses"),
         "after": (lambda *a: descend(*a, late=True), "before"),
         "last loss": (lambda *a: descend(*a, last=True), "wrong values"),
@@ -190,9 +261,10 @@ WRONG = {
 }
 
 RIGHT = {
-    "18.rule": {"scipy": lambda g, a: g[:, None] * softmax(a, axis=1), "loop": rule_by_loop},
     "18.fold": {"forward": folded, "by recursion": by_recursion},
-    "18.losses": {"by optimizer": by_optimizer},
+    "18.share": {"by names": shared, "by pairs": share_by_pairs},
+    "18.port": {"moveaxis": ported, "einsum": ported_einsum, "by index": ported_by_index},
+    "18.losses": {"by optimizer": by_optimizer, "detached": detached},
     "18.shards": {"np.average": shards_by_average, "where": shards_where},
     "18.master": {"at once": at_once, "torch": by_torch},
     "18.breaks": {"d": "d", "D.": "D."},

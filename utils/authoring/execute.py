@@ -141,12 +141,18 @@ def execute_clean(nb: NotebookNode, folder: Path, threads: int, tell: Callable[[
 
 
 def refuse_noise(nb: NotebookNode) -> None:
-    """Raise NotebookFailed for a cell with an output that must not be stored: a warning or a widget."""
+    """Raise NotebookFailed for a cell with an output that must not be stored.
+
+    That is a warning, a widget, or a claim that was not measured since something is missing here.
+    """
     for cell in nb.cells:
         for output in cell.get("outputs", []):
             if output.get("name") == "stderr":
                 why = f"wrote to stderr: {output.text.strip()}"
                 raise failed(cell.source, cell.execution_count, why)
+            needs = output.get("metadata", {}).get("dlmap", {}).get("needs")
+            if needs:
+                raise failed(cell.source, cell.execution_count, f"a claim was not measured: it takes {needs}")
             if WIDGET in output.get("data", {}):
                 why = "shows a widget; in a batch run a static figure stands in its place"
                 raise failed(cell.source, cell.execution_count, why)

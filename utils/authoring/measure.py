@@ -121,8 +121,11 @@ def gather(results: dict[str, Run | NotebookFailed], seeds: int) -> tuple[list[M
                 problems.append(f"{key[0]}: two claims say the same: {fact['claim']}")
                 continue
             seen.add(key)
+            if fact.get("needs"):
+                problems.append(f"{key[0]}: not measured, it takes {fact['needs']}: {fact['claim']}")
             row = rows.setdefault(key, Measured(*key, bound(fact), not fact["judged"], seeds))
-            row.measured.append(fact["measured"])
+            if fact["measured"] is not None:
+                row.measured.append(fact["measured"])
             row.held += fact["held"]
         for fact in facts(read(result.path), "outcome"):
             outcomes.setdefault((name.partition(" ")[0], fact["outcome"]), set()).add(fact["measured"])

@@ -141,6 +141,15 @@ def folded(source: str) -> str:
     return f"<details><summary>{head[1]}</summary>\n\n{source[head.end() :].strip()}\n\n</details>"
 
 
+def compared(source: str) -> bool:
+    """Whether what a code cell shows must be the same on every machine: claims and outcomes.
+
+    A claim that `needs` what may be missing is not said everywhere; where it is measured it must hold.
+    """
+    told = calls(source, "claim") + calls(source, "outcome")
+    return bool(told) and not any(word.arg == "needs" for call in told for word in call.keywords)
+
+
 def cell_metadata(kind: str, source: str, tags: list[str]) -> NotebookNode:
     """Tags, the place in the slides and what is folded, all by rule: nobody has to keep them by hand."""
     tags, slide, hidden = list(tags), None, False
@@ -155,7 +164,7 @@ def cell_metadata(kind: str, source: str, tags: list[str]) -> NotebookNode:
             slide = "subslide"
     elif "parameters" in tags or "runtime.setup(" in source:
         slide, hidden = "skip", True  # the first screen is the question and the map
-    elif (calls(source, "claim") or calls(source, "outcome")) and "nbval-check-output" not in tags:
+    elif compared(source) and "nbval-check-output" not in tags:
         tags.append("nbval-check-output")  # what a claim says is compared, here and on every machine
     metadata = {"tags": tags} if tags else {}
     if slide:

@@ -1,5 +1,6 @@
 """The tasks of lecture 18."""
 
+import weakref
 from functools import cache
 
 import numpy as np
@@ -7,50 +8,6 @@ import numpy as np
 from utils.checks import Case, Choice, Function, Mistake, Rule
 
 rng = np.random.default_rng(17)
-
-
-# ----------------------------------------------------------------------------------------------- 18.rule
-def _rule_by_torch(g, a):
-    import torch
-
-    a = torch.tensor(a, requires_grad=True)
-    return torch.autograd.grad(torch.logsumexp(a, 1), a, torch.tensor(g))[0].numpy()
-
-
-def _softmax(a, axis=1):
-    e = np.exp(a - a.max(axis=axis, keepdims=True))
-    return e / e.sum(axis=axis, keepdims=True)
-
-
-def _overflowing(g, a):
-    with np.errstate(all="ignore"):
-        return g[:, None] * np.exp(a) / np.exp(a).sum(axis=1, keepdims=True)
-
-
-rule = Function(
-    "18.rule",
-    cases=[
-        Case("four rows of three", (rng.normal(size=4), rng.normal(size=(4, 3)))),
-        Case("three rows of three", (rng.normal(size=3), rng.normal(size=(3, 3)))),
-        Case("one row, one entry", (np.array([2.0]), np.array([[-3.0]]))),
-        Case("a tie", (np.array([-1.0]), np.zeros((1, 5)))),
-        Case(
-            "entries of ±1000", (np.array([1.0, 0.0]), np.array([[1000.0, -1000, 999], [-1000, -1000, -999]]))
-        ),
-    ],
-    oracle=_rule_by_torch,
-    mistakes=[
-        Mistake("that overflows for entries of 1000: take the largest off first", _overflowing, 3),
-        Mistake("the gradient g of what follows is missing", lambda g, a: _softmax(a), 2),
-        Mistake("g belongs to the rows, not to the columns: g[:, None]", lambda g, a: g * _softmax(a), 2),
-        Mistake(
-            "the softmax is over each row, not over each column", lambda g, a: g[:, None] * _softmax(a, 0), 1
-        ),
-        Mistake("the exponentials are not divided by their sum", lambda g, a: g[:, None] * np.exp(a), 1),
-    ],
-    overflow_hint=3,
-    concepts=["theano"],
-)
 
 
 # ----------------------------------------------------------------------------------------------- 18.fold
@@ -127,7 +84,146 @@ fold = Function(
             2,
         ),
     ],
-    concepts=["theano", "tensorflow"],
+    concepts=["theano"],
+)
+
+
+# ---------------------------------------------------------------------------------------------- 18.share
+def _by_texts(program):
+    """Each line written out in full; the first line with the same text."""
+    texts = []
+    for i, (name, *args) in enumerate(program):
+        if name in ("input", "draw"):
+            texts.append(f"{name} {i}")
+        elif name == "const":
+            texts.append(repr(float(args[0])))
+        else:
+            parts = [texts[a] for a in args]
+            parts = sorted(parts) if name in ("add", "mul") else parts
+            texts.append(f"{name}({', '.join(parts)})")
+    return np.array([texts.index(text) for text in texts])
+
+
+def _share_with(own=("input", "draw"), any_order=("add", "mul"), through=True, consts=True):
+    """Value numbering. `own`: what says only itself; `through`: arguments count as what they are equal to."""
+
+    def share(program):
+        first, known = [], {}
+        for i, (name, *args) in enumerate(program):
+            if name in own or (name == "const" and not consts):
+                key = (i,)
+            elif name in ("const", "input", "draw"):
+                key = name, *args
+            else:
+                args = [first[a] if through else a for a in args]
+                key = name, *(sorted(args) if name in any_order else args)
+            first.append(known.setdefault(key, i))
+        return np.array(first)
+
+    return share
+
+
+_x, _c = ("input",), ("const", 2.0)
+
+share = Function(
+    "18.share",
+    cases=[
+        Case("the same product twice", ([_x, _c, ("mul", 0, 1), ("mul", 0, 1)],)),
+        Case(
+            "a chain written twice",
+            ([_x, _c, ("mul", 0, 1), ("tanh", 2), _c, ("mul", 0, 4), ("tanh", 5), ("add", 3, 6)],),
+        ),
+        Case(
+            "arguments in another order",
+            (
+                [
+                    _x,
+                    _x,
+                    ("add", 0, 1),
+                    ("add", 1, 0),
+                    ("mul", 1, 0),
+                    ("mul", 0, 1),
+                    ("div", 0, 1),
+                    ("div", 1, 0),
+                ],
+            ),
+        ),
+        Case("two inputs", ([_x, _x, ("tanh", 0), ("tanh", 1), ("tanh", 0)],)),
+        Case("two draws", ([("draw",), ("draw",), ("tanh", 0), ("tanh", 1), ("tanh", 1)],)),
+        Case("constants", ([("const", 1.0), ("const", 3.0), ("const", 1.0), ("const", 3.5)],)),
+        Case(
+            "equal ones in another order",
+            ([_x, ("tanh", 0), ("tanh", 0), _x, ("add", 3, 2), ("add", 1, 3), ("div", 2, 3), ("div", 1, 3)],),
+        ),
+        Case("only an input", ([_x],)),
+    ],
+    oracle=_by_texts,
+    mistakes=[
+        Mistake("two draws are two numbers: no other line says the same", _share_with(("input",)), 3),
+        Mistake("two inputs may get two values: each says only itself", _share_with(("draw",)), 3),
+        Mistake("two inputs, or two draws, are not the same number", _share_with(()), 3),
+        Mistake("a + b and b + a say the same, and so do the products", _share_with(any_order=()), 2),
+        Mistake("a / b and b / a are not the same", _share_with(any_order=("add", "mul", "div")), 2),
+        Mistake(
+            "lines whose arguments say the same say the same too: compare the first lines of the arguments",
+            _share_with(through=False),
+            1,
+        ),
+        Mistake("equal constants can be shared too", _share_with(consts=False), 1),
+        Mistake("nothing is shared", lambda program: np.arange(len(program)), 1),
+    ],
+    concepts=["theano"],
+)
+
+
+# ----------------------------------------------------------------------------------------------- 18.port
+def _port_by_loops(conv, dense, height, width):
+    k, c, h, w = conv.shape
+    kernel = np.empty((h, w, c, k), dtype=conv.dtype)
+    for out, into, i, j in np.ndindex(k, c, h, w):
+        kernel[i, j, into, out] = conv[out, into, i, j]
+    matrix = np.empty(dense.T.shape, dtype=dense.dtype)
+    for channel, i, j in np.ndindex(k, height, width):
+        matrix[(i * width + j) * k + channel] = dense[:, (channel * height + i) * width + j]
+    return kernel, matrix
+
+
+def _port_with(axes=(2, 3, 1, 0), order=(2, 3, 1, 0)):
+    def port(conv, dense, height, width):
+        kernel = conv.transpose(axes)
+        if order is None:
+            return kernel, dense.T
+        parts = dense.reshape(len(dense), len(conv), height, width)
+        return kernel, parts.transpose(order).reshape(-1, len(dense))
+
+    return port
+
+
+def _net(k, c, h, w, height, width, classes):
+    return rng.normal(size=(k, c, h, w)), rng.normal(size=(classes, k * height * width)), height, width
+
+
+port = Function(
+    "18.port",
+    cases=[
+        Case("two channels to three", _net(3, 2, 3, 3, 4, 4, 5)),
+        Case("a kernel of 1 × 3, a picture of 2 × 5", _net(4, 3, 1, 3, 2, 5, 6)),
+        Case("one channel, one class", _net(1, 1, 2, 2, 3, 2, 1)),
+        Case("as many channels in as out", _net(3, 3, 3, 3, 2, 3, 3)),
+        Case("a picture of one pixel", _net(2, 3, 2, 2, 1, 1, 4)),
+    ],
+    oracle=_port_by_loops,
+    mistakes=[
+        Mistake(
+            "the kernel is right; the rows of the matrix stand in PyTorch's order: reorder them before .T",
+            _port_with(order=None),
+            2,
+        ),
+        Mistake("height and width of the kernel are exchanged", _port_with(axes=(3, 2, 1, 0)), 1),
+        Mistake("the kernel's channels in and out are exchanged", _port_with(axes=(2, 3, 0, 1)), 1),
+        Mistake("height and width of the picture are exchanged", _port_with(order=(3, 2, 1, 0)), 2),
+    ],
+    concepts=["keras"],
 )
 
 
@@ -152,7 +248,40 @@ def _regression(n, d, steps, lr=0.1):
     return rng.normal(size=d), rng.normal(size=(n, d)), rng.normal(size=n), lr, steps
 
 
-losses = Function(
+_kept: dict[int, int] = {}  # steps of a case -> the most graphs of its steps that lived at once
+
+
+class _Watched(Function):
+    """Counts the graphs that an answer keeps alive: something small hangs on each and dies with it."""
+
+    def _call(self, answer, case):
+        import torch
+
+        hung, most, backward = [], 0, torch.Tensor.backward
+
+        def watched(loss, *args, **options):
+            nonlocal most
+            if loss.grad_fn is not None:
+                hang = _Nothing()
+                loss.grad_fn.register_hook(hang)
+                hung.append(weakref.ref(hang))
+            most = max(most, sum(one() is not None for one in hung))
+            return backward(loss, *args, **options)
+
+        torch.Tensor.backward = watched
+        try:
+            return super()._call(answer, case)
+        finally:
+            torch.Tensor.backward = backward
+            _kept[case.args[-1]] = most
+
+
+class _Nothing:
+    def __call__(self, *gradients):
+        return None
+
+
+losses = _Watched(
     "18.losses",
     cases=[
         Case("five steps", _regression(10, 3, 5)),
@@ -166,7 +295,12 @@ losses = Function(
             "the mean loss is still a tensor, and holds the graphs of all steps; add up loss.item()",
             lambda out, *_: isinstance(out[1], float),
             3,
-        )
+        ),
+        Rule(
+            "the graphs of all earlier steps are still in memory: add up loss.item() in each step",
+            lambda out, *args: _kept[args[-1]] <= 2,
+            3,
+        ),
     ],
     bug=_descend_with(keep=1.0),
     mistakes=[
@@ -340,4 +474,4 @@ breaks = Choice(
     concepts=["torch"],
 )
 
-TASKS = [rule, fold, losses, shards, master, breaks]
+TASKS = [fold, share, port, losses, shards, master, breaks]
