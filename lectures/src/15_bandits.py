@@ -165,7 +165,7 @@ claim("greedy's runs that end on the best ad (%)", share, at_least=10, at_most=3
 
 # %% [markdown]
 # Why so few? Until the first click all rates are 0. From then on one ad is above 0, and stays above for good; an ad without a click is never shown again.
-# So greedy marries the first ad that is clicked. (If two are clicked when each is shown for the first time, it chooses between these.) That is the best ad with a probability of about $0.080 / 0.386 = 21\,\%$: its rate among all ten.
+# So greedy marries the first ad that is clicked. (If two are clicked when each is shown for the first time, it chooses between these.) That is the best ad with a probability of about $0.080 / 0.385 = 21\,\%$: its rate among all ten.
 
 # %% [markdown]
 # ## 2 · Three ways to pay for exploring, each with a constant to choose
@@ -180,7 +180,7 @@ claim("greedy's runs that end on the best ad (%)", share, at_least=10, at_most=3
 #
 # With $s = 1$ the last is UCB1 (Auer and others, 2002): proved to lose as $\ln T$, on any rewards from 0 to 1.
 #
-# By hand: visitor 10,000, an ad with 4 clicks in 100. The bonus is $\sqrt{2 \cdot 9.2 / 100} = 0.43$, ten times the rate. The proof allows a variance of ¼; a click's is $0.04 \cdot 0.96 = 0.04$.
+# By hand: visitor 10,000, an ad with 4 clicks in 100. The bonus is $\sqrt{2 \cdot 9.2 / 100} = 0.43$, ten times the rate. The proof allows for $p = ½$, variance $p(1-p) = ¼$; here it is $0.04 \cdot 0.96 = 0.04$.
 
 # %% [markdown]
 # **Predict first.** Cut UCB1's bonus to about a tenth, against the proof. What becomes of its regret?
@@ -254,7 +254,7 @@ claim("UCB at its best s, as a share of UCB1's regret", left, at_most=0.13)
 
 # %% [markdown]
 # Two warnings. Each best constant was chosen after the fact, on these very runs.
-# And the valley's left side is a cliff. Explore a little too little, and a tenth of the runs or more lock in, as greedy does.
+# And the valley's left side is a cliff. Bars hold the middle 80 % of runs. Explore too little, and a tenth or more lock in; with $c/t$ even at its best.
 #
 # **Ask the room.** You choose a constant before the first visitor comes. On which side of the valley do you want to be wrong?
 #
@@ -281,7 +281,7 @@ claim("UCB at its best s, as a share of UCB1's regret", left, at_most=0.13)
 #
 # A miss moves belief by less than a point, the click after it by seventeen.
 #
-# That is **Bayes' rule** (베이즈 정리), and to think so is **Bayesian inference** (베이지언 추론). For a rate $p$ and what was seen, $y$:
+# That is **Bayes' rule** (베이즈 정리), and to think so is **Bayesian inference** (베이지언 추론). For a rate $p$ and what was seen, $y$ ($\mid$ is read "given"):
 #
 # $$\underbrace{P(p \mid y)}_{\text{posterior}} = \frac{P(y \mid p)\, P(p)}{\text{the sum of this over all rates}}$$
 #
@@ -317,7 +317,7 @@ plots.show("Four densities of one ad's rate: wide at first, narrow after 2,500 v
 #
 # $$\text{Beta}(\alpha, \beta) \;\to\; \text{Beta}(\alpha + \text{clicks},\; \beta + \text{misses})$$
 #
-# A prior that keeps its form is called **conjugate** (켤레). $\text{Beta}(1, 24)$ is worth 25 impressions with one click; $\text{Beta}(1, 1)$ is flat: any rate is as likely as any other.
+# A prior that keeps its form is called **conjugate** (켤레). By its mean, $\text{Beta}(1, 24)$ is worth 25 impressions with one click; $\text{Beta}(1, 1)$, both exponents 0, is flat: no rate is favoured.
 #
 # **Thompson sampling** (톰슨 샘플링): draw one rate from each ad's belief, show the ad with the largest draw.
 # Ad A has 4 clicks in 100, ad B none in 10. Six visitors, flat priors:
@@ -392,7 +392,7 @@ claim("fading ε at its best c: its runs spread wider than untuned Thompson's (r
       chosen["ε = c / t"][-1].std() / ours.std(), at_least=2)
 
 # %% [markdown]
-# So the honest sentence is short: *Thompson sampling is the best of those that ask for no constant.* UCB, optimism and Thompson's own trust beat it, each with a good constant: it explores for a horizon without end, and ours ends.
+# So the honest sentence is short: *Thompson sampling is the best of those that ask for no constant.* UCB, optimism and Thompson's own trust beat it, each with a good constant: untuned, it explores as if visitors came for ever.
 #
 # But the constants were chosen on these very runs. Does one travel? Take $s = 0.1$ to other bandits of the same business, each run with ten ads by chance of the fifty:
 
@@ -412,7 +412,7 @@ claim("other tens of ads: UCB at s = 0.1, as a share of untuned Thompson's regre
 # $$\frac{R_T}{\ln T} \ge C = \sum_{a:\, p_a < p^*} \frac{p^* - p_a}{\mathrm{KL}(p_a, p^*)}, \qquad \mathrm{KL}(p, q) = p \ln \frac pq + (1-p) \ln \frac{1-p}{1-q}$$
 #
 # KL says how much one impression tells to decide between rates $p$ and $q$ when $p$ is true. By hand, for 5 and 8 %: $0.05 \ln \frac{5}{8} + 0.95 \ln \frac{95}{92} = 0.007$.
-# So among 20,000 visitors the ad of 5 % must be shown about $\ln 20{,}000 / 0.007 = 1{,}400$ times; each costs the gap of 0.03, all together 42 clicks.
+# Read at 20,000 visitors, it would show the ad of 5 % about $\ln 20{,}000 / 0.007 = 1{,}400$ times; each costs the gap of 0.03, all together 42 clicks.
 
 # %%
 def bound(rate):
@@ -496,7 +496,7 @@ claim("late clicks: Thompson's regret grows (times)", times["Thompson, flat"], a
 # No ad is best for everybody. Make the rate a logistic regression, and hold a belief about its weights. No prior is conjugate, so we approximate.
 #
 # An ad's score is $w$, its rate $\sigma(w)$, with $\sigma$ the sigmoid. The prior is a Gaussian around $m_0 = -3.2$ (a rate of 4 %) with **precision** (정밀도), one over the variance, $\lambda = 4$.
-# Then 40 impressions, 4 clicks. The logarithm of prior times likelihood is
+# Then 40 impressions, 4 clicks. But for constants, the logarithm of prior times likelihood is
 #
 # $$\ell(w) = -\tfrac12 \lambda (w - m_0)^2 + 4 w - 40 \ln(1 + e^w)$$
 #
@@ -504,7 +504,7 @@ claim("late clicks: Thompson's regret grows (times)", times["Thompson, flat"], a
 # Climb by Newton steps (lecture 03), slope over curvature, from −3.2:
 #
 # - $\sigma = 0.039$, slope $4 - 1.57 = 2.43$, $H = 4 + 1.51 = 5.51$: go to $-3.2 + 2.43 / 5.51 = -2.76$.
-# - $\sigma = 0.060$, slope $-0.14$, $H = 6.24$: go to $-2.78$. The next step is below 0.001.
+# - $\sigma = 0.060$, slope $-0.14$, $H = 6.24$: go to $-2.78$. The next is below 0.001.
 #
 # At the top $m$ put a parabola with the same curvature. A parabola in the logarithm *is* a Gaussian, of precision $H$: the **Laplace approximation** (라플라스 근사).
 
@@ -538,13 +538,13 @@ claim("one weight: area that exact belief and Laplace's share (per cent)",
       100 * both.min(0).sum(), at_least=95)
 
 # %% [markdown]
-# With many weights the curvature is a table. Row $i$ of the data holds features $x_{ij}$ and the predicted rate $\sigma_i$; the entry for weights $j$ and $k$, and then all of them at once:
+# With many weights the curvature is a table. Row $i$ of the data holds features $x_{ij}$ and the predicted rate $\sigma_i$; the entry for weights $j$ and $k$, then all at once (diag: a list as a diagonal):
 #
 # $$H_{jk} = \Lambda_{jk} + \sum_i \sigma_i (1 - \sigma_i)\, x_{ij} x_{ik} \qquad H = \Lambda + X^\top \operatorname{diag}\big(\sigma (1 - \sigma)\big) X$$
 #
 # $\Lambda$ (capital lambda) is the prior's precision. With zero mean and $\Lambda = \lambda I$ the prior is lecture 06's L2 penalty, and $m$ is the penalized regression. After each batch the posterior becomes the next prior.
 #
-# Our features, for visitor and ad: a constant; the ad; age × gender × the ad's category; device × category. All are 0 or 1, four are on.
+# Our features, for visitor and ad: a constant; the ad; age × gender × the ad's category; device × category. All are 0 or 1, four are on: a score adds four weights.
 
 # %%
 CATEGORY, WIDTH = world.category[ADS], 1 + 10 + 12 * 8 + 3 * 8
@@ -582,7 +582,7 @@ claim("our top is scikit-learn's regression with an L2 penalty (largest differen
       np.abs(top - library.coef_[0]).max(), at_most=1e-3)
 
 # %% [markdown]
-# To draw one weight: $m + z / \sqrt H$ with $z$ from a standard Gaussian. To draw all: split $H = L L^\top$ (Cholesky; $L$ is its root, a triangle) and take $m + L^{-\top} z$.
+# To draw one weight: $m + z / \sqrt H$ with $z$ from a standard Gaussian. To draw all: split $H = L L^\top$ (Cholesky; $L$, a triangle, is its root), solve $L^\top d = z$, take $m + d$.
 #
 # Three policies serve the same visitors in batches of 500: greedy, by the top $m$; greedy with a fading ε, in batch $b$ one over $b$; and Thompson, one draw of all weights for each visitor.
 
@@ -689,7 +689,7 @@ claim("second half: greedy's runs spread wider than Thompson's (ratio)",
 #
 # $$\frac1n \sum_i \Big[ \sum_a \pi(a \mid x_i)\, \hat q(x_i, a) + \rho_i \big(r_i - \hat q(x_i, a_i)\big) \Big]$$
 #
-# In the smallest log, with $\hat q(B) = 0.3$: $0.3 + (5 \cdot 0.7 - 5 \cdot 0.3) / 10 = 0.5$, right again.
+# In the smallest log, with $\hat q(B) = 0.3$: $0.3 + (5 \cdot 0.7 - 5 \cdot 0.3) / 10 = 0.5$, as by IPS.
 
 # %% [markdown]
 # Now with ads. The old policy has its own favourites for each age and gender, and a fifth of chance. The new one shows what the last section's Thompson model ranks first, and a tenth of chance.
@@ -774,7 +774,7 @@ claim("for the reward of no click, doubly robust is narrower than IPS: spreads (
       stayed["doubly robust"].std() / stayed["IPS"].std(), at_most=0.5)
 
 # %% [markdown]
-# Not clicking is the frequent case: IPS weighs it whole, with all the noise of the weights. The doubly robust estimate weighs only what the model did not foresee, so both rewards give it the same error.
+# Not clicking is the frequent case: IPS weighs it whole, with all the noise of the weights. The doubly robust estimate weighs only what the model did not foresee, so both rewards give it the same error, mirrored.
 # It is right if the model *or* the propensities are right, hence the name.
 #
 # We drew 300 such logs. A few weights of twenty and more make most of the noise. **Weight clipping** (가중치 자르기) cuts each weight at a cap: less noise, but what is cut off is no longer counted, a bias.
@@ -806,7 +806,7 @@ claim("the best cap's usual error, as a share of that without a cap",
 #
 # <details><summary>One answer</summary>
 #
-# All give a number, none an error. IPS counts those visitors as earning nothing; doubly robust has the model there, uncorrected. Only a log with a chance for each ad can tell: explore a little, and keep the propensities.
+# All give a number, none a warning. IPS counts those visitors as earning nothing; doubly robust has the model there, uncorrected. Only a log with a chance for each ad can tell: explore a little, and keep the propensities.
 # </details>
 
 # %% [markdown]
