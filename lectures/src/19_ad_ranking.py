@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 19 · Ad ranking, from log to auction
 #
-# **Question.** Seventeen lectures of models. Which one should choose the next ad, what is it worth in money, and how would you know that it broke?
+# **Question.** Eighteen lectures of models. Which one should choose the next ad, what is it worth in money, and how would you know that it broke?
 #
 # **You will be able to** put eight models on one ladder of accuracy, calibration and cost; rank by expected value and price by second-price auction; say which errors of a prediction cost money and which cancel; let a new ad in by Thompson sampling; judge a ranker on an old log before the switch; watch it afterwards; say when deep learning does not pay.
 #
