@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 17 · Mixture of experts: exercises
 #
-# Seven tasks, about 115 minutes, after lecture 17.
+# Seven tasks, about 110 minutes, after lecture 17.
 
 # %% tags=["parameters"]
 PROFILE = "lecture"
@@ -141,7 +141,40 @@ if check("17.m_step", m_step):
 # $E[x^2] - m^2$ is a variance only if $m$ is the mean of the *same* weights. With the old mean it can even be negative, and the floor hid that: a safety net that swallows the error it was not made for.
 
 # %% [markdown]
-# ## 4 · Twins
+# ## 4 · What does one more group cost?
+#
+# **build** · level ●●○ · 15 minutes · `clustering`
+#
+# *Because likelihood alone always asks for one more group.*
+#
+# A Gaussian mixture in $d$ dimensions has $K$ groups; each has a share, a mean and a full covariance.
+# You get `log_p`: for each point and group the log of share times density, as the lecture's `log_joint` returns it.
+# Return $\text{BIC} = -2 L + m \log n$. $L$ is the log-likelihood of all points, $m$ the number of *free* parameters.
+# Some points lie a thousand away.
+#
+# <details><summary>Hint 1</summary>L is a sum over the points: for each, the log of the sum of its densities over the groups.</details>
+# <details><summary>Hint 2</summary>Free: K − 1 shares (they sum to one), K · d for the means, and for each covariance the entries on and below its diagonal.</details>
+# <details><summary>Hint 3</summary>Far out every density is 0 in floating point, so never leave the logarithms: <code>logsumexp(log_p, axis=1)</code>.</details>
+
+# %%
+def bic(log_p, d):
+    """log_p (n, K): log of share times density; d coordinates -> a number."""
+    # solution
+    n, K = log_p.shape
+    free = K - 1 + K * d + K * d * (d + 1) // 2
+    return -2 * logsumexp(log_p, axis=1).sum() + free * np.log(n)
+    # end solution
+
+
+# %%
+check("17.bic", bic)
+
+# %% [markdown] tags=["solution-only"]
+# In the plane a group costs $6 \log n$, in 50 dimensions $1326 \log n$: full covariances get dear, and diagonal ones ($2d + 1$ a group) are the usual way out.
+# A price of 2 instead of $\log n$ makes it Akaike's criterion, which asks what predicts best, and takes more groups.
+
+# %% [markdown]
+# ## 5 · Twins
 #
 # **predict** · level ●●○ · 10 minutes · `moe`
 #
@@ -171,11 +204,11 @@ check("17.twins", answer)
 # One step later they differ, and the gate begins to learn. Had the gate been flat as well, nothing would ever part them: lecture 07's symmetry.
 
 # %% [markdown]
-# ## 5 · No more seats
+# ## 6 · No more seats
 #
 # **build** · level ●●● · 20 minutes · `moe`
 #
-# *Because on real machines each expert has room for so many words and no more.*
+# *Because on real machines each expert has room for so many tokens and no more.*
 #
 # Each point asks its `k` experts with the largest logits; on a tie, those with the smaller number. Their weights are the softmax of these `k` logits.
 # But an expert takes at most `capacity` points, first come, first served, in the order of the rows. Who comes too late loses this expert: the weight becomes 0, and the other weights stay as they are.
@@ -202,42 +235,8 @@ def seats(logits, k, capacity):
 check("17.seats", seats)
 
 # %% [markdown] tags=["solution-only"]
-# A point that loses all its experts gets zeros. In a language model the skip connection carries the word past the layer, unchanged.
-# First come, first served lets a word's fate depend on what else is in the batch, so the same prompt may get another answer in other company. Capacity makes every batch the same size for the hardware; the load balancing loss keeps few from being turned away.
-
-# %% [markdown]
-# ## 6 · The push of the balance
-#
-# **build** · level ●●● · 20 minutes · `moe`
-#
-# *So that you know who is pushed, and how hard, when you add this loss.*
-#
-# The load balancing loss is $\frac{K}{k} \sum_j a_j\, \bar p_j$. $a_j$ is the share of points that have expert $j$ among their $k$ largest logits, and is a constant. $\bar p_j$ is the mean over the points of the softmax of *all* $K$ logits.
-# Return its gradient with respect to the logits, by hand and in NumPy. There are no ties; logits may be ±1000.
-#
-# <details><summary>Hint 1</summary>For one point the loss is a number linear in its softmax p: (K / k) · (1 / n) · Σ a_j p_j.</details>
-# <details><summary>Hint 2</summary>Softmax couples the logits: dp_j / dz_i = p_j (1[i = j] − p_i).</details>
-# <details><summary>Hint 3</summary>Put together: p_i times (a_i − Σ_j a_j p_j), for each point, and the factors in front.</details>
-
-# %%
-def push(logits, k):
-    """logits (n, K), k experts a point -> gradient (n, K)."""
-    # solution
-    n, K = logits.shape
-    chosen = np.argsort(-logits, axis=1)[:, :k]
-    a = np.bincount(chosen.ravel(), minlength=K) / n
-    p = np.exp(logits - logits.max(axis=1, keepdims=True))
-    p /= p.sum(axis=1, keepdims=True)
-    return K / k / n * p * (a - (p @ a)[:, None])
-    # end solution
-
-
-# %%
-check("17.push", push)
-
-# %% [markdown] tags=["solution-only"]
-# Each expert is compared with the average load *as this point sees it*, $\sum_j a_j p_j$: busier ones are pushed down, idle ones up, in proportion to $p_i$.
-# So an expert with $p_i$ near zero everywhere is hardly pushed at all. Balance keeps experts alive; it does not raise the dead quickly.
+# A point that loses all its experts gets zeros. In a language model the skip connection carries the token past the layer, unchanged.
+# First come, first served lets a token's fate depend on what else is in the batch, so the same prompt may get another answer in other company. Capacity makes every batch the same size for the hardware; the load balancing loss keeps few from being turned away.
 
 # %% [markdown]
 # ## 7 · An expert for each device
@@ -303,4 +302,4 @@ plots.show("Three bars: experts apart are lowest, one machine is higher, "
 
 # %% [markdown] tags=["solution-only"]
 # The hard gate was right, and still the experts apart lost: each had to learn 400 users and 50 ads anew, from a third of the rows.
-# Sparse language models do the same as you: attention, embeddings and, in many, one **shared expert** serve every word, and only a part is specialized.
+# Sparse language models do the same as you: attention, embeddings and, in many, one **shared expert** serve every token, and only a part is specialized.

@@ -167,41 +167,27 @@ def by_queue(logits, k, capacity):
     return out
 
 
-# ------------------------------------------------------------------------------------------------ push
-def push(logits, k, n=True, factor=True, coupled=True, k_used=None):
-    p, (rows, K) = softmax(logits, axis=1), logits.shape
-    ranks = np.argsort(np.argsort(-logits, axis=1), axis=1)
-    a = (ranks < (k_used or k)).mean(0)
-    out = p * a - coupled * p * (p * a).sum(1, keepdims=True)
-    return out * (K / k if factor else 1) / (rows if n else 1)
+# ------------------------------------------------------------------------------------------------- bic
+def bic(log_p, d, shares=-1, covariance=None, mean=True, total=np.sum, factor=-2.0, cost=np.log, joined=None):
+    n, K = log_p.shape
+    each = np.logaddexp.reduce(log_p, axis=1) if joined is None else joined(log_p)
+    count = (
+        K + shares + K * d * mean + K * (len(np.tril_indices(d)[0]) if covariance is None else covariance(d))
+    )
+    return factor * total(each) + count * cost(n)
 
 
-def push_with_short_counts(logits, k):
-    """No minlength: the last experts may be missing."""
-    p, (n, K) = softmax(logits, axis=1), logits.shape
-    a = np.bincount(np.argsort(-logits, axis=1)[:, :k].ravel()) / n
-    return K / k / n * p * (a - (p @ a)[:, None])
+def densities_added(log_p, d):
+    with np.errstate(all="ignore"):
+        return bic(log_p, d, joined=lambda z: np.log(np.exp(z).sum(1)))
 
 
-def push_by_jacobian(logits, k):
-    p, (n, K) = softmax(logits, axis=1), logits.shape
-    a = (np.argsort(np.argsort(-logits, axis=1), axis=1) < k).mean(0)
-    return np.stack([(np.diag(q) - np.outer(q, q)) @ a for q in p]) * K / k / n
-
-
-def push_by_tape(logits, k):
-    z = torch.tensor(logits, requires_grad=True)
-    a = torch.nn.functional.one_hot(z.argsort(1, descending=True)[:, :k], z.shape[1]).sum(1).double().mean(0)
-    (z.shape[1] / k * a @ z.softmax(1).mean(0)).backward()
-    return z.grad.numpy()
-
-
-def only_the_chosen(logits, k):
-    """The full softmax replaced by the top-k one."""
-    asked = np.argsort(np.argsort(-logits, axis=1), axis=1) < k
-    p, (n, K) = softmax(np.where(asked, logits, -np.inf), axis=1), logits.shape
-    a = asked.mean(0)
-    return K / k / n * p * (a - (p @ a)[:, None])
+def bic_by_torch(log_p, d):
+    z = torch.tensor(log_p)
+    K = z.shape[1]
+    one = torch.distributions.MultivariateNormal(torch.zeros(d), torch.eye(d))
+    free = K * (len(one.mean) + sum(range(1, d + 1)) + 1) - 1
+    return float(free * np.log(len(z)) - 2 * z.logsumexp(1).sum())
 
 
 # --------------------------------------------------------------------------------------------- devices
@@ -322,6 +308,24 @@ WRONG = {
         "two results": (lambda *a: m_step(*a)[1:], "expected 3 results"),
         "standard deviations": (lambda *a: (*m_step(*a)[:2], np.sqrt(m_step(*a)[2])), "wrong values"),
     },
+    "17.bic": {
+        "mean": (lambda *a: bic(*a, total=np.mean), "not averaged"),
+        "sign": (lambda *a: bic(*a, factor=2), "the sign"),
+        "L once": (lambda *a: bic(*a, factor=-1), "counts twice"),
+        "all shares": (lambda *a: bic(*a, shares=0), "sum to one"),
+        "no shares": (lambda z, d: bic(z, d, shares=-z.shape[1]), "parameters too"),
+        "square covariance": (lambda *a: bic(*a, covariance=lambda d: d * d), "symmetric"),
+        "variances": (lambda *a: bic(*a, covariance=lambda d: d), "variances only"),
+        "no means": (lambda *a: bic(*a, mean=False), "a mean of d numbers"),
+        "one a parameter": (lambda *a: bic(*a, cost=lambda n: 1), "costs log n"),
+        "Akaike": (lambda *a: bic(*a, cost=lambda n: 2), "Akaike"),
+        "log K": (lambda z, d: bic(z, d, cost=lambda n: np.log(z.shape[1])), "wrong values"),
+        "largest part": (lambda *a: bic(*a, joined=lambda z: z.max(1)), "not the largest"),
+        "sum of logarithms": (lambda *a: bic(*a, joined=lambda z: z.sum(1)), "not a sum of logarithms"),
+        "densities": (densities_added, "inf"),
+        "a point": (lambda z, d: bic(z, d) / len(z), "wrong values"),
+        "one number each": (lambda z, d: np.full(len(z), bic(z, d)), "shape"),
+    },
     "17.twins": {
         "copies stay": ("a", "write down r"),
         "the gate": ("c", "write down r"),
@@ -341,25 +345,13 @@ WRONG = {
         "any of a tie": (lambda *a: seats(*a, kind=None), "wrong values for sixty"),
         "one seat too few": (lambda z, k, c: seats(z, k, max(c - 1, 0)), "wrong values"),
     },
-    "17.push": {
-        "not coupled": (lambda *a: push(*a, coupled=False), "couples"),
-        "sum over the points": (lambda *a: push(*a, n=False), "divide by n"),
-        "K alone": (lambda z, k: push(z, k) * k, "is K / k"),
-        "no factor": (lambda *a: push(*a, factor=False), "in front is missing"),
-        "largest only": (lambda z, k: push(z, k, k_used=1), "not only the largest"),
-        "step": (lambda *a: -push(*a), "sign"),
-        "top-k softmax": (only_the_chosen, "wrong values"),
-        "short counts": (push_with_short_counts, "your code stops"),
-        "summed over rows": (lambda *a: push(*a).sum(0), "shape"),
-        "shifted": (lambda *a: push(*a) + 1e-4, "wrong values"),
-    },
     "17.devices": {
         "apart": (apart, "experts apart lose"),
         "one machine": (one_machine, "ignores the device"),
         "device alone": (lambda *a: regression(*a, [*COLUMNS, "device"]), "ignores the device"),
         "columns that are not allowed": (
-            lambda *a: regression(*a, [*COLUMNS, ("age", "gender", "category"), "advertiser", "site"]),
-            "ignores the device",
+            lambda *a: regression(*a, [*COLUMNS, ("device", "category"), "age", "gender"]),
+            "your code stops",
         ),
         "a user's tastes, no device": (
             lambda *a: regression(*a, [*COLUMNS, ("user", "category")]),
@@ -380,8 +372,8 @@ RIGHT = {
     "17.start": {"cdist": start, "one by one": start_one_by_one},
     "17.blame": {"scipy": blame_by_scipy, "softmax": blame, "by ratio": blame_by_ratio},
     "17.m_step": {"average": m_by_average, "divide where": m_step},
+    "17.bic": {"logaddexp": bic, "torch": bic_by_torch},
     "17.twins": {"b": "b", "B.": "B."},
     "17.seats": {"queue": by_queue, "ranks": seats},
-    "17.push": {"jacobian": push_by_jacobian, "tape": push_by_tape, "ranks": push},
     "17.devices": {"crossed": crossed, "two stages": in_two_stages, "ratios": ratios},
 }

@@ -1,5 +1,6 @@
 """The tasks of lecture 17."""
 
+import math
 from dataclasses import replace
 from functools import cache
 
@@ -201,6 +202,97 @@ m_step = Function(
 )
 
 
+# ----------------------------------------------------------------------------------------------- 17.bic
+def _bic_by_loop(log_p, d, counted=lambda K, d: K - 1 + K * d + K * (d * (d + 1) // 2), total=sum, sign=-2):
+    """Point by point, and parameter by parameter."""
+    each = []
+    for row in log_p:
+        top = max(row)
+        each.append(top + math.log(sum(math.exp(z - top) for z in row)))
+    return sign * total(each) + counted(log_p.shape[1], d) * math.log(len(log_p))
+
+
+def _bic_counting(counted):
+    return lambda log_p, d: _bic_by_loop(log_p, d, counted=counted)
+
+
+def _free(K, d):
+    return K - 1 + K * d + K * d * (d + 1) // 2
+
+
+def _log_joint(n, d, K, far=0.0):
+    share, mean, var = rng.dirichlet(np.ones(K)), rng.normal(size=(K, d)), rng.uniform(0.5, 2, (K, d))
+    away = far + rng.normal(size=(n, 1, d)) - mean
+    return np.log(share) - 0.5 * (away**2 / var + np.log(2 * np.pi * var)).sum(2)
+
+
+bic = Function(
+    "17.bic",
+    cases=[
+        Case("twelve points in the plane, three groups", (_log_joint(12, 2, 3), 2)),
+        Case("one group", (_log_joint(9, 2, 1), 2)),
+        Case("points on a line", (_log_joint(20, 1, 2), 1)),
+        Case("five coordinates", (_log_joint(7, 5, 4), 5)),
+        Case("points a thousand away", (_log_joint(5, 2, 2, far=1000.0), 2)),
+        Case("a single point", (_log_joint(1, 3, 2), 3)),
+    ],
+    oracle=_bic_by_loop,
+    mistakes=[
+        Mistake(
+            "the log-likelihood is added up over the points, not averaged",
+            lambda z, d: _bic_by_loop(z, d, total=lambda each: sum(each) / len(each)),
+            1,
+        ),
+        Mistake(
+            "the sign: the smallest BIC wins, so the likelihood counts as −2 L",
+            lambda z, d: _bic_by_loop(z, d, sign=2),
+            1,
+        ),
+        Mistake("the likelihood counts twice: −2 L", lambda z, d: _bic_by_loop(z, d, sign=-1), 1),
+        Mistake(
+            "the shares sum to one: K − 1 of them are free", _bic_counting(lambda K, d: _free(K, d) + 1), 2
+        ),
+        Mistake(
+            "the shares are parameters too: K − 1 are free",
+            _bic_counting(lambda K, d: _free(K, d) - K + 1),
+            2,
+        ),
+        Mistake(
+            "a covariance is symmetric: d (d + 1) / 2 numbers are free, not d²",
+            _bic_counting(lambda K, d: K - 1 + K * d + K * d * d),
+            2,
+        ),
+        Mistake(
+            "that counts variances only; each covariance has d (d + 1) / 2 numbers",
+            _bic_counting(lambda K, d: K - 1 + 2 * K * d),
+            2,
+        ),
+        Mistake("each group has a mean of d numbers too", _bic_counting(lambda K, d: _free(K, d) - K * d), 2),
+        Mistake(
+            "a parameter costs log n, with n the number of points",
+            lambda z, d: _bic_by_loop(z, d) + _free(z.shape[1], d) * (1 - math.log(len(z))),
+            2,
+        ),
+        Mistake(
+            "a parameter costs log n; with a cost of 2 this is Akaike's criterion",
+            lambda z, d: _bic_by_loop(z, d) + _free(z.shape[1], d) * (2 - math.log(len(z))),
+            2,
+        ),
+        Mistake(
+            "a point's density is the sum over the groups, not the largest part",
+            lambda z, d: _bic_by_loop(z.max(1, keepdims=True), d, counted=lambda _, d: _free(z.shape[1], d)),
+            3,
+        ),
+        Mistake(
+            "inside the logarithm densities are added: logsumexp over the groups, not a sum of logarithms",
+            lambda z, d: _bic_by_loop(z.sum(1, keepdims=True), d, counted=lambda _, d: _free(z.shape[1], d)),
+            3,
+        ),
+    ],
+    concepts=["clustering"],
+)
+
+
 # --------------------------------------------------------------------------------------------- 17.twins
 @cache
 def _who_moves() -> str:
@@ -293,60 +385,6 @@ seats = Function(
 )
 
 
-# ---------------------------------------------------------------------------------------------- 17.push
-def _push_by_tape(logits, k):
-    import torch
-
-    z = torch.tensor(logits, requires_grad=True)
-    n, K = z.shape
-    share = torch.zeros(n, K).double().scatter(1, z.topk(k, dim=1).indices, 1.0).mean(0)
-    loss = K / k * (share * z.softmax(1).mean(0)).sum()
-    return torch.autograd.grad(loss, z)[0].numpy()
-
-
-def _push_with(coupled=True, rows=True, factor=lambda K, k: K / k, k_used=lambda k: k, shares=None):
-    def push(logits, k):
-        n, K = logits.shape
-        chosen = np.argsort(-logits, axis=1)[:, : k_used(k)]
-        a, p = np.bincount(chosen.ravel(), minlength=K) / n, _softmax(logits)
-        a = shares(p) if shares else a
-        return factor(K, k) / (n if rows else 1) * p * (a - coupled * (p @ a)[:, None])
-
-    return push
-
-
-push = Function(
-    "17.push",
-    cases=[
-        Case("two of four", (rng.normal(size=(6, 4)), 2)),
-        Case("one of three", (rng.normal((1, 0, 0), 1, (5, 3)), 1)),
-        Case("a single point", (np.array([[0.5, -0.5, 2.0]]), 2)),
-        Case("logits of ±1000", (np.array([[1000.0, -1000, 999], [0.0, 1, 2]]), 1)),
-        Case("three of eight", (2 * rng.normal(size=(20, 8)), 3)),
-        Case("the last expert is asked by nobody", (np.array([[2.0, 1.0, -3.0], [1.0, 2.0, -3.0]]), 1)),
-    ],
-    oracle=_push_by_tape,
-    mistakes=[
-        Mistake("softmax couples the logits: take Σ a_j p_j off", _push_with(coupled=False), 2),
-        Mistake("p̄ is a mean over the points: divide by n", _push_with(rows=False), 1),
-        Mistake("the factor in front is K / k", _push_with(factor=lambda K, k: K), 1),
-        Mistake("the factor K / k in front is missing", _push_with(factor=lambda K, k: 1), 1),
-        Mistake(
-            "a counts the k largest logits of a point, not only the largest",
-            _push_with(k_used=lambda k: 1),
-            1,
-        ),
-        Mistake(
-            "a is a share of points that ask, not the mean softmax", _push_with(shares=lambda p: p.mean(0)), 1
-        ),
-        Mistake(
-            "the sign is turned: this is the step, not the gradient", lambda z, k: -_push_with()(z, k), 3
-        ),
-    ],
-    concepts=["moe"],
-)
-
-
 # ------------------------------------------------------------------------------------------- 17.devices
 ONE, APART = 33.3, 30.4  # shares of the gap, in per cent: one machine without devices, an expert each
 
@@ -356,7 +394,7 @@ def _impressions():
     from utils import data
 
     log = data.load("ads", rows=90_000, seed=2)
-    past, new = without_truth(_allowed(log[:60_000])), log[60_000:]
+    past, new = without_truth(_allowed(log[:60_000])), _with_twins(log[60_000:])
     seen, hidden = past[past.features["device"] != 2], without_clicks(_allowed(new))
     return [
         Case("a log with all devices", (past, hidden), (new,)),
@@ -365,35 +403,45 @@ def _impressions():
     ]
 
 
+TWINS = 2_000  # impressions that come once more, at the end, on another device
+
+
+def _with_twins(log):
+    from utils import data
+
+    first = log[:TWINS]
+    other = {**first.features, "device": (first.features["device"] + 1) % 3}
+    both = {name: np.concatenate([column, other[name]]) for name, column in log.features.items()}
+    truth = np.concatenate([log.truth, data.ad_world().probability(other)])
+    return replace(log, features=both, click=np.concatenate([log.click, first.click]), truth=truth)
+
+
 def _allowed(log):
-    """The log with zeros in the columns that the task does not allow."""
+    """The log without the columns that the task does not allow."""
     allowed = ("category", "position", "ad", "user", "context", "hour", "device")
-    return replace(log, features={k: v if k in allowed else 0 * v for k, v in log.features.items()})
+    return replace(log, features={name: log.features[name] for name in allowed})
 
 
 def _knows_devices(p, past, new, log):
-    """Whether p differs between devices as the truth does: by category, against the category's mean."""
+    """Whether p changes as the truth does where nothing but the device changes."""
     if not _all_there(past) or len(log) == 1:
         return True
-    device, category = log.features["device"], log.features["category"]
-
-    def ratios(p):
-        cells = np.bincount(8 * device + category, p, 24) / np.bincount(8 * device + category, minlength=24)
-        return cells / np.tile(np.bincount(category, p, 8) / np.bincount(category, minlength=8), 3)
-
-    return np.corrcoef(ratios(p), ratios(log.truth))[0, 1] > 0.5
+    change, true_change = (np.log(q[-TWINS:] / q[:TWINS]) for q in (np.maximum(p, 1e-9), log.truth))
+    return change.std() > 0 and np.corrcoef(change, true_change)[0, 1] > 0.5
 
 
-def _percent(p, log, rows=slice(None)):
-    return 100 * log[rows].share_of_gap(p[rows]) if len(log) > 1 else 100.0
+def _percent(p, log, device=None):
+    """The share of the gap on the impressions that happened, or on those of one device."""
+    if len(log) == 1:
+        return 100.0
+    rows = np.arange(len(log)) < len(log) - TWINS
+    if device is not None:
+        rows &= log.features["device"] == device
+    return 100 * log[rows].share_of_gap(p[rows])
 
 
 def _all_there(past):
     return len(np.unique(past.features["device"])) == 3
-
-
-def _third(log):
-    return log.features["device"] == 2
 
 
 devices = Function(
@@ -424,11 +472,11 @@ devices = Function(
         Rule("the device makes no difference to these probabilities", _knows_devices, 2),
         Rule(
             "a device that was never seen gets a poor answer; let the common part answer for it",
-            lambda p, past, new, log: _all_there(past) or _percent(p, log, _third(log)) > 30,
+            lambda p, past, new, log: _all_there(past) or _percent(p, log, device=2) > 30,
             3,
         ),
     ],
     concepts=["moe"],
 )
 
-TASKS = [start, blame, m_step, twins, seats, push, devices]
+TASKS = [start, blame, m_step, bic, twins, seats, devices]
