@@ -5,7 +5,7 @@
 #
 # **You will be able to** cluster by k-means and by a Gaussian mixture, and say what EM promises; choose how many groups; let a gate weigh experts by the input, trained by EM or by gradient; keep experts alive when only a few may work, and name the price; tell when a gate earns its keep on the ad log; count what a sparse language model holds and what it uses.
 #
-# **Needs** 03, 05, 08 · **Minutes** 95 to teach, 140 to study · **CPU** 35 s
+# **Needs** 03, 05, 08 · **Minutes** 95 to teach, 140 to study · **CPU** 25 s
 #
 # On the map: `moe` · `clustering`
 

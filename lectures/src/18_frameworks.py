@@ -79,7 +79,7 @@ for library in (autograd.Tensor, torch.tensor):
 # All programs get the same weights to start from, and the same batches.
 #
 # First by hand, in NumPy: forward, then the chain rule from the end to the start, as in lecture 05.
-# `z - z.max(...)` keeps the exponentials below 1, and the logarithm is taken of their *sum*: nothing overflows, and no probability of 0 meets a logarithm.
+# `z - z.max(...)` keeps exponentials at most 1, and the logarithm is taken of their *sum*: nothing overflows, and no probability of 0 meets a logarithm.
 
 # %%
 table = data.load("digits")
@@ -212,7 +212,7 @@ outcome("18.agree", AGREE[0 if off > 0.05 else 1 if off > 0 else 2])
 #
 # <details><summary>One answer</summary>
 #
-# Their defaults differ: the start of the weights, Adam's ε, the momentum of batch norm, how "same" padding splits.
+# Their defaults differ: the start of the weights, Adam's ε, and settings of layers from lectures 06 and 10.
 # We handed over the weights and the batches. To compare frameworks, do that first.
 # </details>
 #
@@ -409,12 +409,12 @@ claim("ten numbers: the walk takes at least twice the time of the fused function
 
 # %% [markdown]
 # On ten numbers the walk costs most: Python's own work, a node at a time.
-# On 20,000 numbers the arrays cost most. How much hangs on the process: where each array's memory comes fresh from the system, we have measured 2.3 ms for the walk as written, instead of 0.2.
-# Fewer operations made the walk a third shorter in either case. One function, which lets each array go once it is used, saved a quarter here and three quarters there.
+# On 20,000 numbers the arrays cost most. How much depends on the process: in one that gets fresh memory for each array, we measured 2.3 ms for the walk as written, instead of 0.2.
+# Fewer operations made the walk a third shorter in either case. One function, which lets go of used arrays, saved a quarter of the 0.2 and three quarters of the 2.3.
 #
 # Still, NumPy writes an array for every operation. Theano generated C code with *one* loop over all of them.
 # It lives on as **PyTensor** (파이텐서), which makes a single node of the formula and its slope, `Composite`.
-# For our network that takes some 20 seconds, so there we ask for a walk.
+# Compiling our network takes some 20 seconds: there we ask for a walk.
 
 # %%
 def gelu_in_pytensor():
@@ -598,9 +598,9 @@ claim("TensorFlow traces its step, times in all calls", traces, at_most=1, needs
 claim("`noisy` under tf.function: different results of five", draws, at_most=1, needs=TF)
 
 # %% [markdown]
-# The random number was drawn while the function was *traced*; in the graph it is a constant. A dropout mask drawn so would be the same for ever. So each framework has random operations of its own.
+# The random number was drawn while the function was *traced*; in the graph it is a constant. A random batch drawn so would be the same for ever. So each framework has random operations of its own.
 #
-# JAX (2018) traces too. Its graph, the **jaxpr** (잭스 식), reads like a program. `jax.grad` makes of a function the function of its slope.
+# JAX (2018) traces too, under `jax.jit`. Its graph is the **jaxpr** (잭스 식). `jax.grad` makes of a function the function of its slope.
 #
 # `torch.compile` reads the graph off the running byte code, for a compiler.
 # `frameworks.captured` puts a compiler of our own behind it, which only keeps the graphs.
@@ -646,7 +646,7 @@ cuts = len(frameworks.captured(deciding, torch.ones((), device=run.device))[0])
 outcome("18.if", CHOICES[min(cuts, 2)])
 
 # %% [markdown]
-# Three ways, then. Theano's children and JAX refuse; you write the choice as a node, `ifelse` or `lax.cond`.
+# Three ways, then. PyTensor and `jax.jit` refuse; you write the choice as a node, `ifelse` or `lax.cond`.
 # TensorFlow reads the *text* of the function, and makes a node that holds both branches.
 # `torch.compile` ends the graph at the line that needs a value, lets Python decide, and starts another graph: a **graph break** (그래프 끊김). That costs at each call.
 # None of them quietly takes the branch of the first call.
@@ -694,9 +694,9 @@ claim("the saved program gives the same logits: largest difference",
 #
 # Fewer bits are faster on the hardware made for them, and lose small numbers. The loop around the network may cost more than the network.
 #
-# `float32` has 24 bits of precision, `float16` 11, `bfloat16` only 8, but the range of `float32`.
-# Add 0.001 to a sum ten thousand times. When the sum is so large that 0.001 is less than half of its spacing, nothing is added any more.
-# Just before, steps are rounded *up* to a whole spacing, and the sum runs ahead: the kinks.
+# `float32` keeps 24 binary digits, `float16` 11, `bfloat16` 8, but reaches as far as `float32`.
+# Add 0.001 to a sum ten thousand times. Once 0.001 is less than half the gap to the format's next number, nothing is added any more.
+# Just before, steps are rounded *up* to a whole gap, and the sum runs ahead: the kinks.
 #
 # Hence **mixed precision** (혼합 정밀도): weights and sums in `float32`, matrix products in fewer bits. **Autocast** (자동 형 변환) chooses per operation.
 
@@ -733,12 +733,12 @@ with torch.autocast(run.device.type, dtype=torch.bfloat16), torch.no_grad():
 # In the picture of the scale let somebody say why the line ends on the right: numbers over 65,504.
 
 # %% [markdown]
-# The other end: the smallest number of `float16` is $6 \cdot 10^{-8}$.
+# The other end: above 0, `float16` begins at $6 \cdot 10^{-8}$.
 # A slope of $2 \cdot 10^{-8}$ becomes 0. Take 1024 times the loss: then the slope is $2 \cdot 10^{-5}$, and `float16` can hold it.
 # Divide by 1024 afterwards, in `float32`. This is **loss scaling** (손실 스케일링).
 #
 # Too large a scale is no good either: over 65,504 `float16` has only infinity.
-# We try it on lecture 05's deep sigmoid chain, where the first layer's slopes are about $10^{-7}$.
+# We try it on a sigmoid chain as in lecture 05; its first layer's slopes are about $10^{-7}$.
 
 # %%
 depth = [nn.Linear(64, 32), nn.Sigmoid(), *[layer for _ in range(5) for layer in
@@ -777,7 +777,7 @@ claim("float16, loss times 1024: error of the first layer's gradient, relative",
       wrong["float16"][5], at_most=0.004)
 
 # %% [markdown]
-# `bfloat16` needs no scale, since it has the range of `float32`; but it stays ten times less exact.
+# `bfloat16` needs no scale: it has the range of `float32`; but scaled `float16` is 7 times as exact.
 #
 # **The library's way**: `torch.amp.GradScaler` begins with a large scale, halves it and leaves out the step whenever a slope is infinite, and doubles it after 2,000 good steps.
 #
@@ -846,7 +846,7 @@ plots.show("Stacked bars: loading is the largest part of the DataLoader's epoch;
 #
 # On the map: `torch` · `frameworks`
 #
-# If each process averages its gradient with the others', they take the step of one process with the whole batch.
+# If processes average their gradients, weighted by rows, they take the step of one with the whole batch.
 #
 # This is **data-parallel** (데이터 병렬) training: each process holds all weights and a share of a batch.
 # Before the step, **all-reduce** (올리듀스) adds the gradients up and hands everyone the sum.
@@ -855,7 +855,7 @@ plots.show("Stacked bars: loading is the largest part of the DataLoader's epoch;
 # The mean of the means is 6, which is wrong. Weighted by the rows, $\tfrac23 \cdot 3 + \tfrac13 \cdot 9 = 5$.
 #
 # Two processes talk by **gloo** (글루), the CPU's way; GPUs use NCCL.
-# The library's way is `DistributedDataParallel`: the same average, begun while backward still runs.
+# The library's `DistributedDataParallel` begins while backward still runs, but takes the plain mean of means.
 
 # %%
 s = schematics.Sketch("Each process has all weights and a share of the batch", height=2.9)
