@@ -79,9 +79,9 @@ s.show("Noise z enters the generator; its fake and a real picture enter the disc
 #
 # $$\min_G \max_D \; V = \mathbb E_{\text{real } x}[\log D(x)] + \mathbb E_{z}[\log(1 - D(G(z)))]$$
 #
-# $D = \sigma(\ell)$ is a sigmoid of a logit $\ell$. So $-\log D = \log(1 + e^{-\ell}) = \text{softplus}(-\ell)$, and $-\log(1 - D) = \text{softplus}(\ell)$. Written so, nothing overflows.
+# $D = \sigma(\ell)$ is a sigmoid of a logit $\ell$. So $-\log D = \log(1 + e^{-\ell}) = \text{softplus}(-\ell)$, and $-\log(1 - D) = \text{softplus}(\ell)$. Softplus has slope $\sigma$.
 #
-# **The smallest game.** (After Mescheder and others, 2018.) The real thing is always the number 0. The generator draws one number $\theta$ ("theta"), always the same; it starts at 1. The discriminator is a logistic regression with one weight, $\ell = w x$; it starts at $w = 0$. Both use the rate 0.5.
+# **The smallest game.** (After Mescheder and others, 2018.) The real thing is always the number 0. The generator draws one number $\theta$ ("theta"), always the same; it starts at 1. The discriminator has one weight, at first 0: $\ell = w x$. (The real 0 gives it no slope.) Both use the rate 0.5.
 #
 # - $D$ moves: the slope of $\text{softplus}(w\theta)$ by $w$ is $\sigma(w\theta)\,\theta = 0.5$. So $w = 0 - 0.5 \cdot 0.5 = -0.25$: "large numbers are fake".
 # - $G$ moves: the slope of $-\text{softplus}(w\theta)$ by $\theta$ is $-\sigma(w\theta)\, w = 0.44 \cdot 0.25 = 0.11$. So $\theta = 1 - 0.5 \cdot 0.11 = 0.95$: nearer to 0.
@@ -290,7 +290,7 @@ claim("its value is 2 JS − log 4 (difference in nats)", abs(value - (2 * js - 
 # %% [markdown]
 # (At the edges the net is wrong: hardly a point lies there, real or fake.)
 #
-# So the generator never meets the data. All that it hears is the slope of the discriminator's logit, an estimate of the slope of $\log p/q$.
+# So the generator never meets the data. It hears the logit's slope, an estimate of that of $\log p/q$, times the loss's slope by the logit.
 #
 # **Ask the room.** The generator is perfect, and the discriminator has been trained to the end. What does it answer, and what does the generator learn from it?
 #
@@ -312,7 +312,7 @@ claim("its value is 2 JS − log 4 (difference in nats)", abs(value - (2 * js - 
 #
 # Real: $\mathcal N(0, 1)$. Fake: $\mathcal N(d, 1)$, a shift $d$ to the right. The discriminator is the best there is: $\ell = d^2/2 - d x$.
 #
-# **Predict first.** From which shift $d$ is the game's own loss pulling less than a tenth as hard as at its strongest?
+# **Predict first.** $D$ stands still. From which $d$ is the game's slope by $d$ less than a tenth of its largest?
 
 # %%
 FAR = {"about 1.5": 1.5, "about 6": 6.0, "about 20": 20.0}
@@ -450,7 +450,7 @@ claim("one step each finds more, for the same number of steps (clusters, mean)",
 # %% [markdown]
 # Why collapse? In its step, the generator may put everything where $D$ is highest. Then $D$ moves, and $G$ follows.
 #
-# So here the cure for a judge that is too good was a worse judge, and nothing more.
+# So here a judge less far ahead was the cure; more turns alone are not (section 5).
 # That is no comfort: how many steps are too many, you learn by failing.
 #
 # **Ask the room.** You see only the drawings of *one* generator, on pictures, with no middles to count. How would you notice collapse?
@@ -473,7 +473,7 @@ claim("one step each finds more, for the same number of steps (clusters, mean)",
 #
 # The Wasserstein distance still has a slope where the two sides do not overlap, so its judge may be ahead.
 #
-# The **Wasserstein distance** (바서슈타인 거리) $W$ is the work of moving one heap onto the other: mass times distance. Two grains at 0 and 1 are to go to 5 and 6: each moves 5, half the mass each, so $W = 5$. Two bells $d$ apart have $W = d$, however far. JS stops at $\log 2$.
+# The **Wasserstein distance** (바서슈타인 거리) $W$ is the least work, mass times distance, to move heap onto heap. Two grains at 0 and 1 are to go to 5 and 6: each moves 5, half the mass each, so $W = 5$. Two bells $d$ apart have $W = d$, however far. JS stops at $\log 2$.
 #
 # It has a second form, with a judge $f$ in it:
 #
@@ -540,7 +540,7 @@ claim("the critic overstates as d (1 + d / 2λ) says (largest relative error)",
       np.abs(told / (shift * (1 + shift / 20)) - 1).max(), at_most=0.03)
 
 # %% [markdown]
-# Now back to the ring, five steps ahead as before. The usual story is that the *Wasserstein loss* cures collapse. But it comes with a penalty, and the other losses had none. So give all three losses the same penalty, with $\lambda = 1$.
+# Now back to the ring, five steps ahead as before. The *Wasserstein loss* ($-f$ for $G$) is said to cure collapse. But it comes with a penalty, and the other losses had none. So give each loss this penalty on the logit, $\lambda = 1$.
 #
 # **Predict first.** Which find more clusters than the non-saturating loss found without it?
 
@@ -586,7 +586,7 @@ claim("in 1,800 steps the price: fewer good points than without (points)",
 
 # %% [markdown]
 # So it was the penalty, not the loss: a judge that may not be steep cannot shut the generator out.
-# Its price is scatter: more points between the clusters. And a count of "any twenty points within 0.4" would call the plain circle a cure: it passes all six.
+# For the non-saturating loss, the price is more scatter. And a count of "any twenty points within 0.4" would call the plain circle a cure: it passes all six.
 #
 # With `BUDGET = 3` (tried twice) all three losses with the penalty find six of six, or nearly, and scatter less; the non-saturating loss alone stays at about three. The game's own, slowest, gets there, too.
 
@@ -669,7 +669,7 @@ plots.show("Rows: section 1's blank paper; letters, some broken, twice; "
 #
 # $$\lVert m - m' \rVert^2 + \text{tr}\big(C + C' - 2\,(C C')^{1/2}\big)$$
 #
-# The trace (tr) of a matrix root is the sum of the roots of the eigenvalues. Papers use the features of one large net, Inception; ours come from our judge, so our numbers compare with each other only.
+# tr sums the diagonal; for a matrix root: the roots of the eigenvalues. Papers use the features of one large net, Inception; ours come from our judge, so our numbers compare with each other only.
 #
 # **Ask the room.** A "generator" draws one perfect A, 483 times. Another hands out training letters. What does each measure say of them?
 #
