@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 17 · Mixture of experts
 #
-# **Question.** Lecture 03 gave every machine the same say everywhere. What if the one who knows this corner speaks, and the others keep silent?
+# **Question.** Lecture 03 gave each machine one fixed say everywhere. What if the one who knows this corner speaks, and the others keep silent?
 #
 # **You will be able to** cluster by k-means and by a Gaussian mixture, and say what EM promises; choose how many groups; let a gate weigh experts by the input, trained by EM or by gradient; keep experts alive when only a few may work, and name the price; tell when a gate earns its keep on the ad log; count what a sparse language model holds and what it uses.
 #
@@ -129,7 +129,7 @@ plots.show("Four stretched clouds cut by two runs of k-means; "
 #
 # Even the best start cuts the long clouds: squared distance knows only round groups.
 #
-# A **Gaussian mixture** (가우시안 혼합) says how a point comes about: draw a group $j$ with probability $\pi_j$, its *share*; then draw the point from a Gaussian with mean $\mu_j$ and covariance $\Sigma_j$, the group's place and shape.
+# A **Gaussian mixture** (가우시안 혼합) says how a point comes about: draw a group $j$ with probability $\pi_j$, its *share*; then draw the point from a Gaussian: mean $\mu_j$, its place, and covariance matrix $\Sigma_j$, its shape.
 #
 # By hand, on a line: two groups with equal shares, means 0 and 4, variance 1. Who made the point 1?
 #
@@ -156,7 +156,7 @@ plots.show("Four stretched clouds cut by two runs of k-means; "
 #
 # <details><summary>Why it never falls, and its one trap</summary>
 #
-# For any weights $r_i$ the log-likelihood of $x_i$ is $\sum_j r_{ij} \log \frac{p(x_i, j)}{r_{ij}}$ plus a KL divergence (lecture 13) from $r_i$ to the responsibilities.
+# For any weights $r_i$ the log-likelihood of $x_i$ is $\sum_j r_{ij} \log \frac{\pi_j N_j}{r_{ij}}$ plus a KL (lecture 13): how far $r_i$ is from the responsibilities.
 # The E-step makes the KL zero, so the first sum *is* the log-likelihood. The M-step raises the first sum, and the KL cannot fall below zero.
 # The trap: a group on a single point has a density without bound. A floor under the variance forbids it.
 # </details>
@@ -327,7 +327,7 @@ claim("bag or stack, the better: its error over that of one line (ratio)", ratio
 #
 # Then *all* of the M-step is a formula: weighted means, and for each expert a weighted least squares.
 #
-# The responsibility has seen $y$: whose line fits, and whose region is it? The gate has not seen $y$; it learns to foretell the responsibility.
+# The responsibility has seen $y$: $g_j$ times $y$'s density, over the sum. The gate has not seen $y$; it learns to foretell the responsibility.
 #
 # EM needs many starts (section 1): every array has a leading axis of $S$ starts.
 
@@ -576,7 +576,7 @@ leaky = ((masked(z, asked).softmax(-1) + 1e-9).log() + fits_of(f, yt)).softmax(-
 print(f"responsibility of experts nobody asked: {(leaky * ~asked).sum(-1).mean():.2f}")
 
 # %% [markdown]
-# How exact must the mask be? The printed line lets $10^{-9}$ stand for zero: experts that nobody asked take part of the responsibility, for far from their line densities are smaller still. So our mask is exact.
+# How exact must the mask be? The printed line lets $10^{-9}$ stand for zero: experts that nobody asked take part of the responsibility, for where no asked one fits, densities are smaller. So our mask is exact.
 #
 # The pushes of the bias are the last 8 numbers of a row of `theta`; no gradient reaches them, and `sparse` moves them by hand.
 #
@@ -642,7 +642,7 @@ claim("equal work: error of two of eight over that of two dense (ratio)",
 #
 # In the ad log of lecture 00 tastes switch. Two tables of segment (age × gender) by category are mixed by a **regime** (국면): at each site one holds for half of the day, the other for the rest.
 #
-# We freeze lecture 08's factorization machine and train what is *added* to its logits, from the same four columns:
+# We freeze 08's factorization machine and train what is *added* to its logits, from segment, category, site, hour:
 #
 # - *one table*: segment × category, no gate;
 # - *crosses*: that table, plus one of (site, hour) × category; no gate;
@@ -715,7 +715,7 @@ plots.show("Dots: a logit a cell is highest, far to the right of all others.")
 outcome("17.ads", max(shares, key=lambda name: np.mean(shares[name])))
 
 # %% [markdown]
-# The network gate *could* express the same. It does not get there: while the tables are alike, no gate earns anything, and while the gate is flat, the tables stay alike. One logit for each cell breaks the circle more easily.
+# The network gate *could* express the same. It does not get there: while the tables are alike, no gate earns anything, and while the gate is flat, both learn the same. One logit for each cell breaks the circle more easily.
 #
 # Is it the regime that was found? Here, and only here, the truth can be looked up. And a control: the same tables, with the cells of the learned gate shuffled.
 
@@ -779,7 +779,7 @@ s.show("One input feeds three shared experts; two weighted sums, one by the gate
 #
 # In a sparse language model the experts are small networks inside a layer. The gate, there called **router** (라우터), picks some for each *token*, a word or a piece of one, in each layer (Shazeer and others, 2017). For each expert the layer collects the tokens that ask it, runs the expert on those rows only, and adds the results back in their places.
 #
-# Mixtral 8×7B (Jiang and others, 2024), from its published sizes: 32 layers, vectors of 4,096 numbers, eight experts a layer with three matrices of 4,096 × 14,336, a vocabulary of 32,000. "8×7B" sounds like 56 billion, of which 14 work. Count.
+# Mixtral 8×7B (Jiang and others, 2024), from its published sizes: 32 layers, vectors of 4,096 numbers, eight experts a layer with three matrices of 4,096 × 14,336; the rest 1.6 billion. "8×7B" sounds like 56 billion, of which 14 work. Count.
 
 # %%
 D, layers, V = 4096, 32, 32000
@@ -840,7 +840,7 @@ for name, most, works, ways in (("Mixtral", total, active, comb(8, 2)),
 # 2. BIC chooses a number of groups by a price on parameters, and is right where the model is.
 # 3. A mixture of experts is an ensemble whose weights depend on the input; the gate's gradient is $g - r$.
 # 4. Top-k buys a larger model for the same work, and may pay in accuracy; a remedy keeps experts alive.
-# 5. On the ad log one gate earned several points of the gap; another, of the same power on paper, did not.
+# 5. On the ad log one gate earned several points over no gate; another, able to say the same, did not.
 
 # %% [markdown]
 # ## Exercises and further reading
