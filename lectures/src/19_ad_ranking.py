@@ -263,8 +263,6 @@ claim("told crosses: FM and wide & deep differ by (points of the gap)", abs(ahea
       at_most=3)
 claim("told the pairs, boosting gains over ids alone (points of the gap)",
       share["boosting + pairs"] - share["boosting"], at_least=10)       # TOMEASURE
-claim("FM on ids, over boosting on ids (points of the gap)",
-      share["FM"] - share["boosting"], at_least=15)                     # TOMEASURE
 claim("the mixture, over FM told the regime as one large cross (points of the gap)",
       share["mixture"] - share["FM + regime"], at_least=1)              # TOMEASURE
 
@@ -476,7 +474,7 @@ def auction(bids, guess):
 
 
 guess, value = pctr["mixture"], bid  # everybody bids the true value of a click, but one
-ME = np.bincount(auction(bid, guess)[0], minlength=A).argmax()  # the ad that wins most often
+ME = np.bincount(auction(bid, guess)[0], minlength=A).argmax()  # wins most often
 factors = np.arange(0.3, 2.01, 0.05)
 gain = {"first": [], "second": []}
 for f in factors:
