@@ -108,14 +108,26 @@ def test_a_trial_counts_every_visit_once_and_keeps_users_in_their_arm():
 
 def test_monitors_are_quiet_when_nothing_changes_and_see_a_stuck_column():
     live = data.load("ads", rows=20_000, seed=6)
-    block = 2 * live.features["day"] + live.features["hour"] // 12
+    late = live.features["day"] >= 7
 
     class Truth:
         def probability(self, log):
             return log.truth
 
-    quiet = ranking.monitors(Truth(), live, block, log, {}, live.click)
+    quiet = ranking.monitors(Truth(), live, log, {}, live.click)
     assert quiet.shape == (4, 28)
     assert quiet[:, :14].mean(1) == pytest.approx(np.zeros(4), abs=1e-9)
-    stuck = {"device": np.where(block >= 14, 0, live.features["device"])}
-    assert ranking.monitors(Truth(), live, block, log, stuck, live.click)[3, 14] > 20
+    stuck = {"device": np.where(late, 0, live.features["device"])}
+    assert ranking.monitors(Truth(), live, log, stuck, live.click)[3, 14] > 20
+
+
+def test_z_by_hand():
+    # two users an arm, two visits each: incomes 4 and 0, and 6 and 2
+    arm = np.array([[False, False, True, True]])
+    sums = np.array([[[[2.0, 2, 2, 2]], [[4.0, 0, 6, 2]], [[0.0, 0, 0, 0]]]])
+
+    def by_user(n, income, squares):
+        m = income.sum(1) / n.sum(1)
+        return m, ((income - m[:, None] * n) ** 2).sum(1) / n.sum(1) ** 2
+
+    assert ranking.z_scores(arm, sums, by_user)[0, 0] == pytest.approx((2 - 1) / np.sqrt(8 / 16 + 8 / 16))

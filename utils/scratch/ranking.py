@@ -7,7 +7,7 @@ All models take an `AdLog`. What is new here is little: regression is lecture 01
 factorization machine lecture 08's, the mixture lecture 17's, the posterior of a row lecture 15's.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -20,7 +20,9 @@ from torch import Tensor, nn
 
 from utils.data.ads import SIZES as ALL_SIZES
 from utils.data.ads import AdLog
-from utils.scratch.factorization import FactorizationMachine, fit_clicks
+from utils.scratch.factorization import FactorizationMachine, WideAndDeep, fit_clicks
+
+__all__ = ["FM", "Boosting", "Logistic", "Mixture", "Network", "Newcomers", "WideAndDeep"]
 
 ATTRIBUTES = ["age", "gender", "category", "site", "position", "device", "hour"]
 IDS = [*ATTRIBUTES, "user", "ad", "context"]
@@ -28,6 +30,7 @@ CROSSES = [("age", "gender", "category"), ("device", "category"), ("hour", "cate
 PAIRS = [("user", "ad"), ("context", "ad")]
 REGIME = ("site", "hour", "age", "gender", "category")  # what the mixture's gate and tables build
 SIZES = {name: ALL_SIZES[name] for name in IDS}
+FM = FactorizationMachine
 
 
 class Logistic:
@@ -46,7 +49,7 @@ class Logistic:
 
 
 class Boosting:
-    """Lecture 03: trees on the attributes and on click rates, out of fold, of ids and of cells of `crosses`."""
+    """Lecture 03: trees on attributes and on click rates, out of fold, of ids and of cells of `crosses`."""
 
     def __init__(
         self,
@@ -132,7 +135,7 @@ class Network:
 
 
 class Newcomers:
-    """Serve visits while some ads are new: their rows in the factorization machine are erased and learned anew.
+    """Serve visits while some ads are new: their rows in the machine are erased and learned anew.
 
     `machine`: a trained FactorizationMachine; `visits`: column -> (R · A,) ids, each visit with each ad;
     `truth` (R, A): true click probabilities; `bid` (A,). `known` (A, 9) holds each ad's weight and vector,
@@ -228,17 +231,28 @@ def trial(
     return arm, np.array(days_sums)
 
 
-def monitors(
-    model, log: AdLog, block: np.ndarray, usual: AdLog, columns: Mapping, click: np.ndarray
-) -> np.ndarray:
-    """Four numbers for each block of a log, in deviations from the first half of the blocks: (4, blocks).
+def z_scores(arm: np.ndarray, sums: np.ndarray, error: Callable) -> np.ndarray:
+    """How many standard errors the second arm of a `trial` is ahead after each day: (days, tests).
+
+    `error(n, income, squares)`, each (tests, users), gives the mean of an arm and its variance, (tests,) each.
+    """
+    z = []
+    for day in sums:
+        (low, var), (high, more) = (error(*(day * inside)) for inside in (~arm, arm))
+        z.append((high - low) / np.sqrt(var + more))
+    return np.array(z)
+
+
+def monitors(model, log: AdLog, usual: AdLog, columns: Mapping, click: np.ndarray) -> np.ndarray:
+    """Four numbers for each half day of a log, in deviations from the first week: (4, 28).
 
     They are log-loss; total (clicks - predicted, over its deviation); slices (the same for each device and
     category, squared, added); inputs (χ² of the counts of device and category against the log `usual`).
-    `block` (n,) numbers from 0; `columns` and `click` (n,) are what the platform sees in place of the log's.
+    `columns` and `click` (n,) are what the platform sees in place of the log's.
     """
     seen = AdLog(log.features | dict(columns), click.astype(int), log.truth)
-    blocks, q = int(block.max()) + 1, model.probability(seen)
+    blocks, q = 28, model.probability(seen)
+    block = 2 * log.features["day"] + log.features["hour"] // 12
     cell = 8 * seen.features["device"] + seen.features["category"]
     count, clicks, hoped, var = (
         np.bincount(24 * block + cell, x, 24 * blocks).reshape(blocks, 24)
