@@ -49,8 +49,8 @@ names = ("all ads", "retrieve\na few (4)", "pCTR\n(1, 9)", "auction\n(2, 3)",
 kinds = ("data", "concept", "concept", "family", "good", "data")
 stops = [s.box(name, at=(0.75 + 1.66 * i, 1.95), kind=kind, size=(1.2, 0.72))
          for i, (name, kind) in enumerate(zip(names, kinds, strict=True))]
-for start, end in zip(stops, stops[1:], strict=False):
-    s.arrow(start, end)
+for i in range(5):
+    s.arrow(stops[i], stops[i + 1])
 log_box = s.box("log (6)", at=(6.6, 0.5), kind="data", size=(1.4, 0.5))
 test = s.box("A/B test (7), monitors (8)", at=(3.2, 0.5), kind="family", size=(3.0, 0.5))
 s.arrow(stops[5], log_box)
@@ -395,8 +395,8 @@ few, thin = (Logistic(TOLD).fit(past[some]).probability for some in (chance, kep
 for name, make, w in (("as many, by chance", few, 1), ("thinned, forgotten", thin, 1),
                       ("thinned, undone", thin, 0.1)):
     said, score = (q / (q + (1 - q) / w) for q in (make(future), make(pairs)))
-    print(f"{name:19} {100 * future.share_of_gap(said):4.0f} % of the gap, predicted ÷ clicked"
-          f" {said.sum() / future.click.sum():.1f}, money {in_money(score.reshape(R, A)):.0f} %")
+    print(f"{name:19} gap {100 * future.share_of_gap(said):5.0f} %,  predicted ÷ clicked "
+          f"{said.sum() / future.click.sum():.1f},  money {in_money(score.reshape(R, A)):.0f} %")
 
 # %% [markdown]
 # Forgotten, the undoing hardly shows in the money (TOMEASURE): within a visit the order is nearly the same. It shows in budgets and reserve prices.

@@ -234,7 +234,7 @@ def trial(
 def z_scores(arm: np.ndarray, sums: np.ndarray, error: Callable) -> np.ndarray:
     """How many standard errors the second arm of a `trial` is ahead after each day: (days, tests).
 
-    `error(n, income, squares)`, each (tests, users), gives the mean of an arm and its variance, (tests,) each.
+    `error(n, income, squares)`, each (tests, users), gives an arm's mean and its variance, (tests,) each.
     """
     z = []
     for day in sums:
