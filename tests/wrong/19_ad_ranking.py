@@ -254,11 +254,11 @@ WRONG = {
     "19.undo": {
         "times keep": (lambda q, keep: q * keep, "small q only"),
         "upside down": (lambda q, keep: q / (q + (1 - q) * keep), "upside down"),
-        "clicks too": (lambda q, keep: (q / keep) / (q / keep + (1 - q) / keep), "all kept"),
+        "clicks too": (lambda q, keep: (q / keep) / (q / keep + (1 - q) / keep), "nothing is undone"),
         "one share": (lambda q, keep: q / (q + (1 - q) / keep.mean()), "a share of its own"),
         "odds": (odds_only, ""),
         "shifted by a common logarithm": (lambda q, keep: expit(logit(q) + np.log10(keep)), "wrong values"),
-        "nothing undone": (lambda q, keep: q, ""),
+        "nothing undone": (lambda q, keep: q, "nothing is undone"),
         "the first only": (lambda q, keep: (q / (q + (1 - q) / keep))[:1], "shape"),
     },
     "19.encode": {
