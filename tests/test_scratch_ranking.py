@@ -1,5 +1,7 @@
 """The parts of lecture 19's ad ranker, against plain loops and known cases."""
 
+from copy import copy
+
 import numpy as np
 import pytest
 import torch
@@ -49,6 +51,7 @@ def test_the_mixture_adds_the_weighed_tables_to_the_machine():
 def newcomers():
     torch.manual_seed(2)
     machine = FactorizationMachine(ranking.SIZES)
+    torch.nn.init.normal_(machine.weights.weight, std=0.3)
     R, A, world = 30, 50, data.ad_world()
     visits = {name: np.repeat(column[:R], A) for name, column in log.features.items()}
     visits["ad"] = np.tile(np.arange(A), R)
@@ -57,13 +60,19 @@ def newcomers():
     return ranking.Newcomers(machine, visits, truth, np.ones(A))
 
 
-def test_without_newcomers_to_learn_of_nothing_is_lost(newcomers):
-    new = np.array([3, 7])
-    kept = newcomers.known[new].copy()
-    # a prior that knows: all other ads have the newcomers' rows on average only by chance, so some is lost
-    fixed = newcomers.serve(new, None, np.random.default_rng(0), batches=3, size=40)
-    assert fixed.shape == (3,)
-    assert (newcomers.known[new] == kept).all()
+def test_the_logit_is_rest_and_nine_numbers(newcomers):
+    ad = 7
+    others = newcomers.rest[:, ad] + newcomers.known[ad, 0] + newcomers.z[:, ad, 1:] @ newcomers.known[ad, 1:]
+    assert others == pytest.approx(newcomers.whole[:, ad], abs=1e-5)
+
+
+def test_newcomers_that_are_as_the_average_known_ad_cost_nothing(newcomers):
+    new, like = np.array([3, 7]), copy(newcomers)
+    like.known = newcomers.known.copy()
+    like.known[new] = np.delete(newcomers.known, new, axis=0).mean(0)
+    like.whole = like.rest + (like.z * like.known).sum(2)
+    assert (like.serve(new, None, np.random.default_rng(0), batches=3, size=40) == 0).all()
+    assert (newcomers.serve(new, None, np.random.default_rng(0), batches=3, size=40) != 0).any()
 
 
 def test_all_policies_meet_the_same_visitors(newcomers):

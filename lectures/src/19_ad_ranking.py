@@ -68,7 +68,7 @@ s.show("Boxes in a row: all ads, retrieve a few, pCTR, auction, one ad shown, cl
 # - *pairs*: user × ad and context × ad, 21,500 cells more.
 #
 # What it is not told it must build. Trees cut by one column after the other; the factorization machine (FM) of lecture 08 multiplies vectors; the deep part has 64 ReLUs over all vectors.
-# The mixture adds lecture 17 to the FM: two tables of segment × category, and a gate for each hour of each site.
+# The mixture adds lecture 17 to the FM: two tables of segment (age × gender) × category, and a gate for each hour of each site, the *regime*.
 
 # %%
 log = data.load("ads", rows=run.pick(lecture=200_000, full=1_000_000), seed=SEED)
@@ -79,7 +79,7 @@ TRAINING = {"epochs": max(3, run.steps(6)), "seed": SEED, "device": run.device}
 print("a cross:", CROSSES[0], " a pair:", PAIRS[0], " rows:", len(past), len(future))
 
 # %% [markdown]
-# Eleven models, in groups that are told the same. Each network makes six passes at the better of two learning rates, 0.01 and 0.02; each regression has the best C of 0.3, 1 and 3. Days 8 and 9 chose. (TOMEASURE: not chosen so yet)
+# Twelve models, in groups that are told the same. Each network makes six passes at the better of two learning rates, 0.01 and 0.02; each regression has the best C of 0.3, 1 and 3. Days 8 and 9 chose. (TOMEASURE: not chosen so yet)
 #
 # **Predict first.** Wide & deep has crosses and a deep part. Give the crosses to the FM, which has no deep part. Where does it end?
 

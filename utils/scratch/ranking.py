@@ -149,9 +149,9 @@ class Newcomers:
         ids, shape = machine.ids(visits), truth.shape
         vectors = machine.vectors(machine._rows(ids))  # (R · A, columns, k)
         others = vectors.sum(1) - vectors[:, list(machine.sizes).index("ad")]
-        z = others.double().cpu().numpy().reshape(*shape, -1)
+        z = others.cpu().double().numpy().reshape(*shape, -1)
         self.z = np.concatenate([np.ones((*shape, 1)), z], axis=2)
-        self.whole = machine(ids).double().cpu().numpy().reshape(shape)  # the machine's own logit
+        self.whole = machine(ids).cpu().double().numpy().reshape(shape)  # the machine's own logit
         self.rest = self.whole - (self.z * self.known).sum(2)
 
     def serve(
