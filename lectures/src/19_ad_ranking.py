@@ -79,7 +79,7 @@ TRAINING = {"epochs": max(3, run.steps(6)), "seed": SEED, "device": run.device}
 print("a cross:", CROSSES[0], " a pair:", PAIRS[0], " rows:", len(past), len(future))
 
 # %% [markdown]
-# Twelve models, in groups that are told the same. Each network makes six passes at the better of two learning rates, 0.01 and 0.02; each regression has the best C of 0.3, 1 and 3. Days 8 and 9 chose. (TOMEASURE: not chosen so yet)
+# Twelve models, in groups that are told the same. Each network makes six passes at the better of two learning rates, 0.01 and 0.02; each regression has scikit-learn's C (1 over the L2 price) at 0.3, the best of 0.1, 0.3, 1 and 3. Days 8 and 9 chose, for seed 0, after training on the days before.
 #
 # **Predict first.** Wide & deep has crosses and a deep part. Give the crosses to the FM, which has no deep part. Where does it end?
 
@@ -87,34 +87,37 @@ print("a cross:", CROSSES[0], " a pair:", PAIRS[0], " rows:", len(past), len(fut
 PLACES = ("3 points behind wide & deep, or more", "level, within 3 points",
           "3 points ahead of it, or more")
 predict("19.ladder", *PLACES)
-
-# %%
+ROUNDS, WIDE = max(1, run.steps(150)), ranking.WideAndDeep
 GROUPS = {
     "": {"attributes": Logistic(ranking.ATTRIBUTES)},
     "told ids": {
-        "regression": Logistic(IDS),
-        "boosting": Boosting(trees=max(1, run.steps(150)), seed=SEED),
-        "deep": Network(ranking.WideAndDeep, lr=0.01, hidden=(64,), **TRAINING),
+        "regression": Logistic(IDS), "boosting": Boosting(trees=ROUNDS, seed=SEED),
+        "deep": Network(WIDE, lr=0.01, hidden=(64,), **TRAINING),
         "FM": Network(FM, **TRAINING)},
     "told crosses too": {
-        "regression + crosses": Logistic([*IDS, *CROSSES], 0.3),
-        "wide & deep": Network(ranking.WideAndDeep, lr=0.01, hidden=(64,), crosses=CROSSES,
-                               **TRAINING),
+        "regression + crosses": Logistic([*IDS, *CROSSES]),
+        "wide & deep": Network(WIDE, hidden=(64,), crosses=CROSSES, **TRAINING),
         "FM + crosses": Network(FM, crosses=CROSSES, **TRAINING)},
     "told pairs too": {
-        "boosting + pairs": Boosting([*CROSSES, *PAIRS], trees=max(1, run.steps(150)),
-                                     seed=SEED),
+        "boosting + pairs": Boosting([*CROSSES, *PAIRS], trees=ROUNDS, seed=SEED),
         "regression + pairs": Logistic(TOLD)},
-    "given the regime, no pairs": {
-        "FM + regime": Network(FM, crosses=[*CROSSES, ranking.REGIME], **TRAINING),
+    "given the regime": {
+        "regression + all": Logistic([*TOLD, ranking.REGIME]),
         "mixture": Network(ranking.Mixture, crosses=CROSSES, **TRAINING)}}
-models = {name: model.fit(past) for group in GROUPS.values()
-          for name, model in group.items()}
+models = {name: model for group in GROUPS.values() for name, model in group.items()}
+for model in models.values():
+    if not isinstance(model, Network):
+        model.fit(past)
+
+# %%
+for model in models.values():
+    if isinstance(model, Network):
+        model.fit(past)
 p = {name: model.probability(future) for name, model in models.items()}
 share = {name: 100 * future.share_of_gap(guess) for name, guess in p.items()}
-for name, guess in p.items():
-    print(f"{name:20} {share[name]:5.1f} %, predicted ÷ clicked "
-          f"{guess.sum() / future.click.sum():.2f}, {models[name].parameters:6,} numbers")
+for name, said in p.items():
+    print(f"{name:20} {share[name]:5.1f} %   {models[name].parameters:6,} numbers   "
+          f"predicted ÷ clicked {said.sum() / future.click.sum():.2f}")
 
 # %% [markdown] tags=["notes"]
 # **Notes for the room (18 minutes).**
@@ -149,8 +152,8 @@ claim("told ids: deep over FM (points of the gap)", share["deep"] - share["FM"],
 claim("told crosses: FM and wide & deep differ by (points)", abs(ahead), at_most=3)
 claim("boosting, told crosses and pairs, over boosting on ids (points)",
       share["boosting + pairs"] - share["boosting"], at_least=10)        # TOMEASURE
-claim("mixture, over FM told the regime as one large cross (points)",
-      share["mixture"] - share["FM + regime"], at_least=1)               # TOMEASURE
+claim("mixture, over the regression told pairs and regime (points)",
+      share["mixture"] - share["regression + all"], at_least=4)          # TOMEASURE
 
 # %% [markdown]
 # Read within a group. On ids, only the FM multiplies user by ad outright; ReLUs must learn to, and come close.
@@ -631,7 +634,7 @@ def by_visit(n, income, squares):
 # Wrong answer to expect: "looking costs nothing". Each look is one more ticket in the lottery.
 
 # %%
-plan = {"tests": run.pick(lecture=200, full=1000), "days": 14, "visits": 1000, "rng": rng}
+plan = {"tests": run.pick(lecture=400, full=1000), "days": 14, "visits": 1000, "rng": rng}
 (none, some) = (ranking.trial(old, ads, future.features["user"][rows], truth, bid, **plan)
                 for ads in (old, new))
 z, found = ranking.z_scores(*none, by_user), ranking.z_scores(*some, by_user)  # (14, tests)
@@ -658,7 +661,7 @@ peeked = max(false["by user, a look a day"], 1)
 outcome("19.peek", min(FALSE, key=lambda words: abs(np.log(FALSE[words] / peeked))))
 claim("A/A, by visit, one look: tests that find a difference (of 100)",
       false["by visit, one look"], at_least=9)                           # TOMEASURE
-claim("A/A, by user, a look a day (of 100)", peeked, at_least=14)        # TOMEASURE
+claim("A/A, by user, a look a day (of 100)", peeked, at_least=9)
 
 # %% [markdown]
 # So fix the day before the start, or use limits made for looking (O'Brien and Fleming 1979; Johari and others 2017). Subtracting what a user earned *before* the test narrows the error for nothing (CUPED, Deng and others 2013).
@@ -744,7 +747,7 @@ claim("redesign: log-loss falls, as if the model were better (deviations)", loss
 SIZES, curve = [3000, 10_000, 30_000, len(past)], {}
 for n in SIZES[:3]:
     how = {"how": {"l2": 2e-3 * len(past) / n, "batch_size": 1000}, "crosses": CROSSES}
-    small = {"regression + crosses": Logistic([*IDS, *CROSSES], 0.3),
+    small = {"regression + crosses": Logistic([*IDS, *CROSSES]),
              "regression + pairs": Logistic(TOLD),
              "boosting": Boosting(trees=max(1, run.steps(40)), max_leaf_nodes=8, seed=SEED),
              "FM + crosses": Network(FM, **how, **TRAINING),

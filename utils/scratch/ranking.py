@@ -36,7 +36,7 @@ FM = FactorizationMachine
 class Logistic:
     """Lecture 01, with scikit-learn, on one-hot columns and crosses; `C` is one over the strength of L2."""
 
-    def __init__(self, columns: Sequence, C: float = 1.0):
+    def __init__(self, columns: Sequence, C: float = 0.3):
         self.columns, self.model = columns, LogisticRegression(C=C, max_iter=200)
 
     def fit(self, log: AdLog) -> "Logistic":
