@@ -394,13 +394,13 @@ claim("a mild factor for each ad: visits with another winner (share)",
 
 # %%
 kept = (past.click == 1) | (rng.random(len(past)) < 0.1)
-chance = rng.permutation(len(past))[: kept.sum()]
-few, thin = (Logistic(TOLD).fit(past[some]).probability for some in (chance, kept))
-for name, make, w in (("as many, by chance", few, 1), ("thinned, forgotten", thin, 1),
-                      ("thinned, undone", thin, 0.1)):
+few, thin = (Logistic(TOLD).fit(past[some]).probability
+             for some in (rng.permutation(kept), kept))                # as many, by chance
+for name, make, w in (("chance", few, 1), ("forgotten", thin, 1), ("undone", thin, 0.1)):
     said, score = (q / (q + (1 - q) / w) for q in (make(future), make(pairs)))
-    print(f"{name:19} gap {100 * future.share_of_gap(said):4.0f} %, predicted ÷ clicked "
-          f"{said.sum() / future.click.sum():.1f}, money {in_money(score.reshape(R, A)):.0f} %")
+    print(f"{name:9} gap {100 * future.share_of_gap(said):4.0f} %, predicted ÷ clicked "
+          f"{said.mean() / future.click.mean():.1f}, money "
+          f"{in_money(score.reshape(R, A)):.0f} %")
 
 # %% [markdown]
 # Forgotten, the undoing hardly shows in the money (TOMEASURE): within a visit the order is nearly the same. It shows in budgets and reserve prices.
@@ -540,7 +540,8 @@ claim("10 newcomers, all visits: Thompson's loss ÷ greedy's",
 # The remedy was needed before the log was written: explore a little and store the propensity.
 
 # %%
-new, old = (bid * pctr["mixture"]).argmax(1), (bid * pctr["regression + crosses"]).argmax(1)
+new, near, old = ((bid * pctr[name]).argmax(1)
+                  for name in ("mixture", "FM + crosses", "regression + crosses"))
 worth = [1000 * (bid[ad] * truth[np.arange(R), ad]).mean() for ad in (new, old)]
 LOGS, N = run.pick(lecture=200, full=1000), 10_000
 
@@ -640,7 +641,6 @@ def by_visit(n, income, squares):
 
 # %%
 plan = {"tests": run.pick(lecture=400, full=1000), "days": 14, "visits": 1000, "rng": rng}
-near = (bid * pctr["FM + crosses"]).argmax(1)
 none, *some = (ranking.trial(*ads, future.features["user"][rows], truth, bid, **plan)
                for ads in ((old, old), (old, new), (near, new)))
 z, *found = (ranking.z_scores(*sums, by_user) for sums in (none, *some))  # (14, tests)
@@ -651,22 +651,20 @@ false = {"by visit, one look": 100 * (abs(unsound[-1]) > 1.96).mean(),
 fig, axes = plots.panels("Count by user, and look once", ["A/A: nothing to find",
                          "A/B: the mixture against …"], ylabel="",
                          xlabel="find a difference (of 100 tests)", size=(10.5, 3.4))
-axes[0].barh(list(false), list(false.values()), height=0.6,
-             color=[plots.RED, plots.ORANGE, plots.BLUE])
-for row, x in enumerate(false.values()):
-    plots.name(axes[0], x, row, f"{x:.0f}", plots.INK)
+bars = axes[0].barh(list(false), list(false.values()), height=0.6,
+                    color=[plots.RED, plots.ORANGE, plots.BLUE])
+axes[0].bar_label(bars, fmt=" %.0f")
 axes[0].axvline(5, color=plots.INK, linewidth=1)
 axes[0].set_ylim(2.6, -0.6)
-for line, name, color in zip(found, ("regression + crosses", "FM + crosses"),
-                             (plots.BLUE, plots.ORANGE), strict=True):
-    axes[1].plot(np.arange(1, 15), 100 * (line > 1.96).mean(1), "o-", color=color)
-    plots.name(axes[1], 14, 100 * (line[-1] > 1.96).mean(), name, color, dx=-140, dy=-12)
+for line, name in zip(found, ("regression + crosses", "FM + crosses"), strict=True):
+    power = 100 * (line > 1.96).mean(1)
+    axes[1].plot(np.arange(1, 15), power, "o-", color=COLOR[name])
+    plots.name(axes[1], 14, power[-1], name, COLOR[name], dx=-150, dy=-12)
 axes[1].axhline(80, color=plots.INK, linewidth=1)
 axes[1].set(xlabel="days of 1,000 visits; one look, by user", ylabel="power (of 100 tests)",
             ylim=(0, 102))
-plots.show("Left: counted by visit, or looked at daily, far more than 5 of 100 A/A tests "
-           "find a difference. Right: the power is soon 100 against the crosses, and stays low "
-           "against the FM.")
+plots.show("Left: counted by visit, or looked at daily, too many A/A tests find something. "
+           "Right: the power is soon 100 against the crosses, low against the FM.")
 peeked = max(false["by user, a look a day"], 1)
 outcome("19.peek", min(FALSE, key=lambda words: abs(np.log(FALSE[words] / peeked))))
 claim("A/A, by visit, one look: tests that find a difference (of 100)",
