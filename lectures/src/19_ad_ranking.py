@@ -130,7 +130,7 @@ FAMILY = {"attr": plots.GREY, "reg": plots.BLUE, "boo": plots.GREEN, "dee": plot
           "wid": plots.PURPLE, "FM": plots.ORANGE, "mix": plots.RED}
 COLOR = {name: next(c for start, c in FAMILY.items() if name.startswith(start))
          for name in models}
-fig, ax = plots.figure("Told more, each model climbs; told the same, products lead",
+fig, ax = plots.figure("Told the same, depth is not ahead of products",
                        xlabel="share of the gap on later days (%)", ylabel="", size=(9, 5))
 row, ticks = 0.0, {}
 for title, group in GROUPS.items():
@@ -158,8 +158,8 @@ claim("mixture, over the regression told pairs and regime (points)",
 # %% [markdown]
 # Read within a group. On ids, only the FM multiplies user by ad outright; ReLUs must learn to, and come close.
 # Told the crosses, both gain and are level: the step that wide & deep seems to make is the crosses' step.
-# Boosting did not lack power, but the column: told the pairs, it gains most.
-# The regime as one cross has 11,520 cells, a dozen rows each; two tables and a gate say it with 432 numbers.
+# Boosting did not lack power, but the column: told the pairs, it climbs by more than ten points.
+# The regime as one cross has 11,520 cells, a dozen rows each; two tables and a gate say it with 432 numbers. As a cross it does not help the regression (TOMEASURE).
 #
 # Newer rankers build products of higher order (DCN v2, Wang and others 2021), or set FM and a deep part side by side (DeepFM, Guo and others 2017).
 
