@@ -524,7 +524,7 @@ claim("the GPT reads its context: bits more at place 1 than in the later half",
 # Then the stored curve. Ask where the crossing would be on a text ten times as long.
 
 # %% [markdown]
-# No miracle here: in this time a table that was counted in a moment is ahead. What made the Transformer win is **scale** (규모). It trains on all positions at once, and its loss keeps falling as data, size and steps grow together.
+# No miracle here: in this time a table that was counted in a moment is ahead. What made the Transformer win is *scale*. It trains on all positions at once, and its loss keeps falling as data, size and steps grow together.
 #
 # The table below is a stored one (`benchmarks/scale.py`): windows of 64 characters, 32 at once, each net from scratch for each number of steps, at its best of three rates.
 
@@ -705,7 +705,7 @@ s.show("Four circles in a row, from data x to z 200, which is nothing but noise.
 #
 # It cannot find the noise that was added, only its mean, given what it sees. Say that data are 2 or −2, by a coin. Then $z = 0.1$ came from 2 with $\varepsilon = -2.5$, or from −2 with $\varepsilon = 2.83$. The first is a little more likely, 71 against 29 %, so the best answer is $0.71 \cdot (-2.5) + 0.29 \cdot 2.83 = -0.95$.
 #
-# In general the best answer is $-\sqrt{1 - \bar\alpha_t}\, \nabla \log p_t(z)$. The gradient of the log-density, the **score function** (스코어 함수), points uphill, to where data are dense.
+# In general the best answer is $-\sqrt{1 - \bar\alpha_t}\, \nabla \log p_t(z)$. The gradient of the log-density, the *score*, points uphill, to where data are dense.
 
 # %% [markdown]
 # <details><summary>Why the best prediction is the score (Tweedie; Robbins 1956; Vincent 2011)</summary>
@@ -860,7 +860,7 @@ claim("points drawn with the learned noise that lie on a bump (share)", on_a_bum
 #
 # The same loss and the same walk back, with lecture 10's convolutions, draw letters. Are they good? Ask lecture 13's mixture.
 #
-# The net sees the noisy picture twice: down to 7 × 7 and up again, with side paths at each size (a **U-net**, U자형 신경망; Ronneberger and others, 2015).
+# The net sees the noisy picture twice: down to 7 × 7 and up again, with side paths at each size: lecture 10's U-Net (Ronneberger and others, 2015).
 # It outputs $v = \sqrt{\bar\alpha}\,\varepsilon - \sqrt{1 - \bar\alpha}\,x$ (Salimans and Ho, 2022). From $v$ and $z$ follow both, noise and picture. It still is noise prediction, weighted anew.
 #
 # The rivals: lecture 13's VAE, which draws from its prior; and lecture 13's plain auto-encoder with ten Gaussians fitted to its codes. All three see the same letters, 460 batches of 64, each at its best of three rates.
@@ -980,7 +980,7 @@ predict("20.steps", *FEW, "more than 10")
 # %%
 ddim = {steps: marks(draw(N, steps, eta=0.0)) for steps in (*FEW.values(), 20)}
 for steps, row in ddim.items():
-    print("{:2} steps: legible {:3.0f} %, coverage {:3.0f} %".format(steps, row[0], row[2]))
+    print(f"{steps:2} steps: legible {row[0]:3.0f} %, coverage {row[2]:3.0f} %")
 enough = [label for label, steps in FEW.items() if ddim[steps][2] >= 0.9 * ddim[20][2]]
 outcome("20.steps", enough[0] if enough else "more than 10")
 claim("one step: coverage (per cent)", ddim[1][2], at_most=25)
@@ -1188,8 +1188,8 @@ plots.show("Eight rows from boxes of the 2017 map to what grew out of them betwe
 # %% [markdown]
 # ## What goes wrong in practice
 #
-# - **A mask off by one** shows the next token. The loss is wonderful, the text is rubbish. Test: change the future, and no earlier output may move.
-# - **A row that is masked everywhere**, all padding, gives 0/0, and one `nan` infects the batch.
+# - **A mask off by one.** It shows the next token. The loss is wonderful, the text is rubbish. Test: change the future, and no earlier output may move.
+# - **A row that is masked everywhere.** All padding, it gives 0/0, and one `nan` infects the batch.
 # - **No warm-up.** The rate rises over the first steps for a reason.
 # - **Unequal contexts.** Bits at the start of a window cost more. Compare at equal context, time and text, per character, never per token.
 # - **Pixels from 0 to 1 in diffusion.** Noise has mean 0 and variance 1; scale the data alike.
