@@ -122,11 +122,11 @@ print("by hand, in code:", weights.round(decimals=2).tolist(), f"{answer.item():
 # A test: 200 known rows of three features, of which only the first counts. Four ways answer for 200 new rows: one width for all features; a learned $W$; a random forest; and one that is told to use the first feature only.
 # The width (best of twenty) and $W$ are chosen on the same known rows by the same error: each row is predicted from all *others*.
 #
-# **Predict first.** Who errs least, of the three that are not told?
+# **Predict first.** Of the three that are not told: who leads in squared error, by more than a third?
 
 # %%
-LOOKUPS = ("one width", "learned W", "random forest")
-predict("20.lookup", *LOOKUPS)
+LEADS = ("the learned W", "the forest", "these two, and they are alike", "nobody")
+predict("20.lookup", *LEADS)
 
 # %%
 torch.manual_seed(SEED)
@@ -166,22 +166,29 @@ with torch.no_grad():
 errors = {name: (guess.cpu() - y[asked].cpu()).square().mean().item()
           for name, guess in guesses.items()}
 print(", ".join(f"{name} {error:.3f}" for name, error in errors.items()))
+shown = ("one width", "learned W", "random forest")
 fig, axes = plots.panels("A learned lookup finds out which feature counts",
-                         LOOKUPS, xlabel="first feature", ylabel="value", sharey=True)
+                         shown, xlabel="first feature", ylabel="value", sharey=True)
 grid = np.linspace(-1, 1, 100)
-for ax, name, color in zip(axes, LOOKUPS, [plots.ORANGE, plots.BLUE, plots.GREEN],
+for ax, name, color in zip(axes, shown, [plots.ORANGE, plots.BLUE, plots.GREEN],
                            strict=True):
     ax.plot(x[asked, 0].cpu(), guesses[name].cpu(), ".", color=color)
     ax.plot(grid, np.sin(4 * grid), color=plots.INK, linewidth=1)
     ax.set_xticks([-1, 0, 1])
 plots.name(axes[0], 0.55, 0.3, "truth", plots.INK)
 plots.show("Three panels of predictions around a sine: one width scatters widely, "
-           "the learned lookup lies close to it, the forest between them.")
-outcome("20.lookup", min(LOOKUPS, key=errors.get))
-claim("squared error, learned W against one width (ratio)",
-      errors["learned W"] / errors["one width"], at_most=0.5)  # TOMEASURE
-claim("learned W against being told which feature counts (ratio)",
-      errors["learned W"] / errors["told which"], at_most=1.6)  # TOMEASURE
+           "the learned lookup and the forest lie close to it.")
+against = {name: errors["learned W"] / errors[name] for name in shown}
+behind = errors["one width"] / min(errors.values()) > 1.5
+outcome("20.lookup", LEADS[3] if not behind else LEADS[0] if against["random forest"] < 0.67
+        else LEADS[1] if against["random forest"] > 1.5 else LEADS[2])
+claim("squared error, learned W against one width (ratio)", against["one width"],
+      at_most=0.22)
+claim("squared error, learned W against the forest (ratio)", against["random forest"],
+      at_least=0.75, at_most=1.4)
+
+# %% [markdown]
+# So learning the distances brings the lookup to where lecture 03's forest stands, and near the one that was told. It is not the only way to find out what counts; but this one has a gradient, and can be a layer.
 
 # %% [markdown]
 # ## 2 · From scratch: scale, mask, heads, positions
@@ -365,9 +372,9 @@ for order in (1, 2, 3):  # bits per character, of characters and of pieces
     print("{}-gram: {:.2f} bits per character, with pieces {:.2f}".format(
         order, *per_character[order]))
 claim("300 merges: characters of unread text per piece", len(test) / len(unread),
-      at_least=1.8, at_most=2.6)  # TOMEASURE
+      at_least=2.3, at_most=2.5)
 claim("2-gram: pieces save (bits per character)",
-      per_character[2][0] - per_character[2][1], at_least=0.6)  # TOMEASURE
+      per_character[2][0] - per_character[2][1], at_least=1)
 
 # %% [markdown]
 # Unseen words are no trouble: they fall into smaller pieces, in the end into letters. (Real tokenizers start from the 256 bytes, do not merge across words, and learn some 100,000 pieces.)
