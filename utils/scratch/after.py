@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from utils import plots, runtime, schematics
+from utils.scratch import generators, latent
 from utils.scratch.recurrent import CharModel, forget_bias_
 
 STEPS = 200  # of noise, from data to nothing but noise
@@ -122,6 +123,13 @@ def recall(make: Callable[[], nn.Module], steps: int, seed: int, device=None) ->
 
 
 # --- diffusion ------------------------------------------------------------------------------------------
+def cosine(device=None) -> Tensor:
+    """The share of the data's variance that is left after 0 … STEPS steps (Nichol & Dhariwal 2021)."""
+    phase = (torch.arange(STEPS + 1, device=device) / STEPS + 0.008) / 1.008
+    start = math.cos(0.008 / 1.008 * math.pi / 2) ** 2
+    return (torch.cos(phase * math.pi / 2) ** 2 / start).clamp(1e-4, 1)
+
+
 def waves(t: Tensor) -> Tensor:
     """Eight numbers that say what time it is: t (n,) -> (n, 8)."""
     angle = t[:, None] / STEPS * math.pi * torch.tensor([0.5, 1, 2, 4], device=t.device)
@@ -163,6 +171,33 @@ class Denoiser(nn.Module):
         whole = F.silu(self.all(quarter) + c)  # every place hears from every other
         up = F.silu(self.up1(torch.cat([quarter, whole], 1)) + d)  # (n, w, 14, 14), side path included
         return self.up2(torch.cat([up, half], 1))
+
+
+def auto_encoder(x: Tensor, codes: int, steps: int) -> nn.Sequential:
+    """Lecture 13's plain auto-encoder, trained on pictures x of ink and paper: encoder, decoder (logits)."""
+    ae = nn.Sequential(generators.encoder(codes), generators.decoder(codes)).to(x.device)
+
+    def loss(x):
+        return F.binary_cross_entropy_with_logits(ae(x), x, reduction="none").sum((1, 2, 3))
+
+    generators.fit(ae, x, loss, steps=steps)
+    return ae
+
+
+class Judge(latent.Judge):
+    """Lecture 13's judge, that also gives lecture 14's density."""
+
+    @torch.no_grad()
+    def marks(self, made: Tensor) -> tuple[float, float, float]:
+        """Legible (%), density, coverage (%) of pictures among the test letters."""
+        density, _ = generators.density_and_coverage(self.net[0](self.test), self.net[0](made))
+        legible, covered = self.rate(made)
+        return legible, density, covered
+
+    @torch.no_grad()
+    def obeyed(self, made: Tensor, wanted: Tensor) -> float:
+        """Per cent of pictures that are read as the letter that was wanted, (n,) numbers."""
+        return 100 * (self.net(made).argmax(1) == wanted).float().mean().item()
 
 
 # --- pictures -------------------------------------------------------------------------------------------
@@ -236,7 +271,7 @@ def draw_lookup(x: Tensor, guesses: dict) -> None:
 
 
 def draw_entropy(dims: Sequence[int], scaled: dict, plain: dict) -> None:
-    """Entropy against d. `scaled`, `plain`: d -> (entropy, slope)."""
+    """Entropy against d. `scaled`, `plain`: d -> bits."""
     _, ax = plots.figure(
         "Without 1/√d, a query soon looks at one key only",
         xlabel="d, numbers in a key",
@@ -247,8 +282,8 @@ def draw_entropy(dims: Sequence[int], scaled: dict, plain: dict) -> None:
         (scaled, "divided by √d", plots.BLUE, 10),
         (plain, "not", plots.RED, 12),
     ):
-        ax.semilogx(dims, [values[d][0] for d in dims], "o-", color=color, base=2)
-        plots.name(ax, 64, values[64][0], label, color, dy=dy)
+        ax.semilogx(dims, [values[d] for d in dims], "o-", color=color, base=2)
+        plots.name(ax, 64, values[64], label, color, dy=dy)
     ax.set_ylim(0, 6.2)
     plots.show("Entropy against d: flat near five bits when scaled, falling to nearly zero when not.")
 
