@@ -20,6 +20,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from utils import data, runtime
+from utils.scratch.after import descend, window_bits, windows
 from utils.scratch.recurrent import CharModel, fit_text, forget_bias_, ngram_bits, text_bits
 
 RATES = (0.005, 0.01, 0.02)
@@ -27,29 +28,20 @@ T, B = 64, 32
 
 
 def lecture():
-    """`GPT` and `descend` as lecture 20 builds them: its source up to there, without what it shows."""
+    """`GPT` as lecture 20 builds it: the definitions in its source, without what it shows."""
     source = (Path(__file__).parents[1] / "lectures/src/20_after_the_map.py").read_text(encoding="utf-8")
-    names = (
-        "def attention(",
-        "def rotary(",
-        "class SelfAttention(",
-        "class Block(",
-        "class GPT(",
-        "def descend(",
-    )
-    space = {"torch": torch, "nn": nn, "math": math, "F": F, "runtime": runtime}
-    for name in names:
-        start = source.index(name)
-        lines = source[start:].split("\n")
+    space = {"torch": torch, "nn": nn, "math": math}
+    for name in ("def attention(", "def rotary(", "class SelfAttention(", "class Block(", "class GPT("):
+        lines = source[source.index(name) :].split("\n")
         end = next(i for i, line in enumerate(lines[1:], 1) if line and not line[0].isspace())
         exec("\n".join(lines[:end]), space)
-    return space["GPT"], space["descend"]
+    return space["GPT"]
 
 
 def main(seeds: int, counts: list[int]) -> None:
     runtime.setup("lecture", 0, "cpu", threads=1)
     torch.set_flush_denormal(True)
-    GPT, descend = lecture()
+    GPT = lecture()
     text = data.load("manual")
     alphabet = sorted(set(text))
     number = {character: i for i, character in enumerate(alphabet)}
@@ -60,17 +52,11 @@ def main(seeds: int, counts: list[int]) -> None:
         model = GPT(len(alphabet))
 
         def loss():
-            rows = torch.randint(len(train) - T, (B, 1)) + torch.arange(T + 1)
-            return F.cross_entropy(model(train[rows[:, :-1]]).flatten(0, 1), train[rows[:, 1:]].flatten())
+            x, y = windows(train, T, B)
+            return F.cross_entropy(model(x).flatten(0, 1), y.flatten())
 
         descend(model, loss, steps, rate)
-        rows = test[torch.arange(0, len(test) - T - 1, T // 2)[:, None] + torch.arange(T + 1)]
-        with torch.no_grad():
-            bits = [
-                F.cross_entropy(model(part[:, :-1]).transpose(1, 2), part[:, 1:], reduction="none")
-                for part in rows.split(256)
-            ]
-        return torch.cat(bits)[:, T // 2 :].mean().item() / math.log(2)
+        return window_bits(model, test, T)[T // 2 :].mean()
 
     def lstm(steps, rate):
         model = CharModel(forget_bias_(nn.LSTM(32, 128), 1), len(alphabet))

@@ -145,11 +145,11 @@ W = (3 * one).requires_grad_()
 after.descend(nn.ParameterList([W]), lambda: left_out(W), run.steps(150), 0.1, cycle=False)
 forest = RandomForestRegressor(200, random_state=SEED)
 forest.fit(x[known].cpu(), y[known, 0].cpu())
+trees = torch.tensor(forest.predict(x[asked].cpu()))[:, None]
 
 # %%
-guesses = {"one width": estimate(x[asked], fixed),
-           "learned W": estimate(x[asked], W.detach()),
-           "random forest": torch.tensor(forest.predict(x[asked].cpu()))[:, None]}
+guesses = {"one width": estimate(x[asked], fixed), "random forest": trees,
+           "learned W": estimate(x[asked], W.detach())}
 error = {name: F.mse_loss(guess.cpu(), y[asked].cpu()) for name, guess in guesses.items()}
 after.draw_lookup(x[asked, 0], guesses)
 claim("squared error, learned W against one width (ratio)",
@@ -173,14 +173,12 @@ LEFT = {"about 6 bits": 6, "about 3 bits": 3, "less than 1 bit": 0.5}
 predict("20.scale", *LEFT)
 
 # %%
-def entropy(scores):
-    """Mean entropy of the softmax in bits."""
+def entropy(scores):  # mean entropy of the softmax, bits
     w = scores.softmax(-1)
     return -(w * w.clamp(min=1e-30).log2()).sum(-1).mean().item()
 
 
-dims = [4, 16, 64, 256, 1024]
-plain, scaled = {}, {}
+dims, plain, scaled = [4, 16, 64, 256, 1024], {}, {}
 for d in dims:
     q, k = torch.randn(2, 500, 64, d)
     scores = torch.einsum("nd,nmd->nm", q[:, 0], k)  # (500, 64): one query, its own 64 keys
@@ -356,10 +354,16 @@ after.descend(gpt, next_character, run.steps(steps), rate)
 lstm = CharModel(forget_bias_(nn.LSTM(32, run.pick(lecture=128, full=512)), 1),
                  len(alphabet)).to(run.device)
 fit_text(lstm, train, steps=run.steps(run.pick(lecture=400, full=8000)),
-         lr=run.pick(lecture=0.02, full=0.005));  # TOMEASURE: best rate
+         lr=run.pick(lecture=0.02, full=0.005))  # TOMEASURE: best rate
+by_place = after.window_bits(gpt, test, T)  # (T,) bits
+
+# %% [markdown] tags=["notes"]
+# **Notes for the room (16 minutes).**
+# Take the vote before you run it. Most rooms vote for the Transformer, by its name.
+# Per step it reads all positions at once, so its training does not walk through time. On a GPU that is its real advantage; on one CPU core it is small.
+# Then the stored curve. Ask where the crossing would be on a text ten times as long.
 
 # %%
-by_place = after.window_bits(gpt, test, T)
 bits = {"GPT": by_place[T // 2:].mean(), "LSTM": text_bits(lstm, test).mean(),
         "3-gram": single[3], "5-gram": single[5]}
 print({name: round(value, 2) for name, value in bits.items()})
@@ -368,12 +372,6 @@ claim("in 400 steps the better net needs more than the 5-gram (bits per characte
       min(bits["GPT"], bits["LSTM"]) - bits["5-gram"], at_least=0.1, short=True)
 claim("the GPT reads its context: bits more at place 1 than in the later half",
       by_place[0] - bits["GPT"], at_least=0.7)
-
-# %% [markdown] tags=["notes"]
-# **Notes for the room (16 minutes).**
-# Take the vote before you run it. Most rooms vote for the Transformer, by its name.
-# Per step it reads all positions at once, so its training does not walk through time. On a GPU that is its real advantage; on one CPU core it is small.
-# Then the stored curve. Ask where the crossing would be on a text ten times as long.
 
 # %% [markdown]
 # No miracle: in this time a table that was counted in a moment is ahead. What made the Transformer win is *scale*. It trains on all positions at once, and its loss keeps falling as data, size and steps grow together.
@@ -595,8 +593,7 @@ known_codes = ae[0](ink).detach()                                  # (n, 16)
 
 
 @torch.no_grad()
-def decode(z):
-    """Codes (n, 16) -> pictures."""
+def decode(z):  # codes (n, 16) -> pictures
     return ae[1](torch.as_tensor(z, dtype=torch.float32, device=run.device)).sigmoid()
 
 # %% [markdown] tags=["notes"]
@@ -611,11 +608,11 @@ judge = after.Judge(all_x, all_y, unseen, steps=run.steps(300))
 drawn = {"test": unseen[torch.randperm(len(unseen))[:N]], "VAE": vae.sample(N),
          "diffusion": draw(N, 40),
          "mixture": decode(latent.describe(known_codes, 10, seed=SEED).draw(N))}
-
-# %%
 marked = {name: judge.marks(made) for name, made in drawn.items()}
 for name, row in marked.items():
     print("{:10} legible {:3.0f} %, density {:4.2f}, coverage {:3.0f} %".format(name, *row))
+
+# %%
 plots.strips("Diffusion is sharper than the VAE; the mixture is clearer still", drawn)
 plots.show("Four rows of letters: real ones; blurred ones of the VAE; sharper ones of the "
            "diffusion model; clear ones of the auto-encoder with a mixture.")
@@ -760,17 +757,17 @@ after.draw_map(concept_map.load().nodes)
 # %% [markdown]
 # ## What goes wrong in practice
 #
-# - **A mask off by one.** The loss is wonderful, the text is rubbish. Change the future: no earlier output may move.
-# - **A row that is masked everywhere.** 0/0, and one `nan` infects the batch.
+# - **A mask off by one.** The loss is wonderful. Change the future: no earlier output may move.
+# - **A row that is masked everywhere.** One `nan` infects the batch.
 # - **Unequal contexts or tokens.** Compare per character.
 # - **No simple rival.** Count n-grams; fit a mixture to the codes.
 #
 # ## Summary
 #
-# 1. Attention is a mean of values, weighted by a softmax of dot products: with known values, Nadaraya and Watson's regression.
+# 1. Attention is a mean of values; with known values, Nadaraya and Watson's regression.
 # 2. $1/\sqrt d$ keeps the softmax alive, the mask keeps the future out, positions must be put in.
 # 3. In few steps a tiny GPT is behind an LSTM and behind counting; in many it passes the 5-gram.
-# 4. Diffusion is a regression on noise. On these letters a mixture on codes is ahead. Guidance buys obedience with variety.
+# 4. Diffusion is a regression on noise; here a mixture on codes is ahead. Guidance buys obedience with variety.
 # 5. The map stands: in a Transformer its boxes are all at work at once.
 
 # %% [markdown]

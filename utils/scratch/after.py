@@ -258,12 +258,12 @@ def draw_lookup(x: Tensor, guesses: dict) -> None:
         sharey=True,
     )
     grid = np.linspace(-1, 1, 100)
-    colors = [plots.ORANGE, plots.BLUE, plots.GREEN]
+    colors = [plots.ORANGE, plots.GREEN, plots.BLUE]
     for ax, guess, color in zip(axes, guesses.values(), colors, strict=True):
         ax.plot(x.cpu(), guess.cpu(), ".", color=color)
         ax.plot(grid, np.sin(4 * grid), color=plots.INK, linewidth=1)
         ax.set_xticks([-1, 0, 1])
-    plots.name(axes[1], -0.95, 0.72, "truth", plots.INK)
+    plots.name(axes[2], -0.95, 0.72, "truth", plots.INK)
     plots.show(
         "Three panels of predictions around a sine: one width scatters widely, the learned lookup and the "
         "forest lie close to it."
