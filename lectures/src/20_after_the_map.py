@@ -248,7 +248,8 @@ theirs.load_state_dict(dict(zip(theirs.state_dict(), layer.state_dict().values()
                                 strict=True)))
 tokens = torch.randn(8, 20, 32, device=run.device)
 claim("four heads are nn.MultiheadAttention's (largest difference)",
-      (layer(tokens) - theirs(tokens, tokens, tokens)[0]).abs().max(), at_most=1e-5)
+      (layer(tokens) - theirs(tokens, tokens, tokens)[0]).detach().abs().max(),
+      at_most=1e-5)
 
 # %% [markdown]
 # ## 3 · Tokens: merge the commonest pair
@@ -276,11 +277,12 @@ for new in range(len(alphabet), len(alphabet) + 300):
     read, unread = after.merge(read, pair, new), after.merge(unread, pair, new)
     pieces.append(pieces[pair[0]] + pieces[pair[1]])
 print("unread text:", *[repr(pieces[i])[1:-1].replace(" ", "·") for i in unread[:40]])
-single = {n: ngram_bits(codes[:cut], codes[cut:], n, len(alphabet)).mean()
+single = {n: ngram_bits(codes[:cut], codes[cut:], n, len(alphabet)).mean().item()
           for n in (2, 3, 5)}
-paired = {n: ngram_bits(read, unread, n, len(pieces)).sum() / len(codes[cut:])
+paired = {n: ngram_bits(read, unread, n, len(pieces)).sum().item() / len(codes[cut:])
           for n in (2, 3)}
-print("bits per character: of characters", single, "of pieces", paired)
+print(f"2-gram {single[2]:.2f} bits per character, of pieces {paired[2]:.2f};",
+      f"3-gram {single[3]:.2f}, of pieces {paired[3]:.2f}")
 claim("300 merges: characters of unread text per piece", len(codes[cut:]) / len(unread),
       at_least=2.3, at_most=2.5)
 claim("2-gram: pieces save (bits per character)", single[2] - paired[2], at_least=1)
@@ -366,7 +368,7 @@ by_place = after.window_bits(gpt, test, T)  # (T,) bits
 # %%
 bits = {"GPT": by_place[T // 2:].mean(), "LSTM": text_bits(lstm, test).mean(),
         "3-gram": single[3], "5-gram": single[5]}
-print({name: round(value, 2) for name, value in bits.items()})
+print({name: round(float(value), 2) for name, value in bits.items()})
 outcome("20.text", min(("GPT", "LSTM", "5-gram"), key=bits.get))
 claim("in 400 steps the better net needs more than the 5-gram (bits per character)",
       min(bits["GPT"], bits["LSTM"]) - bits["5-gram"], at_least=0.1, short=True)
@@ -733,7 +735,7 @@ def rounded(model, bits):
 part = test[:12_000]
 costs = {b: after.window_bits(rounded(gpt, b) if b < 32 else gpt, part, T)[T // 2:].mean()
          for b in (32, 8, 4, 3, 2)}
-print("bits a weight -> bits per character:", {b: round(c, 3) for b, c in costs.items()})
+print("bits a weight -> bits per character:", {b: round(float(c), 3) for b, c in costs.items()})
 claim("8 bits a weight instead of 32 change (bits per character)",
       abs(costs[8] - costs[32]), at_most=0.01)  # TOMEASURE
 claim("2 bits a weight, so rounded, cost (bits per character)",

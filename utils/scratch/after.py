@@ -35,7 +35,7 @@ def descend(
     rate = None
     if cycle:
         rate = torch.optim.lr_scheduler.OneCycleLR(
-            optimizer, lr, total_steps=steps + 1, pct_start=0.1, cycle_momentum=False
+            optimizer, lr, total_steps=max(steps + 1, 12), pct_start=0.1, cycle_momentum=False
         )
     losses = []
     for _ in runtime.track(range(steps), "steps"):
