@@ -61,7 +61,7 @@ def test_entries_can_be_looked_up_where_seen():
 
 def test_share_falls_from_one_to_nearly_none():
     share = after.cosine()
-    assert len(share) == after.STEPS + 1 and share[0] == 1 and share[-1] < 1e-3
+    assert len(share) == after.STEPS + 1 and math.isclose(share[0], 1, rel_tol=1e-6) and share[-1] < 1e-3
     assert (share.diff() <= 0).all()
 
 

@@ -735,7 +735,7 @@ def rounded(model, bits):
 part = test[:12_000]
 costs = {b: after.window_bits(rounded(gpt, b) if b < 32 else gpt, part, T)[T // 2:].mean()
          for b in (32, 8, 4, 3, 2)}
-print("bits a weight -> bits per character:", {b: round(float(c), 3) for b, c in costs.items()})
+print("bits a weight -> per character:", {b: round(float(c), 3) for b, c in costs.items()})
 claim("8 bits a weight instead of 32 change (bits per character)",
       abs(costs[8] - costs[32]), at_most=0.01)  # TOMEASURE
 claim("2 bits a weight, so rounded, cost (bits per character)",
