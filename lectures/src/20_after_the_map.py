@@ -141,7 +141,7 @@ def left_out(W):
 
 one = torch.eye(3, device=run.device)
 fixed = min((width * one for width in np.geomspace(1, 30, 20)), key=left_out)
-W = (3 * one).requires_grad_()
+W = nn.Parameter(3 * one)
 after.descend(nn.ParameterList([W]), lambda: left_out(W), run.steps(150), 0.1, cycle=False)
 forest = RandomForestRegressor(200, random_state=SEED)
 forest.fit(x[known].cpu(), y[known, 0].cpu())
@@ -690,6 +690,7 @@ for w in (0, 0.5, 1, 2, 4, 8):
     made = to_order(F.one_hot(wanted, 5).float(), w)
     guided[w] = judge.obeyed(made, wanted), *judge.marks(made)
 after.draw_guidance(guided, marked["mixture"][2])
+print("w -> as asked, covered (%):", {w: (round(r[0]), round(r[3])) for w, r in guided.items()})
 claim("w = 0, the control: drawn as asked (per cent)", guided[0][0],
       at_least=10, at_most=32)
 claim("w = 2: drawn as asked (per cent)", guided[2][0], at_least=85)  # TOMEASURE
@@ -732,8 +733,7 @@ def rounded(model, bits):
     return model
 
 # %%
-part = test[:12_000]
-costs = {b: after.window_bits(rounded(gpt, b) if b < 32 else gpt, part, T)[T // 2:].mean()
+costs = {b: after.window_bits(rounded(gpt, b) if b < 32 else gpt, test, T)[T // 2:].mean()
          for b in (32, 8, 4, 3, 2)}
 print("bits a weight -> per character:", {b: round(float(c), 3) for b, c in costs.items()})
 claim("8 bits a weight instead of 32 change (bits per character)",
