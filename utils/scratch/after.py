@@ -298,9 +298,9 @@ def draw_scale(steps: Sequence[int], stored: dict, counts: dict) -> None:
     for (name, line), color in zip(stored.items(), [plots.BLUE, plots.GREY], strict=True):
         ax.semilogx(steps, line, "o-", color=color)
         plots.name(ax, steps[-1], line[-1], name, color)
-    for name, value in counts.items():
+    for at, (name, value) in zip((-2, 0), counts.items(), strict=True):  # where no line passes
         ax.axhline(value, color=plots.ORANGE, linewidth=1)
-        plots.name(ax, steps[0], value, f"{name}, counted", plots.ORANGE, dx=0, dy=7)
+        plots.name(ax, steps[at], value, f"{name}, counted", plots.ORANGE, dx=0, dy=7)
     ax.set_xticks(steps, steps)
     ax.set_xlim(steps[0] * 0.92, steps[-1] * 1.5)
     ax.minorticks_off()
@@ -313,7 +313,7 @@ def draw_scale(steps: Sequence[int], stored: dict, counts: dict) -> None:
 def draw_recall(recalled: dict) -> None:
     """Loss against step, a panel for each name -> runs of (bits, share right)."""
     _, axes = plots.panels(
-        "Two layers of attention look it up at once",
+        "Two layers of attention learn to look it up; the others do not in this time",
         recalled,
         xlabel="step",
         ylabel="loss (bits)",
@@ -362,7 +362,7 @@ def draw_guidance(guided: dict, mixture: float) -> None:
         ax.plot(range(len(guided)), line, "o-", color=color)
         plots.name(ax, len(guided) - 1, line[-1], label, color)
     ax.axhline(mixture, color=plots.ORANGE, linewidth=1)
-    plots.name(ax, 0, mixture, "covered by the mixture", plots.ORANGE, dx=0, dy=7)
+    plots.name(ax, 3, mixture, "covered by the mixture", plots.ORANGE, dx=0, dy=7)
     ax.set_xticks(range(len(guided)), guided)
     ax.set(xlim=(-0.2, len(guided) + 1), ylim=(0, 108))
     plots.show(
@@ -374,7 +374,7 @@ def draw_guidance(guided: dict, mixture: float) -> None:
 # A box of 2017 -> what grew out of it: year of the first public version, name, first author or firm.
 SINCE = {
     "ad-ranking": [
-        (2017, "attention over past ads", "Zhou"), (2023, "semantic ids", "Rajput"),
+        (2017, "attention over past ads", "Zhou"), (2023, "semantic id", "Rajput"),
         (2024, "HSTU", "Zhai"), (2026, "GR4AD", "Xue"),
     ],
     "cnn": [
@@ -389,7 +389,7 @@ SINCE = {
     "pre-training": [(2018, "BERT", "Devlin"), (2020, "GPT-3", "Brown"), (2022, "Chinchilla", "Hoffmann")],
     "reinforcement-learning": [
         (2017, "preferences", "Christiano"), (2022, "agents", "Yao"), (2024, "GRPO", "Shao"),
-        (2025, "R1", "DeepSeek-AI"),
+        (2025, "R1", "Guo"),
     ],
     "embedding": [(2020, "retrieval", "Lewis"), (2021, "CLIP", "Radford"), (2026, "n-gram tables", "Cheng")],
     "vae": [
