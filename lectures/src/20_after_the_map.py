@@ -653,7 +653,7 @@ claim("one step, a blur: coverage (per cent)", ddim[1][2], at_most=25)
 #
 # <details><summary>One answer</summary>
 #
-# More are right, fewer kinds are drawn: each step goes to where "A" is likely *and everything else is not*. That is the most typical A, and beyond it, off the data.
+# One hopes for more obedience, and pays with variety: each step goes where "A" is likely *and everything else is not*. Here both fall (TOMEASURE: seed 0 only): so far past what it was told the walk leaves the data, and no decoder has seen such codes. Image generators therefore cut off the guess of the data at each step (task 6).
 # </details>
 
 # %%
@@ -693,11 +693,11 @@ after.draw_guidance(guided, marked["mixture"][2])
 print("w -> as asked, covered (%):", {w: (round(r[0]), round(r[3])) for w, r in guided.items()})
 claim("w = 0, the control: drawn as asked (per cent)", guided[0][0],
       at_least=10, at_most=32)
-claim("w = 2: drawn as asked (per cent)", guided[2][0], at_least=85)  # TOMEASURE
+claim("w = 1: drawn as asked (per cent)", guided[1][0], at_least=80)  # TOMEASURE
 claim("w = 8 against 1: coverage lost (points)", guided[1][3] - guided[8][3],
-      at_least=10)  # TOMEASURE
-claim("on codes, w = 1: coverage, diffusion and mixture differ by (points)",
-      abs(guided[1][3] - marked["mixture"][2]), at_most=15)  # TOMEASURE
+      at_least=30)  # TOMEASURE
+claim("on codes, w = 1: coverage, mixture less diffusion (points)",
+      marked["mixture"][2] - guided[1][3], at_least=0, at_most=30)  # TOMEASURE
 
 # %% [markdown]
 # ## 9 · The map of 2026
@@ -769,7 +769,7 @@ after.draw_map(concept_map.load().nodes)
 # 1. Attention is a mean of values; with known values, Nadaraya and Watson's regression.
 # 2. $1/\sqrt d$ keeps the softmax alive, the mask keeps the future out, positions must be put in.
 # 3. In few steps a tiny GPT is behind an LSTM and behind counting; in many it passes the 5-gram.
-# 4. Diffusion is a regression on noise; here a mixture on codes is ahead. Guidance buys obedience with variety.
+# 4. Diffusion is a regression on noise; here a mixture on codes is ahead. Guidance steers; too much of it leaves the data.
 # 5. The map stands: in a Transformer its boxes are all at work at once.
 
 # %% [markdown]
