@@ -690,7 +690,8 @@ for w in (0, 0.5, 1, 2, 4, 8):
     made = to_order(F.one_hot(wanted, 5).float(), w)
     guided[w] = judge.obeyed(made, wanted), *judge.marks(made)
 after.draw_guidance(guided, marked["mixture"][2])
-print("w -> as asked, covered (%):", {w: (round(r[0]), round(r[3])) for w, r in guided.items()})
+print("w -> as asked, covered (%):",
+      {w: (round(row[0]), round(row[3])) for w, row in guided.items()})
 claim("w = 0, the control: drawn as asked (per cent)", guided[0][0],
       at_least=10, at_most=32)
 claim("w = 1: drawn as asked (per cent)", guided[1][0], at_least=80)  # TOMEASURE
@@ -762,11 +763,11 @@ after.draw_map(concept_map.load().nodes)
 # - **A mask off by one.** The loss is wonderful. Change the future: no earlier output may move.
 # - **A row that is masked everywhere.** One `nan` infects the batch.
 # - **Unequal contexts or tokens.** Compare per character.
-# - **No simple rival.** Count n-grams; fit a mixture to the codes.
+# - **No simple rival.** Count; fit a mixture.
 #
 # ## Summary
 #
-# 1. Attention is a mean of values; with known values, Nadaraya and Watson's regression.
+# 1. Attention is a mean of values; with known values, kernel regression.
 # 2. $1/\sqrt d$ keeps the softmax alive, the mask keeps the future out, positions must be put in.
 # 3. In few steps a tiny GPT is behind an LSTM and behind counting; in many it passes the 5-gram.
 # 4. Diffusion is a regression on noise; here a mixture on codes is ahead. Guidance steers; too much of it leaves the data.
