@@ -653,7 +653,7 @@ claim("one step, a blur: coverage (per cent)", ddim[1][2], at_most=25)
 #
 # <details><summary>One answer</summary>
 #
-# One hopes for more obedience, and pays with variety: each step goes where "A" is likely *and everything else is not*. Here both fall (TOMEASURE: seed 0 only): so far past what it was told the walk leaves the data, and no decoder has seen such codes. Image generators therefore cut off the guess of the data at each step (task 6).
+# More are right, fewer kinds are drawn: each step goes where "A" is likely *and everything else is not*, to the most typical A. Beyond it lies what no data are like. So the guess of the data is cut off at each step, here at ±3 (task 6); without, on two nets of one seed, 17 and 56 % were as asked. (TOMEASURE: more seeds)
 # </details>
 
 # %%
@@ -675,7 +675,7 @@ def to_order(wish, w, steps=20):
         told, free = coder(z, t, wish), coder(z, t, 0 * wish)
         return free + w * (told - free)
     z = torch.randn(len(wish), CODE, device=run.device)
-    return decode(back(noise, z, steps, eta=0.0) * width + middle)
+    return decode(back(noise, z, steps, eta=0.0, clamp=3) * width + middle)
 
 
 after.descend(coder, code_loss, run.steps(run.pick(lecture=1200, full=8000)), 0.005);
@@ -694,11 +694,11 @@ print("w -> as asked, covered (%):",
       {w: (round(row[0]), round(row[3])) for w, row in guided.items()})
 claim("w = 0, the control: drawn as asked (per cent)", guided[0][0],
       at_least=10, at_most=32)
-claim("w = 1: drawn as asked (per cent)", guided[1][0], at_least=80)  # TOMEASURE
+claim("w = 2: drawn as asked (per cent)", guided[2][0], at_least=90)  # TOMEASURE
 claim("w = 8 against 1: coverage lost (points)", guided[1][3] - guided[8][3],
-      at_least=30)  # TOMEASURE
-claim("on codes, w = 1: coverage, mixture less diffusion (points)",
-      marked["mixture"][2] - guided[1][3], at_least=0, at_most=30)  # TOMEASURE
+      at_least=10)  # TOMEASURE
+claim("on codes, w = 1: coverage, diffusion and mixture differ by (points)",
+      abs(guided[1][3] - marked["mixture"][2]), at_most=10)  # TOMEASURE
 
 # %% [markdown]
 # ## 9 · The map of 2026
@@ -770,7 +770,7 @@ after.draw_map(concept_map.load().nodes)
 # 1. Attention is a mean of values; with known values, kernel regression.
 # 2. $1/\sqrt d$ keeps the softmax alive, the mask keeps the future out, positions must be put in.
 # 3. In few steps a tiny GPT is behind an LSTM and behind counting; in many it passes the 5-gram.
-# 4. Diffusion is a regression on noise; here a mixture on codes is ahead. Guidance steers; too much of it leaves the data.
+# 4. Diffusion is a regression on noise; here a mixture on codes is ahead. Guidance buys obedience with variety.
 # 5. The map stands: in a Transformer its boxes are all at work at once.
 
 # %% [markdown]

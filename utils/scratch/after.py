@@ -355,7 +355,7 @@ def draw_bumps(drawn: dict, noises: Sequence[Callable], t: int = 80) -> None:
 def draw_guidance(guided: dict, mixture: float) -> None:
     """`guided`: w -> (as asked, legible, density, coverage); the mixture's coverage as a line."""
     _, ax = plots.figure(
-        "Guidance: told at w = 1; far beyond, off the data",
+        "Guidance buys obedience with variety",
         xlabel="guidance w",
         ylabel="share (%)",
         size=(8, 3.8),
@@ -369,8 +369,8 @@ def draw_guidance(guided: dict, mixture: float) -> None:
     ax.set_xticks(range(len(guided)), guided)
     ax.set(xlim=(-0.2, len(guided) + 1), ylim=(0, 108))
     plots.show(
-        "Against w, the share drawn as asked and the share of test letters covered rise up to w = 1, and "
-        "fall far beyond."
+        "Against w, the share drawn as asked rises from a fifth to nearly all; the share of test letters "
+        "covered falls from w = 1 on."
     )
 
 
