@@ -402,7 +402,8 @@ for (loss, copy), lines in zip(CELLS, curve.transpose(1, 0, 2), strict=True):
     color = {"squared": plots.BLUE, "Huber": plots.RED}.get(loss, plots.ORANGE)
     ax.plot(at, lines, color=color, linewidth=1, alpha=0.45)
     ax.plot(at, lines.mean(1), color=color)
-    plots.name(ax, at[-1], lines[-1].mean(), loss.replace(", ", ",\n"), color)
+    plots.name(ax, at[-1], lines[-1].mean(), loss.replace(", ", ",\n"), color,
+               dy={"squared": 7, "Huber": -7}.get(loss, 0))
 plots.show("Points over updates, four thin lines and their mean for each cell: with a "
            "target net both losses rise and fall; without it Huber stays at ten.")
 late = curve[len(curve) // 2:].mean((0, 2))              # second half: a mean for each cell
@@ -463,7 +464,7 @@ def ppo_loss(out, old, a, A, goal, clip):
 
 # %%
 def ppo(rates, clips, passes, batches):
-    """Nets with these rates and clips -> points at eight moments (moments, nets)."""
+    """Nets with these rates and clips -> points at some moments (moments, nets)."""
     torch.manual_seed(SEED)
     nets, curve = cartpole.Nets(len(rates), (4, 32, 32, 3), torch.tanh).to(run.device), []
     adam, clip = cartpole.Adam(nets, rates), torch.tensor(clips, device=run.device)[:, None]
@@ -495,7 +496,7 @@ races = {"once": once, "ten times, no clip": ten[:, :12],
 races = {name: points.reshape(-1, 3, 4) for name, points in races.items()}
 fig, axes = plots.panels("The clip keeps a large rate from ruin", sharey=True,
                          names=[f"rate {rate:g}" for rate in PPO_RATES], size=(10.5, 3.9),
-                         xlabel="steps of a cart, thousands", ylabel="points (at most 500)")
+                         xlabel="steps of all carts, thousands", ylabel="points (at most 500)")
 at = 0.512 * max(1, batches // 8) * np.arange(1, len(once) + 1)
 for (name, lines), color in zip(races.items(), (plots.GREY, plots.RED, plots.BLUE),
                                 strict=True):            # lines: moments, rates, learners
@@ -719,7 +720,7 @@ shares = {name: [tictactoe.spoiled(game, openings, tictactoe.searching(
     for name, (table, judge) in PLAYERS.items()}
 alone, alone_empty = (tictactoe.spoiled(game, starts, lambda s: prior[s].argmax(1), rng)
                       for starts in (openings, np.zeros(200, int)))
-fig, ax = plots.figure("Search halves the net's spoiled games, and the net makes it cheap",
+fig, ax = plots.figure("Search saves games that the net spoils, and the net makes it cheap",
                        xlabel="simulations a move (log)",
                        ylabel="games spoiled against perfect play (%)", size=(8.5, 4.4))
 colors = (plots.BLUE, plots.SKY, plots.PURPLE, plots.ORANGE)

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from utils import plots
+from utils.scratch.regression import softmax
 
 UP, RIGHT, DOWN, LEFT = range(4)
 ARROWS = "↑→↓←"
@@ -124,11 +125,6 @@ def by_steps(
         s = np.where(END[after], START, after)
         a = np.where(END[after], choose(s), then)
     return Q.reshape(len(worlds), learners, S, 4)
-
-
-def softmax(z: np.ndarray) -> np.ndarray:
-    z = np.exp(z - z.max(-1, keepdims=True))
-    return z / z.sum(-1, keepdims=True)
 
 
 def walks(
