@@ -496,7 +496,8 @@ races = {"once": once, "ten times, no clip": ten[:, :12],
 races = {name: points.reshape(-1, 3, 4) for name, points in races.items()}
 fig, axes = plots.panels("The clip keeps a large rate from ruin", sharey=True,
                          names=[f"rate {rate:g}" for rate in PPO_RATES], size=(10.5, 3.9),
-                         xlabel="steps of all carts, thousands", ylabel="points (at most 500)")
+                         xlabel="steps of all carts, thousands",
+                         ylabel="points (at most 500)")
 at = 0.512 * max(1, batches // 8) * np.arange(1, len(once) + 1)
 for (name, lines), color in zip(races.items(), (plots.GREY, plots.RED, plots.BLUE),
                                 strict=True):            # lines: moments, rates, learners
