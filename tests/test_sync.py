@@ -2,7 +2,7 @@
 
 import pytest
 
-from utils.authoring.sources import pages, sync_problem
+from utils.authoring.sources import code_cells, pages, sync_problem, with_maps
 from utils.paths import ROOT
 
 PAGES = pages(ROOT)
@@ -18,3 +18,14 @@ def test_every_notebook_has_a_source():
         path for folder in ("lectures", "solutions", "exercises") for path in (ROOT / folder).glob("*.ipynb")
     }
     assert stored - {page.path for page in PAGES} == set()
+
+
+def test_a_stored_map_follows_the_maps_own_file():
+    page = next(page for page in PAGES if page.name == "lectures/02_optimization")
+    nb = page.stored()
+    cell = next(cell for cell in code_cells(nb) if "concept_map.show(" in cell.source)
+    (output,) = cell.outputs
+    today = output.data["text/html"]
+    output.data["text/html"] = today.replace("01_regression.ipynb", "99_gone.ipynb")
+    assert output.data["text/html"] != today
+    assert with_maps(nb, page) is nb and output.data["text/html"] == today

@@ -92,7 +92,7 @@ plots.show("Two half-moons of dots; a straight border on the left, a bent one ri
 # A group of machines whose answers are combined is an *ensemble*.
 # In code, `x @ w` multiplies each row of inputs by the weights and adds up, for all rows and all regressions at once.
 #
-# Lectures 01 to 05 earn this half; 04 shows where it stops being the whole story. Lectures 05 to 20 are the first half.
+# Lectures 01 to 05 earn this half; 04 shows where it stops being the whole story. Lectures 06 to 20 are the first half.
 
 # %%
 def regression(x, w, b):
@@ -124,7 +124,7 @@ claim("on unseen points they beat a single regression (points of accuracy)",
 # On the map: `data-practice`
 #
 # A score means something only beside a **baseline** (기준선), the score of the simplest thing you could do instead.
-# Beginners ask mostly about **data practice** (데이터 다루기).
+# Such habits are **data practice** (데이터 다루기).
 #
 # Our data is an **ad log** (광고 로그). Each time that an ad is shown to a user is an **impression** (노출), a row; two weeks have 200,000.
 # About 4 % are clicked.

@@ -600,7 +600,7 @@ print(f"autograd finds {logit.grad.item():.4f}; by hand, p − 1 is {sigmoid(-6.
 # %% [markdown]
 # Now the whole loop. `nn.Linear(2, 1)`, two inputs and one output, holds two weights and a bias, drawn at random.
 # The optimizer `SGD` (lecture 02) makes the steps. The loss takes logits and holds the sigmoid, so that nothing overflows.
-# Look for the four stations of the first picture: every lecture from 04 on has these lines.
+# Look for the four stations of the first picture: most lectures from 04 on have them.
 
 # %%
 inputs = torch.tensor(cases[:, :2], dtype=torch.float32, device=run.device)  # (569, 2)
@@ -726,7 +726,7 @@ plots.show("The weights of each class as a picture: the zero has a red hole in t
 # A row of lecture 00's ad log, printed below, is an impression: who saw which ad, where and when, clicked (1) or not (0).
 # Each user, ad, hour … gets a column of its own. Train on the first ten days, test on the last four.
 #
-# The score is the **share of the gap** (격차 해소율), from three log-losses on the test rows:
+# We judge by lecture 00's share of the gap, three log-losses on the test rows:
 #
 # $$\text{share} = \frac{\text{base rate} - \text{model}}{\text{base rate} - \text{truth}}$$
 #

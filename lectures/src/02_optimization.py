@@ -42,7 +42,7 @@ concept_map.show("02")
 #
 # **Optimization** (최적화) makes losses small.
 # **Steepest descent** (최급강하법), lecture 01's gradient descent, steps against the gradient $g$: $w \leftarrow w - \eta\, g(w)$.
-# All that you choose is the learning rate $\eta$ ("eta"), in code `lr`.
+# ($w$ holds all knobs, lecture 01's $\theta$.) All that you choose is the learning rate $\eta$ ("eta"), in code `lr`.
 # **The library's way** is `torch.optim.SGD(parameters, lr=…)`. Its default is 0.001.
 #
 # One weight: $2w^2$ has the slope $4w$, so a step is $w \leftarrow w - \eta \cdot 4w = (1 - 4\eta)\, w$.
@@ -291,8 +291,8 @@ fig, (left, right) = plots.panels("Noise shakes descent out of holes, if the rat
 grid = np.linspace(0, 8.6, 500)
 hole = np.mean((np.sin(grid[:, None] * waves) - heard) ** 2, axis=1)
 left.plot(grid, hole, color=plots.GREY)
-for batch, color, name, at in ((200, plots.BLUE, "all rows", (0.02, 25)), (10, plots.GREEN,
-        "ten rows", (0.36, 93)), (1, plots.ORANGE, "one row", (0.045, 90))):
+for batch, color, name, at in ((200, plots.INK, "all rows", (0.02, 25)), (10, plots.ORANGE,
+        "ten rows", (0.36, 93)), (1, plots.GREEN, "one row", (0.045, 90))):
     found[batch] = [share_found(batch, lr) for lr in RATES]
     right.semilogx(RATES, found[batch], "o-", color=color)
     plots.name(right, *at, name, color, dx=0)

@@ -522,7 +522,7 @@ plots.knobs(draw, rounds=(0, 100), lr=(0.05, 1))
 #
 # On the map: `boosting` · `weak-machine`
 #
-# A footnote of the article behind our map: boosting helps machines that underfit (too simple even for the training rows), and does nothing, or harm, where they overfit (learn its accidents by heart).
+# A footnote of the article behind our map: boosting helps machines that underfit (too simple even for the training rows), and does nothing, or harm, where they overfit (learn accidents by heart).
 #
 # AdaBoost on the moons and on the digits; with clean labels, and with 15 % of the *training* labels wrong, at random.
 # All are judged on clean labels. The number at a curve is its trees' depth.

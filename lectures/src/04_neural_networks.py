@@ -648,7 +648,7 @@ claim("ReLUs die more often than ELUs, percentage points",
 # Around nearly any point a ReLU network *is* one linear regression, and you can read it off exactly.
 #
 # At a point each ReLU is on (slope 1) or off (slope 0). Which are on is the **pattern** (활성화 패턴) of that point.
-# As long as the pattern stays, only linear maps are left, and they multiply out to one: $z = Ax + c$.
+# While the pattern stays, only linear maps are left, and give one: $z = Ax + c$, with $x$ a column.
 # The matrix $A$ and the constants $c$ belong to the pattern, so the network is many linear regressions, and the input chooses which.
 #
 # For one input and two units: $z = 2\,\text{ReLU}(x) - 3\,\text{ReLU}(x - 1)$. At $x = 0.5$ only the first is on: $z = 2x$.

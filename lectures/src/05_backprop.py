@@ -70,7 +70,7 @@ concept_map.show("05")
 #
 # A **local slope** (국소 기울기): how far a step's result moves per unit of one input.
 # Nudge $w$ by $h$: $u$ and $z$ move by $2h$, so $a$ by $0.712 \cdot 2h$, and so on. **Along a path, slopes multiply.**
-# $\partial L / \partial z$ (∂ is a curly d) is the slope of $L$ by $z$. This is the **chain rule** (연쇄 법칙):
+# $\partial L / \partial z$ (∂ is a curly d) is the slope of $L$ by $z$. This is lecture 01's chain rule:
 #
 # $$\frac{\partial L}{\partial w} = \frac{\partial L}{\partial e} \cdot \frac{\partial e}{\partial a} \cdot \frac{\partial a}{\partial z} \cdot \frac{\partial z}{\partial u} \cdot \frac{\partial u}{\partial w}$$
 #
@@ -634,7 +634,7 @@ claim("32 layers hold more memory than 4, with the tape (ratio)",
 #
 # $$\delta_{l-1} = \delta_l \cdot \sigma'(z_l) \cdot w_l$$
 #
-# $\sigma'$ is the slope of the activation. For whole layers the last factor is section 2's matrix rule ($\odot$ multiplies entry by entry):
+# $\sigma$: any activation; $\sigma'$: its slope. For layers the last factor is section 2's matrix rule ($\odot$ multiplies entry by entry):
 #
 # $$\delta_{l-1} = \big(\delta_l \odot \sigma'(z_l)\big)\, W_l^\top$$
 
@@ -754,7 +754,7 @@ claim("sigmoid, Glorot: what is left of the pictures in layer 20 (spread over ro
 # %% [markdown]
 # The sigmoid's red line, N(0, 1), falls 10 to 50 times, not billions: most units are saturated, but in the others slopes up to ¼ meet weights that lengthen 8 times. Tanh's red line *grows* on its way back: it explodes (section 6).
 #
-# ReLU's are flat: $W_l$'s gradient is $h_{l-1}^\top (\delta_l \odot \sigma')$. With a factor $f$ a layer, $h$ is about $f^l$, δ about $f^{20-l}$: together $f^{20}$ in each. So look at the *height*: $10^{-24}$ has vanished everywhere.
+# ReLU's are flat: $W_l$'s gradient is $h_{l-1}^\top (\delta_l \odot \sigma')$. With a factor $q$ a layer, $h$ is about $q^l$, δ about $q^{20-l}$: together $q^{20}$ in each. So look at the *height*: $10^{-24}$ has vanished everywhere.
 #
 # | remedy | what it does |
 # |---|---|

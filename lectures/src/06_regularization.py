@@ -262,9 +262,9 @@ crosses = np.column_stack([X, *(X[:, i] * X[:, j] for i in range(10) for j in ra
                                 if (i, j) != (1, 1))])  # (442, 64); sex² says nothing new
 
 # %% [markdown]
-# **Where do the data say little?** With one input $x_i$ a row, $w = \sum x_i y_i / (d^2 + \lambda)$, where $d^2 = \sum x_i^2$. Ridge keeps the share $d^2 / (d^2 + \lambda)$ of the weight without a price.
+# **Where do the data say little?** With one input $x_i$ a row, $w = \sum x_i y_i / (q + \lambda)$, where $q = \sum x_i^2$. Ridge keeps the share $q / (q + \lambda)$ of the weight without a price.
 # Blood values s1 and s2 (columns $x_1$, $x_2$) have variance 1 and correlate by 0.9. Write $w_1x_1 + w_2x_2 = u\,\frac{x_1+x_2}{\sqrt2} + v\,\frac{x_1-x_2}{\sqrt2}$ with $u, v = (w_1 \pm w_2)/\sqrt2$. Sum and difference do not correlate ($\sum x_1^2 - \sum x_2^2 = 0$), so the squared error has no $uv$. The $\sqrt2$ keeps the price: $u^2+v^2 = w_1^2+w_2^2$. Two problems of one input.
-# The sum over $\sqrt2$ has variance $(1 + 1 + 2 \cdot 0.9) / 2 = 1.9$: $d^2 = 442 \cdot 1.9 = 840$. The difference: $442 \cdot 0.1 = 44$. At $\lambda = 44$ ridge keeps 95 % of the sum's weight, half of the difference's.
+# The sum over $\sqrt2$ has variance $(1 + 1 + 2 \cdot 0.9) / 2 = 1.9$: $q = 442 \cdot 1.9 = 840$. The difference: $442 \cdot 0.1 = 44$. At $\lambda = 44$ ridge keeps 95 % of the sum's weight, half of the difference's.
 #
 # **Why a belief?** Ridge's weights are the most probable if, before any data, you believed in a bell curve around zero. $\lambda$ is $\sigma^2 / \tau^2$: the noise's variance over the belief's ($\sigma$ "sigma", $\tau$ "tau").
 #
@@ -877,7 +877,7 @@ claim("that is more than they bring with right labels (the lesser difference, po
 # %% [markdown] tags=["notes"]
 # **Notes for the room (19 minutes).**
 #
-# Six are for what follows.
+# Keep six for what follows.
 # Let the room order the rows. Expect "but dropout always helps me": ask how noisy labels were.
 # Three hundred letters say nothing about a million photographs.
 

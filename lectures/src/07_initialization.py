@@ -52,7 +52,7 @@ concept_map.show("07")
 # Equal weights, equal slopes, so equal steps. This is the **symmetry** (대칭성) of the units. Training, without lecture 06's dropout, does not break it.
 
 # %% [markdown]
-# The digits of lecture 01 again: 64 pixels, eight tanh units, ten scores. The output layer and all biases start at 0. (The first step moves the output weights of units that don't say 0; then slopes reach these.) The hidden weights start in one of four ways:
+# The digits of lecture 01 again: 64 pixels, eight tanh units, ten scores. The output layer and all biases start at 0. (First the output weights of units that don't say 0 move; then slopes reach these units.) The hidden weights start in one of four ways:
 #
 # - all at 0, or all at 0.1;
 # - as *waves*: eight fixed pictures made of cosines, drawn below. No chance in it;

@@ -145,7 +145,7 @@ on = dict(zip(paths, (end - busy) / (busy - begin), strict=True))
 fig, ax = plots.figure("Row a, idle from step 11 on: SGD and SparseAdam leave it alone",
                        xlabel="step", ylabel="the number in row a", size=(8, 3.8))
 ax.axvspan(0, 10, color=plots.GREY, alpha=0.15, linewidth=0)
-tints = [plots.INK, plots.GREEN, plots.RED, plots.BLUE, plots.ORANGE]
+tints = [plots.INK, plots.BLUE, plots.RED, plots.ORANGE, plots.GREEN]
 shown = {name: path[:61, 0] for name, path in paths.items()}
 plots.curves(ax, np.arange(len(shown["SGD"])), shown, tints,
              dy={"SGD": 8, "SparseAdam": -8, "SGD, momentum": 5, "Adam": -5})
@@ -163,7 +163,7 @@ claim("Adam, after ten look-ups: what row a still moves, as a share of its move 
       on["Adam"], at_least=0.5)
 
 # %% [markdown]
-# Momentum steps along a fading sum of past gradients, Adam along a fading mean. Adam's step is $\eta\, m / \sqrt v$, each corrected for its start (lecture 02): $m$ fades to 0.9 of itself each step, $v$ only to 0.999. So after *one* look-up, late in training, the idle steps sum to nine times the look-up's step: $0.9 + 0.9^2 + \dots = 9$.
+# Momentum steps along a fading sum of past gradients, Adam along a fading mean. Adam's step is $\eta$ times the mean of $g$ over the root of the mean of $g^2$, each corrected for its start (lecture 02): the first fades to 0.9 of itself each step, the second only to 0.999. So after *one* look-up, late in training, the idle steps sum to nine times the look-up's step: $0.9 + 0.9^2 + \dots = 9$.
 # Weight decay (lecture 06) shrinks every row in every step. Rare names settle near zero, where decay and their few gradients balance.
 #
 # `SparseAdam` works on the rows that were looked up, and on no others. So a step costs what the batch needs, not the size of the table. Its price: a row that comes back after a long time still holds its old average.
@@ -252,7 +252,7 @@ claim("axes that keep 90 % of the variance of digits never seen, of 64",
 #
 # On the map: `pca` · `dimension-reduction`
 #
-# Lecture 07's auto-encoder squeezes $x$ into a code and rebuilds it. Leave out its bends: 64 pixels, 8 numbers, 64 pixels, squared error. With an encoder $C$, 64 × 8, and a decoder $D$, 8 × 64:
+# Lecture 07's auto-encoder turns $x$ into a code and rebuilds it. Leave out its bends: 64 pixels, 8 numbers, 64 pixels, squared error. With an encoder $C$, 64 × 8, and a decoder $D$, 8 × 64:
 #
 # $$\hat x = x\, C D$$
 #
@@ -355,7 +355,7 @@ plots.show("Error falls with width; the auto-encoder is below PCA up to 8, above
 #
 # **t-SNE** (티스니) draws points in the plane. It tries to keep neighbours and gives up the rest, so read nothing else from it.
 #
-# *In the data* row $i$ gives each other row a share of its attention: a Gaussian of the distance $d$, $e^{-d^2 / 2 \sigma_i^2}$, scaled so that the shares sum to 1.
+# *In the data* row $i$ gives each other row a share of its attention: a Gaussian of the distance $r$, $e^{-r^2 / 2 \sigma_i^2}$, scaled so that the shares sum to 1.
 # With $\sigma_i = 1$ and two others at distances 1 and 2: $e^{-1/2} = 0.61$ and $e^{-2} = 0.14$, so the shares are 0.82 and 0.18.
 # How many neighbours is that? $m$ equal shares $1/m$ have the entropy $-\sum p \log p = \log m$: lecture 01's cross-entropy, of the shares with themselves. Here it is 0.47, so $m = e^{0.47} = 1.6$. This number is the **perplexity** (퍼플렉시티). You choose it, often 30, and each $\sigma_i$ is set to meet it.
 
@@ -648,7 +648,7 @@ claim("new ads with vectors ten times as long are worse than the base rate (shar
       got["loud"], at_most=-40)
 
 # %% [markdown]
-# Here the weight helped, its vector hurt. Other columns, such as the category, speak for a newcomer too.
+# Here the weight helped, the vector hurt. Other columns, such as the category, speak for a newcomer too.
 #
 # **Names without a list.** With a billion names nobody keeps the list of who has which row. A **hash** (해시) is a fixed scramble: it makes a row number of any name, new ones included.
 # Two names with one number share a row, and neither is told: a **collision** (충돌).

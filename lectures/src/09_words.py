@@ -268,9 +268,9 @@ claim("control, words in random order: kinds right, per cent",
 # **Negative sampling** (음의 표본추출) gives the probability up and asks: *is this pair from the text, or made up?*
 # A pair of the text is a *yes*; the same word with $k$ random words, here 5, makes $k$ *noes*: six rows of $v$ move, and one of $u$.
 # (To produce the next word takes the probability: lecture 20's models keep the softmax.)
-# With $\sigma$ the sigmoid and $n_i$ the random words, a pair costs lecture 01's cross-entropy:
+# With $\sigma$ the sigmoid and $r_i$ the random words, a pair costs lecture 01's cross-entropy:
 #
-# $$-\log \sigma(u_w \cdot v_c) - \sum_{i=1}^{k} \log\big(1 - \sigma(u_w \cdot v_{n_i})\big)$$
+# $$-\log \sigma(u_w \cdot v_c) - \sum_{i=1}^{k} \log\big(1 - \sigma(u_w \cdot v_{r_i})\big)$$
 
 # %%
 s = schematics.Sketch("Skip-gram: two rows, a product, a sigmoid", width=9.5, height=3.6)
@@ -860,5 +860,5 @@ claim("that is more than between two random words (share of 200 directions)",
 # - Levy, Goldberg (2014), *Neural Word Embedding as Implicit Matrix Factorization*. With Dagan (2015), *Improving Distributional Similarity*.
 # - Linzen (2016), *Issues in Evaluating Semantic Spaces*. Nissim and others (2020), *Fair Is Better than Sensational*.
 # - Bolukbasi and others (2016), *Man is to Computer Programmer…*. Gonen, Goldberg (2019), *Lipstick on a Pig*.
-# - Sennrich, Haddow, Birch (2016), *Rare Words with Subword Units*. Bojanowski and others (2017), on fastText.
+# - Sennrich, Haddow, Birch (2016), on byte pair encoding. Bojanowski and others (2017), on fastText.
 # </details>

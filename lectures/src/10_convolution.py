@@ -628,10 +628,10 @@ claim("LeNet on script and fraktur, less its mean on the others, points of accur
 #
 # A trained net can be opened. But a picture of "where it looked" needs a rival before it is believed.
 #
-# How much of the picture can a unit see? That is its **receptive field** (수용 영역), $r$ pixels wide.
+# How much of the picture can a unit see? That is its **receptive field** (수용 영역).
 # Going up, a layer of size $k$ adds $k - 1$ steps, and a step is as many pixels as all strides below it multiplied:
 #
-# | layer of LeNet | size $k$ | step | field $r$ |
+# | layer of LeNet | size $k$ | step | field (pixels) |
 # |---|---|---|---|
 # | filters 1 | 5 | 1 | $1 + 4 \cdot 1 = 5$ |
 # | pooling 1 | 2 | 1 | $5 + 1 \cdot 1 = 6$ |

@@ -449,7 +449,7 @@ claim("the skip alone, the last ReLU kept: gain over plain, points of accuracy",
 # **Notes for the room (14 minutes).**
 #
 # This is the thesis again: ask who sees lecture 03 in the formula before you say it.
-# The first edition of this course gave only boosting a new head at each depth, and concluded too much. Show the dashed lines first, then the solid ones.
+# A tempting mistake is to give only boosting a new head at each depth: it concludes too much. Show the dashed lines first, then the solid ones.
 
 # %%
 net, left_out = chains["residual"][2], {}

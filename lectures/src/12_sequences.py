@@ -444,7 +444,7 @@ claim("LSTM, bias 1: the last relative to the first (ratio)",
 # %% [markdown]
 # At rate 0.005 alone one would say: neither the default RNN nor the GRU remembers. At a better rate some of these RNNs do, and most GRUs. LSTMs, default or bias 1 (the folk advice), do not in 160 steps: three steps are not thirty. (At 0.3, off the grid, one or two in ten did.)
 #
-# Section 3 left bias 1 more gradient than an RNN. Why in vain? The lines above: the noise drives an RNN's steps, and within 40 its gradient grows 10,000-fold (then loss may shrink it); bias 1's only falls. Why it does so is open.
+# Section 3 left bias 1 more gradient than an RNN. Why in vain? The lines above: the noise drives an RNN's steps, and within 40 its gradient grows 50,000-fold (then loss may shrink it); bias 1's only falls. Why it does so is open.
 #
 # Adding: in 300 steps the GRU learns, some chrono nets do; RNNs, and LSTMs with a poor start, stay near a guess. With `BUDGET = 3` some RNNs set out, too: slow, not unable.
 
@@ -475,7 +475,7 @@ print("bits, n = 1 to 5:", *(f"{bits.mean():.2f}" for bits in ngram.values()))
 # %% [markdown]
 # Now the net: a vector for each character (`nn.Embedding`), an LSTM, a softmax regression on its state.
 #
-# The text has some 400,000 characters: too far for a gradient to walk back. **Truncation** (절단): 32 parts (*streams*) side by side, in pieces of 32 characters. The *state* goes on from piece to piece, the *gradient* stops at the seam. That is all that `recurrent.fit_text` adds to section 4's loop:
+# The text has over 400,000 characters: too far for a gradient to walk back. **Truncation** (절단): 32 parts (*streams*) side by side, in pieces of 32 characters. The *state* goes on from piece to piece, the *gradient* stops at the seam. That is all that `recurrent.fit_text` adds to section 4's loop:
 #
 # ```python
 # logits, state = model(x, state)             # goes on where the last piece ended
@@ -536,7 +536,7 @@ print(f"clipping acted at {np.mean(np.array(lengths) > 1):.1%} of the steps")
 # This LSTM, at one rate, loses to a table that was counted in a moment. Say so when you report a neural language model. The average of the two wins: an ensemble (lecture 03). `PROFILE = "full"` trains twice as long.
 # Clipping hardly ever acted here. It is a safety belt, not an engine.
 #
-# To write, draw a character, feed it back, go on. **Temperature** (온도) $\tau$ ("tau") divides the logits $z$ before the softmax. Logits 2 and 1 give the shares 0.73 and 0.27; at $\tau = 0.3$, 0.97 and 0.03. Below 1 the likely gets likelier.
+# To write, draw a character, feed it back, go on. **Temperature** (온도) $\tau$ ("tau") divides the logits before the softmax. Logits 2 and 1 give the shares 0.73 and 0.27; at $\tau = 0.3$, 0.97 and 0.03. Below 1 the likely gets likelier.
 #
 # **Ask the room.** We draw at 0.3, 0.7, 1 and 1.5. Is the text at 0.3 the best?
 #

@@ -45,7 +45,7 @@ concept_map.show("13")
 # On the map: `vae`
 #
 # An auto-encoder rebuilds letters well. Can it make up new ones?
-# Lecture 07's auto-encoder squeezes a picture into a code $z$, here sixteen numbers, and rebuilds it. To *make* a picture, draw a code, and decode it. From where?
+# Lecture 07's auto-encoder turns a picture into a code $z$, here sixteen numbers, and rebuilds it. To *make* a picture, draw a code, and decode it. From where?
 #
 # By hand: a code is one number, near 8 for all A's, near −3 for all B's. A draw from $\mathcal N(0, 1)$, the bell of width 1 around 0, is 0.4: nobody's code. The decoder was never trained there.
 #
@@ -341,7 +341,7 @@ claim("sin(10 z): reparameterization's spread over the score's (ratio)",
 #
 # <details><summary>One answer</summary>
 #
-# The score function, with a baseline: there is no slope from ad to ad. Lecture 16 learns to play in this way.
+# The score function, with a baseline: there is no slope from ad to ad. Lecture 16 learns to act in this way.
 # </details>
 
 # %% [markdown] tags=["notes"]
@@ -357,7 +357,7 @@ claim("sin(10 z): reparameterization's spread over the score's (ratio)",
 #
 # Where the exact likelihood is known, a VAE, encoder and decoder trained on the ELBO, must reach it, and does.
 #
-# Make both nets linear: $p(x \mid z) = \mathcal N(Wz, s^2 I)$, and the encoder's mean $V^\top x$, with one $\sigma$ for each axis of the code.
+# Make both nets linear: $p(x \mid z) = \mathcal N(zW^\top, s^2 I)$, and the encoder's mean $xV$, with one $\sigma$ for each axis of the code.
 # A sum of Gaussians is a Gaussian, so $p(x)$ is one, and its best likelihood is known: **probabilistic PCA** (확률적 주성분분석; Tipping and Bishop 1999).
 # scikit-learn's `PCA(...).score` computes it. The data are 178 wines, 13 measurements each (alcohol, colour, …), brought to mean 0 and standard deviation 1.
 #

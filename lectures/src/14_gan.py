@@ -148,7 +148,7 @@ claim("a penalty on D's weight brings them home: distance", away["penalty"][-1],
       at_most=0.001)
 
 # %% [markdown]
-# Near 0 the sigmoid is $\frac12$: $D$ moves $w$ by $-\frac12\theta$, $G$ moves $\theta$ by $+\frac12 w$.
+# Near 0 the sigmoid is $\frac12$: $w$ moves with $-\frac12\theta$, and $\theta$ with $+\frac12 w$.
 # Each is pushed by where the other stands, with opposite signs: a rotation, no descent. No loss falls.
 # *Momentum* remembers where the other stood ten turns ago, and overshoots. A *penalty* on $D$'s slope, $0.15\, w^2$, takes speed out.
 #
@@ -463,7 +463,7 @@ claim("one step each finds more, for the same number of steps (clusters, mean)",
 # %% [markdown] tags=["notes"]
 # **Notes for the room (15 minutes).**
 #
-# Cover the table's rivals first and let the room invent a count of "clusters found" that the plain circle passes. The first edition of this lecture had one.
+# Cover the table's rivals first and let the room invent a count of "clusters found" that the plain circle passes. An early draft of this lecture had one.
 # Smoothing is in every list of tricks; on this ring it brings back hardly one cluster. Say so.
 
 # %% [markdown]
@@ -601,7 +601,7 @@ claim("in 1,800 steps the price: fewer good points than without (points)",
 #
 # 1. the loss: non-saturating (section 3);
 # 2. Adam's momentum: 0.5, not 0.9 (section 1);
-# 3. a penalty on the judge's slope, $\lambda = 1$ (section 5).
+# 3. a penalty on $D$'s slope, $\lambda = 1$ (section 5).
 #
 # To learn what a change is worth, take it back alone; and let each row have three rates: 0.003, 0.01, 0.03.
 #

@@ -178,7 +178,7 @@ claim("greedy's runs that end on the best ad (%)", share, at_least=10, at_most=3
 # - **Optimism** (낙관): greedy, but each ad starts with $b$ imaginary clicks in $b$ impressions. It keeps its chance until real misses outweigh them.
 # - **UCB** (상한 신뢰구간), upper confidence bound: add a bonus for doubt to the rate $\hat p$ of an ad shown $n$ times; show the largest $\hat p + s \sqrt{2 \ln t / n}$.
 #
-# With $s = 1$ the last is UCB1 (Auer and others, 2002): proved to lose as $\ln T$, on any rewards from 0 to 1.
+# With $s = 1$ it is UCB1 (Auer and others, 2002); it loses as $\ln T$, proved for rewards from 0 to 1 ($\ln$: our log).
 #
 # By hand: visitor 10,000, an ad with 4 clicks in 100. The bonus is $\sqrt{2 \cdot 9.2 / 100} = 0.43$, ten times the rate. The proof allows for $p = ½$, variance $p(1-p) = ¼$; here it is $0.04 \cdot 0.96 = 0.04$.
 
@@ -484,7 +484,7 @@ claim("late clicks: Thompson's regret grows (times)", times["Thompson, flat"], a
 # %% [markdown] tags=["notes"]
 # **Notes for the room (15 minutes).**
 #
-# The first edition of this course said "Thompson loses least", against rivals that were not tuned. Tell it so.
+# Many a text says "Thompson loses least": against rivals that nobody tuned. So did an early draft of this lecture.
 # "Less than the least possible" is a good riddle: give the room two minutes before the answer.
 # Wrong answer to expect: "delay hurts all alike".
 
@@ -542,7 +542,7 @@ claim("one weight: area that exact belief and Laplace's share (per cent)",
 #
 # $$H_{jk} = \Lambda_{jk} + \sum_i \sigma_i (1 - \sigma_i)\, x_{ij} x_{ik} \qquad H = \Lambda + X^\top \operatorname{diag}\big(\sigma (1 - \sigma)\big) X$$
 #
-# $\Lambda$ (capital lambda) is the prior's precision. With zero mean and $\Lambda = \lambda I$ the prior is lecture 06's L2 penalty, and $m$ is the penalized regression. After each batch the posterior becomes the next prior.
+# $\Lambda$ (capital lambda) is the prior's precision. With zero mean and $\Lambda = \lambda I$ the prior is lecture 06's L2 price, and $m$ the regression that pays it. After each batch the posterior becomes the next prior.
 #
 # Our features, for visitor and ad: a constant; the ad; age × gender × the ad's category; device × category. All are 0 or 1, four are on: a score adds four weights.
 
@@ -584,7 +584,7 @@ claim("our top is scikit-learn's regression with an L2 penalty (largest differen
 # %% [markdown]
 # To draw one weight: $m + z / \sqrt H$ with $z$ from a standard Gaussian. To draw all: split $H = L L^\top$ (Cholesky; $L$, a triangle, is its root), solve $L^\top d = z$, take $m + d$.
 #
-# Three policies serve the same visitors in batches of 500: greedy, by the top $m$; greedy with a fading ε, in batch $b$ one over $b$; and Thompson, one draw of all weights for each visitor.
+# Three policies serve the same visitors in batches of 500: greedy, by the top $m$; greedy with a fading ε, 1 over the batch's number; and Thompson, one draw of all weights for each visitor.
 
 # %%
 def scores(policy, mean, precision, on, rng):
@@ -620,7 +620,7 @@ def serve(policy, seed, size=500):
 # **Notes for the room (12 minutes).**
 #
 # The one-weight picture is the whole idea; the matrix only repeats it.
-# This is lecture 01's regression with lecture 06's penalty: the penalty *is* the prior.
+# This is lecture 01's regression with lecture 06's price: the price *is* the prior.
 # Expect: "is the noise in the weights not harmful?". It is the point: where data are thin the choices vary.
 
 # %%

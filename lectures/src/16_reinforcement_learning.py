@@ -219,7 +219,7 @@ claim("slippery ground: the two differ (points, the larger of both walks)",
 # - $G$ times slope: $(-5, +5)$. The taken action gets *less* likely, whichever it is, where all returns are negative.
 # - Average play earns $-12$ here. $-10 - (-12) = +2$, so: $(+1, -1)$. More of what went better than expected.
 #
-# What is taken off is a **baseline** $b(s)$. With $G_t$ the discounted reward from step $t$ on:
+# What is taken off is a **baseline** $b(s)$ (not 00's). With $G_t$ the discounted reward from step $t$ on:
 #
 # $$\nabla_\theta J = \mathbb E \sum_t \gamma^t \,\big(G_t - b(s_t)\big)\, \nabla_\theta \log \pi_\theta(a_t \mid s_t)$$
 #
@@ -335,7 +335,7 @@ s.show("A cart on a line with a tilted pole; arrows push it from the left and th
 # - **Replay** (재현 버퍼): keep past steps, train on random ones. The last ones are all alike.
 # - **Target net** (목표 신경망): compute targets with a copy, renewed every 100 updates, so that the net does not chase itself.
 #
-# Two losses are in use: the squared error, and the **Huber loss** (후버 손실), straight beyond an error of 1, so that no error pulls harder than 1.
+# Two losses: the squared error, and lecture 01's **Huber loss** (후버 손실), straight beyond an error of 1, so that no error pulls harder than 1.
 #
 # Each with each, four learners a cell, and a fifth cell that will tell why. Twenty nets side by side in `cartpole.Nets`: `x` is (20, n, 4), the output (20, n, 2). The carts are the library gymnasium's, in NumPy for many at once.
 
@@ -430,7 +430,7 @@ claim("no target net, Huber, falls counted ten times (points)", late[4], at_leas
 # **Notes for the room (15 minutes).**
 #
 # Before the table: ask why a net that fits its own predictions might run away.
-# The first edition of this course said "without the target net its values run away". It had only tried Huber.
+# "Without the target net its values run away" is soon said by who has only tried one loss.
 # With 64 units at the rates 3e-4, 1e-3 and 3e-3, tried once each, Huber without a copy stayed at 9 points too; the other cells learned.
 
 # %% [markdown]
@@ -698,7 +698,7 @@ def alpha(generations, games=64, sims=24, updates=50):
 prior, value = alpha(run.steps(20))
 
 # %% [markdown]
-# How good is it? The first edition of this course judged such a net by 200 games from the empty board against the perfect player; more simulations did not help. But that is *one* start: self-play has been through its lines hundreds of times, and one reply, learned right or wrong, decides.
+# How good is it? A tempting test is 200 games from the empty board against the perfect player; in it, more simulations do not help. But that is *one* start: self-play has been through its lines hundreds of times, and one reply, learned right or wrong, decides.
 #
 # A fair judge takes many starts: all 260 openings of two or three stones that are not lost for the net. It moves first; a game is *spoiled* if it ends worse than its opening was worth.
 #
@@ -760,7 +760,7 @@ claim("24 simulations: rollouts, less net + search (points spoiled)", plain[2] -
 # **Notes for the room (13 minutes).**
 #
 # Ask first: AlphaGo's value was half net, half rollout; why does AlphaGo Zero's need no rollouts?
-# Let the room find what is wrong with the first edition's test: one start, learned by heart.
+# Let the room find what is wrong with the tempting test: one start, learned by heart.
 # AlphaZero (2018) plays chess with the same loop; MuZero (2020) learns the rules as well.
 
 # %% [markdown]

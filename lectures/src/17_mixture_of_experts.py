@@ -321,9 +321,9 @@ claim("bag or stack, the better: its error over that of one line (ratio)", ratio
 
 # %% [markdown]
 # A sum of straight lines with *fixed* weights is a straight line. Let $x$ decide: section 2 once more, with a regression in each group. Expert $j$ says that $y$ is its line plus noise.
-# Let the gate be Gaussian too (Xu, Jordan and Hinton, 1995): group $j$ lives around $m_j$ with variance $v_j$, and
+# Let the gate be Gaussian too (Xu, Jordan and Hinton, 1995): group $j$ lives around $\mu_j$, variance $v_j$, and
 #
-# $$g_j(x) = \frac{\pi_j N(x; m_j, v_j)}{\sum_l \pi_l N(x; m_l, v_l)}$$
+# $$g_j(x) = \frac{\pi_j N(x; \mu_j, v_j)}{\sum_l \pi_l N(x; \mu_l, v_l)}$$
 #
 # Then *all* of the M-step is a formula: weighted means, and for each expert a weighted least squares.
 #
@@ -514,7 +514,7 @@ rows = {**{f"{K} experts": (by_descent[K], by_em[K]) for K in by_em},
 helpers.draw_starts("Four experts suffice in theory; spare ones make it happen", rows,
                     {"one line": one, "solved": 0.01})
 plots.show("Dots for each start: two experts never solve it, four in some starts, eight in "
-           "nearly all; the ReLU network without a gate solves it from many starts.")
+           "nearly all; the ReLU network without a gate solves it from some starts.")
 
 # %%
 at, piece = loss.argmin(), np.digitize(x_new, CUTS)  # eight experts, the likeliest start
@@ -613,7 +613,7 @@ middle = {name: np.median(values) for name, values in errors.items()}
 # **Notes for the room (12 minutes).**
 #
 # "The rich get richer" is the phrase that sticks.
-# The mask is worth a minute: the first edition of this lecture wrote `log(g + 1e-9)`, and its picture was of another machine.
+# The mask is worth a minute: with `log(g + 1e-9)` in its place the picture is of another machine.
 # Letting experts choose is expert-choice routing (Zhou and others, 2022).
 
 # %%

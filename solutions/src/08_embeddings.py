@@ -288,4 +288,4 @@ if check("08.ctr", predict_clicks):
 
 # %% [markdown] tags=["solution-only"]
 # A product of two vectors has to find out from clicks that young men like one category; the cross has a weight for just that, and only 96 of them.
-# What remains hidden is the latent taste of single users, and there the vectors have no rival. Known and learned add up; lecture 20 goes on from here.
+# What remains hidden is the latent taste of single users, and there the vectors have no rival. Known and learned add up; lecture 19 goes on from here.

@@ -14,6 +14,7 @@ from utils.authoring.sources import (
     is_fresh,
     pages,
     sync_problem,
+    with_maps,
     with_outputs,
     write,
 )
@@ -36,7 +37,8 @@ def build(
         if run and page.executed and (force or not fresh):
             stale[name] = (page, nb)
         else:
-            report(console, page, write(page, with_outputs(nb, page.stored()) if fresh else nb))
+            kept = with_maps(with_outputs(nb, page.stored()), page) if fresh else nb
+            report(console, page, write(page, kept))
             if page.executed and not fresh:
                 console.print(
                     f"          {page.name} has no outputs now: its code changed, add --run", highlight=False

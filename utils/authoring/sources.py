@@ -18,6 +18,7 @@ import jupytext
 import nbformat
 from nbformat import NotebookNode
 
+from utils import concept_map
 from utils.authoring import links, merges
 from utils.errors import UserError, choose
 from utils.paths import atomic_write
@@ -201,9 +202,7 @@ def calls(source: str, function: str) -> list[ast.Call]:
         nodes = ast.walk(ast.parse(source))
     except SyntaxError:
         return []
-    return [
-        n for n in nodes if isinstance(n, ast.Call) and isinstance(n.func, ast.Name) and n.func.id == function
-    ]
+    return [node for node in nodes if isinstance(node, ast.Call) and ast.unparse(node.func) == function]
 
 
 # --- an exercise is its solution with the answers taken out --------------------------------------------
@@ -310,6 +309,21 @@ def with_outputs(built: NotebookNode, ran: NotebookNode) -> NotebookNode:
     return built
 
 
+def with_maps(nb: NotebookNode, page: Page) -> NotebookNode:
+    """The notebook with its pictures of the map drawn anew: its texts and links change with `data/map.yaml`.
+
+    The map costs no run, and nobody's progress belongs in a stored one.
+    """
+    way = "." if page.path.parent.name == "lectures" else "../lectures"
+    for cell in code_cells(nb):
+        pictures = [output for output in cell.outputs if "text/html" in output.get("data", {})]
+        for call, picture in zip(calls(cell.source, "concept_map.show"), pictures, strict=False):
+            number = ast.literal_eval(call.args[0]) if call.args else None
+            given = {key.arg: ast.literal_eval(key.value) for key in call.keywords if key.arg != "progress"}
+            picture.data.update(concept_map.drawn(number, way=way, **given))
+    return nb
+
+
 def dumps(nb: NotebookNode) -> str:
     """The one way a notebook is written: sorted keys, indent 1, real letters, a newline at the end."""
     return nbformat.writes(nbformat.from_dict(whole(nb))) + "\n"
@@ -340,7 +354,7 @@ def sync_problem(page: Page) -> str | None:
         return f"{page.name}: not built. {remedy}"
     built = page.build()
     try:
-        wanted = with_outputs(built, stored) if page.executed else built
+        wanted = with_maps(with_outputs(built, stored), page) if page.executed else built
         same = page.path.read_text(encoding="utf-8") == dumps(wanted)
     except ValueError:  # not the same number of code cells
         same = False

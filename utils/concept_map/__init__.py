@@ -13,9 +13,9 @@ from utils.concept_map.drawing import stills, svg
 from utils.concept_map.geometry import TYPE, WIDTH, Box, bezier, layout
 from utils.concept_map.links import overlay
 from utils.concept_map.model import LANGUAGES, WORDS, load, parse
-from utils.concept_map.notebook import show
+from utils.concept_map.notebook import drawn, show
 
 __all__ = [
     "LANGUAGES", "TYPE", "WIDTH", "WORDS", "Box",
-    "bezier", "layout", "load", "overlay", "parse", "show", "stills", "svg",
+    "bezier", "drawn", "layout", "load", "overlay", "parse", "show", "stills", "svg",
 ]  # fmt: skip
