@@ -57,7 +57,7 @@ def newcomers():
     visits["ad"] = np.tile(np.arange(A), R)
     visits["category"] = world.category[visits["ad"]]
     truth = world.probability(visits).reshape(R, A)
-    return ranking.Newcomers(machine, visits, truth, np.ones(A))
+    return ranking.Newcomers(machine, visits, truth, np.ones((R, A)))
 
 
 def test_the_logit_is_rest_and_nine_numbers(newcomers):
@@ -71,15 +71,25 @@ def test_newcomers_that_are_as_the_average_known_ad_cost_nothing(newcomers):
     like.known = newcomers.known.copy()
     like.known[new] = np.delete(newcomers.known, new, axis=0).mean(0)
     like.whole = like.rest + (like.z * like.known).sum(2)
-    assert (like.serve(new, None, np.random.default_rng(0), batches=3, size=40) == 0).all()
+    assert (like.serve(new, np.random.default_rng(0), batches=1, size=40) == 0).all()  # nothing learned yet
     half = np.arange(1, 50, 2)
-    assert (newcomers.serve(half, None, np.random.default_rng(0), batches=3, size=40) != 0).any()
+    assert (newcomers.serve(half, np.random.default_rng(0), batches=1, size=40) != 0).any()
 
 
 def test_all_policies_meet_the_same_visitors(newcomers):
     new = np.array([3, 7])
-    a, b = (newcomers.serve(new, 0, np.random.default_rng(4), batches=2, size=40) for _ in range(2))
+    a, b = (newcomers.serve(new, np.random.default_rng(4), batches=2, size=40) for _ in range(2))
     assert (a == b).all()
+    tiny = newcomers.serve(new, np.random.default_rng(4), batches=2, size=40, draws=1e-12)
+    assert a == pytest.approx(tiny)  # a draw of no width is the mean, on the same visits
+
+
+def test_a_newcomer_comes_by_lot_as_often_as_asked(newcomers):
+    seen, plain, new = [], newcomers.posterior, np.array([3, 7])
+    spy = copy(newcomers)
+    spy.posterior = lambda *args: (seen.append(args[4]), plain(*args))[1]
+    spy.serve(new, np.random.default_rng(4), batches=2, size=1000, chance=1.0)
+    assert np.isin(seen, new).all() and 0.45 < (np.array(seen) == 3).mean() < 0.55
 
 
 def test_the_posterior_is_the_top_of_prior_times_likelihood(newcomers):
@@ -104,7 +114,7 @@ def test_a_trial_counts_every_visit_once_and_keeps_users_in_their_arm():
         np.ones(4, int),
         user,
         truth,
-        np.array([5.0, 2.0]),
+        np.tile([5.0, 2.0], (4, 1)),
         tests=6,
         days=3,
         visits=50,

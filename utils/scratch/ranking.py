@@ -134,11 +134,28 @@ class Network:
         return self.model.probability(log.features)
 
 
+def for_few_rows(n: int, full: int, *, trees: int, seed: int, **training) -> dict:
+    """Five models, unfitted, with what a log of n rows needs in place of `full` rows.
+
+    Boosting gets fewer and smaller trees; networks smaller batches, half the rate, and an L2 price that grows
+    as 1/n, as a prior's weight among n rows does.
+    """
+    how = {"l2": 2e-3 * full / n, "batch_size": 1000}
+    options = {"how": how, "crosses": CROSSES, "lr": 0.01, "seed": seed, **training}
+    return {
+        "regression + crosses": Logistic([*IDS, *CROSSES]),
+        "regression + pairs": Logistic([*IDS, *CROSSES, *PAIRS]),
+        "boosting": Boosting(trees=trees, max_leaf_nodes=8, seed=seed),
+        "FM + crosses": Network(FM, **options),
+        "mixture": Network(Mixture, **options),
+    }
+
+
 class Newcomers:
     """Serve visits while some ads are new: their rows in the machine are erased and learned anew.
 
     `machine`: a trained FactorizationMachine; `visits`: column -> (R · A,) ids, each visit with each ad;
-    `truth` (R, A): true click probabilities; `bid` (A,). `known` (A, 9) holds each ad's weight and vector,
+    `truth` (R, A): true click probabilities; `bid` (R, A). `known` (A, 9) holds each ad's weight and vector,
     `rest` (R, A) the logit without them, `z` (R, A, 9) what they are multiplied by.
     """
 
@@ -155,32 +172,40 @@ class Newcomers:
         self.rest = self.whole - (self.z * self.known).sum(2)
 
     def serve(
-        self, new: np.ndarray, draws: float | None, rng: np.random.Generator, batches: int, size: int = 250
+        self,
+        new: np.ndarray,
+        rng: np.random.Generator,
+        batches: int,
+        *,
+        draws: float = 0.0,
+        chance: float = 0.0,
+        size: int = 250,
     ) -> np.ndarray:
-        """Income so far, less that of a ranker who knows all ads: (batches,).
+        """Income so far, less that of the machine with all rows known: (batches,).
 
-        `new` (m,) are the newcomers. `draws`: the width of a draw from their posterior, 1 for Thompson
-        sampling, 0 for greedy, which ranks by its mean; None never learns, and keeps the prior's mean.
+        `new` (m,) are the newcomers. `draws` is the width of a draw from their posterior: 1 for Thompson
+        sampling, 0 for greedy, which ranks by its mean. A share `chance` of the visits sees a newcomer by lot.
         The prior has the mean and the covariance of the rows of the other ads.
         """
+        luck = rng.spawn(1)[0]  # apart from `rng`, so that all policies meet the same visits
         old = self.known[np.setdiff1d(np.arange(len(self.known)), new)]
         mean = np.tile(old.mean(0), (len(new), 1))
         precision = np.tile(np.linalg.inv(np.cov(old.T)), (len(new), 1, 1))
-        gained = []
+        gained, n = [], np.arange(size)
         for _ in range(batches):
             i, dice = rng.integers(len(self.truth), size=size), rng.random(size)
-            noise = rng.normal(size=(size, *mean.shape))  # drawn in any case: all meet the same luck
             row = mean  # (m, 9), or with draws (size, m, 9)
             if draws:
                 root = np.linalg.inv(np.linalg.cholesky(precision))
-                row = mean + draws * np.einsum("aji,naj->nai", root, noise)
+                row = mean + draws * np.einsum("aji,naj->nai", root, luck.normal(size=(size, *mean.shape)))
             score = self.whole[i]
             score[:, new] = self.rest[i][:, new] + (self.z[i][:, new] * row).sum(2)
-            ad, usual = ((self.bid * expit(s)).argmax(1) for s in (score, self.whole[i]))
-            income = [self.bid[a] * self.truth[i, a] for a in (ad, usual)]
-            gained.append((income[0] - income[1]).sum())
-            if draws is not None:
-                mean, precision = self.posterior(mean, precision, new, i, ad, dice < self.truth[i, ad])
+            ad, usual = ((self.bid[i] * expit(s)).argmax(1) for s in (score, self.whole[i]))
+            if chance:
+                ad = np.where(luck.random(size) < chance, luck.choice(new, size), ad)
+            income = self.bid[i] * self.truth[i]
+            gained.append((income[n, ad] - income[n, usual]).sum())
+            mean, precision = self.posterior(mean, precision, new, i, ad, dice < self.truth[i, ad])
         return np.cumsum(gained)
 
     def posterior(self, mean, precision, new, i, ad, click, steps: int = 4):
@@ -188,10 +213,13 @@ class Newcomers:
 
         mean (m, 9), precision (m, 9, 9); visit, ad, click (n,) -> the same two, anew.
         """
-        own, x, m = (ad[:, None] == new).astype(float), self.z[i, ad], mean
+        mine = np.isin(ad, new)  # the other rows teach a newcomer nothing
+        i, ad, click, m = i[mine], ad[mine], click[mine], mean
+        own, x = (ad[:, None] == new).astype(float), self.z[i, ad]
+        squares = (x[:, :, None] * x[:, None, :]).reshape(len(x), x.shape[1] ** 2)  # x xᵀ of each row: (n, 81)
         for _ in range(steps):
             q = expit(self.rest[i, ad][:, None] + x @ m.T)  # (n, m)
-            H = precision + np.einsum("na,ni,nj->aij", own * q * (1 - q), x, x)
+            H = precision + ((own * q * (1 - q)).T @ squares).reshape(precision.shape)
             slope = (own * (click[:, None] - q)).T @ x - np.einsum("aij,aj->ai", precision, m - mean)
             m = m + np.linalg.solve(H, slope[..., None])[..., 0]
         return m, H
@@ -211,7 +239,7 @@ def trial(
 ) -> tuple[np.ndarray, np.ndarray]:
     """A/B tests: a coin sends each user to the ads `first` or `second` (R,), for good.
 
-    `user` (R,) whose visit it is, `truth` (R, A), `bid` (A,); `visits` are drawn a day.
+    `user` (R,) whose visit it is, `truth` and `bid` (R, A); `visits` are drawn a day.
     Returns: arm (tests, users), True for the second; and after each day, for each user, the number of visits,
     their income, and the sum of the squared incomes: (days, 3, tests, users).
     """
@@ -223,7 +251,7 @@ def trial(
         i = rng.integers(len(user), size=(tests, visits))
         who = user[i]
         ad = np.where(arm[test, who], second[i], first[i])
-        y = bid[ad] * (rng.random(i.shape) < truth[i, ad])
+        y = bid[i, ad] * (rng.random(i.shape) < truth[i, ad])
         place = (users * test + who).ravel()
         for total, x in zip(sums, (np.ones_like(y), y, y**2), strict=True):
             total += np.bincount(place, x.ravel(), tests * users).reshape(tests, users)
