@@ -3,7 +3,7 @@
 #
 # **Question.** Eighteen lectures of models. Which one should choose the next ad, what is it worth in money, and how would you know that it broke?
 #
-# **You will be able to** compare models that are told the same; put log-loss and money on one scale; price by second and by first price; thin a log and undo it, and retrieve before you rank; let new ads in, and say when exploring pays; judge a ranker by an old log, an A/B test and monitors; say when deep learning does not pay.
+# **You will be able to** compare models that are told the same; put log-loss and money on one scale; price by second and by first price; thin a log and undo it; retrieve before you rank; let new ads in; judge a ranker by an old log, an A/B test and monitors; say when deep learning does not pay.
 #
 # **Needs** 01, 03, 08, 15, 17 · **Minutes** 95 to teach, 150 to study · **CPU** 35 s
 #
@@ -41,7 +41,7 @@ concept_map.show("19")
 # It needs the **pCTR** (예측 클릭률), predicted click-through rate: the probability that this visitor clicks this ad.
 # The lecture walks once round the loop below; the numbers are its sections.
 #
-# By hand. User 1 likes ad A ($+1$ on the logit) and not B ($-1$); user 2 the other way round. A *sum* of one number a user and one an ad cannot say this: the two liked pairs use all four numbers, total $+2$; so do the other two, total $-2$. A *product* can: users $1, -1$, ads $1, -1$.
+# By hand. User 1 likes ad A ($+1$ on the logit) and not B ($-1$); user 2 the other way round. A *sum* of one number a user and one an ad cannot say this: the two liked pairs together add up all four numbers, to $+2$, and so do the two others, to $-2$. A *product* can: users $1, -1$, ads $1, -1$.
 
 # %%
 s = schematics.Sketch("What is shown today is what the model learns from tomorrow",
@@ -135,6 +135,9 @@ COLOR = {name: next(c for start, c in FAMILY.items() if name.startswith(start))
          for name in models}
 fig, ax = plots.figure("The columns that a model is told decide more than its depth",
                        xlabel="share of the gap on later days (%)", ylabel="", size=(9, 5))
+RIVAL = {"deep": "FM", "wide & deep": "FM + crosses", "boosting + pairs": "boosting",
+         "mixture": "FM + crosses"}
+lead = {name: share[name] - share[rival] for name, rival in RIVAL.items()}
 row, ticks = 0.0, {}
 for title, group in GROUPS.items():
     plots.name(ax, 90, row, title, plots.INK)
@@ -149,9 +152,6 @@ plots.show("Bars in groups: told ids, FM leads; told crosses, it is level with w
            "deep; then pairs; then the regime, with the mixture.")
 
 # %%
-RIVAL = {"deep": "FM", "wide & deep": "FM + crosses", "boosting + pairs": "boosting",
-         "mixture": "FM + crosses"}
-lead = {name: share[name] - share[rival] for name, rival in RIVAL.items()}
 outcome("19.ladder", PLACES[0 if lead["wide & deep"] >= 5 else 1])
 claim("told ids: deep leads FM by less than 6 (points of the gap)", lead["deep"], at_most=6)
 claim("told crosses: wide & deep leads FM by less than 5 (points)", lead["wide & deep"],
@@ -160,7 +160,7 @@ claim("boosting: crosses and pairs add (points)", lead["boosting + pairs"], at_l
 claim("a gate and two tables add to FM + crosses (points)", lead["mixture"], at_least=2)
 
 # %% [markdown]
-# Read within a group. On ids, only the FM multiplies user by ad outright; ReLUs must learn to. Over five seeds they ended between 6 points behind it and 4 ahead; told the crosses, between 10 behind and 2 ahead. So the step from FM to wide & deep is the crosses' step.
+# Read within a group. On ids, only the FM multiplies user by ad outright; ReLUs must learn to. On five seeds they ended between 6 points behind it and 4 ahead; told the crosses, between 10 behind and 2 ahead. The step that wide & deep seems to make is the crosses' step.
 # Boosting did not lack power, but the column: told the pairs, it climbs by 15 to 20 points.
 # The regime as one cross has 11,520 cells, a dozen rows each, and moves neither regression nor boosting by more than a point. Two tables and a gate say it with 432 numbers.
 #
@@ -248,15 +248,16 @@ curse = {name: [promise(guess, k) for k in competing] for name, guess in winners
 # %%
 fig, axes = plots.panels("Money is another gap, and winners are not the log",
                          ["two gaps; on the line they agree", "the winners' promise"],
-                         xlabel="gap in log-loss, closed (%)", ylabel="gap in money, closed (%)",
-                         size=(10.5, 4.3))
+                         xlabel="gap in log-loss, closed (%)",
+                         ylabel="gap in money, closed (%)", size=(10.5, 4.3))
 axes[0].plot([0, 100], [0, 100], color=plots.INK, linewidth=0.8)
 NAMED = ("attributes", "regression", "boosting", "regression + crosses", "FM", "mixture")
 for name in models:
     axes[0].plot(share[name], money[name], "o", color=COLOR[name])
     if name in NAMED:
         plots.name(axes[0], share[name], money[name], name, COLOR[name],
-                   dx={"boosting": -62, "FM": -26}.get(name, 6), dy=4 if name == "FM" else -7)
+                   dx={"boosting": -62, "FM": -26}.get(name, 6),
+                   dy=4 if name == "FM" else -7)
 axes[0].set(xlim=(0, 115), ylim=(0, 100))
 for (name, ratio), color in zip(curse.items(), [plots.SKY, plots.INK, plots.BLUE,
                                                 plots.RED], strict=True):
@@ -274,7 +275,7 @@ plots.show("Left: weak models lie below the line, FM and mixture above. Right: t
 # Left: the regression on ids knows 400 users, and earns no more than one click rate an ad: no user changes its order. The FM and the mixture close more in money than in log-loss.
 #
 # Right: the regression on pairs, with three strengths of L2. With one ad and no choice all promise about what comes; where 50 compete, two do not. That is lecture 00's winner's curse: the largest of many scores has a high truth or a lucky error, and the maximum cannot tell which.
-# The log showed ads by chance; the ranking picks the top. L2 that fits the noise protects: it is a prior (lecture 06), and the posterior has given its luck away.
+# L2 that fits the noise protects: it is a prior (lecture 06), and the posterior has given its luck away.
 
 # %%
 outcome("19.money", min(GAPS, key=lambda words: abs(GAPS[words] - money["regression"])))
@@ -292,10 +293,10 @@ claim("too little L2: predicted ÷ true of the winners of 50 ads",
 #
 # In a second-price auction the true value is the best bid, visit by visit; in a first-price auction it earns nothing.
 #
-# The largest score, bid × pCTR, wins. For a click, the winner $w$ pays
+# The largest score, bid × pCTR, wins. For a click, the winner pays
 #
 # - **first price** (최고가 경매): the own bid;
-# - **second price** (차가 경매): the smallest bid that would still have won, $s_{(2)} / \text{pCTR}_w$, with $s_{(2)}$ the second largest score.
+# - **second price** (차가 경매): the smallest bid that would still have won, $s_{(2)} / \text{pCTR}$, with $s_{(2)}$ the second largest score and the winner's own pCTR.
 #
 # If a click is worth $v$ and has the true probability $p$, a visit won gains $(v - \text{price}) \cdot p$. Does it pay to bid $f \cdot v$, with $f$ other than 1? Below the ad that wins most tries each $f$; all others bid their value.
 
@@ -366,7 +367,7 @@ claim("second price: largest gain over the truth, any visit, any factor",
 claim("first price: best bid ÷ value", factors[gain["first"].mean(1).argmax()], at_most=0.9)
 
 # %% [markdown]
-# Search charges by the next score. Display advertising has left second price: large exchanges sell by first price since 2019 to 2021. So buyers **shade** (입찰가 낮추기) their bids. Let $F(b)$ be the share of such visits that a bid of $b$ would have won, a curve that can be learned as pCTR is; bid the $b$ with the largest $(v - b) \cdot F(b)$. The red top is that rule, with one factor for all visits. When all shade, prices fall: in the textbook's symmetric case back to second price's (Vickrey 1961).
+# Search charges by the next score. Display advertising has left second price: large exchanges went to first price from 2019 to 2021. So buyers **shade** (입찰가 낮추기) their bids. Let $F(b)$ be the share of such visits that a bid of $b$ would win, learned as pCTR is; bid the $b$ with the largest $(v - b) \cdot F(b)$. The red top is that rule, with one factor for all visits. When all shade, prices fall: in the textbook's symmetric case back to second price's (Vickrey 1961).
 #
 # And if pCTR is wrong? A factor for each *visitor* is in all scores of the visit, and cancels. One for each *ad* does not.
 
@@ -386,32 +387,32 @@ claim("a mild factor for each ad: visits with another winner (share)",
 #
 # A platform has a billion rows a day and a million ads. Both can be shortened, at a price.
 #
-# **Rows.** Lecture 01 thinned the log: every click, and a share $w$ of the misses. Of 100 impressions 4 are clicked; keep a tenth of the 96 others: $4 / (4 + 9.6) = 0.29$. To undo it in a prediction $q$, let each miss that was kept stand for $1/w$:
+# **Rows.** Lecture 01 thinned the log: every click, and a share $r$ of the misses. Of 100 impressions 4 are clicked; keep a tenth of the 96 others: $4 / (4 + 9.6) = 0.29$. To undo it in a prediction $q$, let each kept miss stand for $1/r$:
 #
-# $$\text{pCTR} = \frac{q}{q + (1 - q) / w} \qquad \frac{0.29}{0.29 + 0.71 / 0.1} = 0.04$$
+# $$\text{pCTR} = \frac{q}{q + (1 - q) / r} \qquad \frac{0.29}{0.29 + 0.71 / 0.1} = 0.04$$
 #
-# Here $w = 0.1$. The rival: as many rows, by chance. *Money* is the income, on the last section's scale.
+# Here $r = 0.1$. The rival: as many rows, by chance. *Money* is on section 2's scale.
 
 # %%
 kept = (past.click == 1) | (rng.random(len(past)) < 0.1)
 few, thin = (Logistic(TOLD).fit(past[some]).probability
              for some in (rng.permutation(kept), kept))                # as many, by chance
-for name, make, w in (("chance", few, 1), ("forgotten", thin, 1), ("undone", thin, 0.1)):
-    said, score = (q / (q + (1 - q) / w) for q in (make(future), make(pairs)))
+for name, make, r in (("chance", few, 1), ("forgotten", thin, 1), ("undone", thin, 0.1)):
+    said, score = (q / (q + (1 - q) / r) for q in (make(future), make(pairs)))
     print(f"{name:9} gap {100 * future.share_of_gap(said):4.0f} %, predicted ÷ clicked "
           f"{said.mean() / future.click.mean():.1f}, money "
           f"{in_money(score.reshape(R, A)):.0f} %")
 
 # %% [markdown]
-# A seventh of the rows, well chosen, keeps most of the gap (all rows: see the ladder, *regression + pairs*). Forgotten, pCTR is five times too high, and money is lost: 4 % and 8 % have become 29 % and 47 %, so the first with a bid of 1.9 now beats the second with a bid of 1.
+# A seventh of the rows, well chosen, keeps most of what all rows gave (*regression + pairs*). Forgotten, pCTR is five times too high, and money is lost: 4 % and 8 % have become 29 % and 47 %, so the first with a bid of 1.9 now beats the second with a bid of 1.
 #
-# **Ads.** Nobody scores a million ads a visit; but a product can be searched. Let $u$ be the sum of the vectors of the *visit's* columns. For ad $a$ of category $c$, with weights $w$ and vectors $v$, the FM says
+# **Ads.** Nobody scores a million ads a visit; but a product can be searched. Let $u$ be the sum of the vectors of the *visit's* columns. For ad $a$ of category $c$, with weights $w$ and vectors $V$, the FM says
 #
-# $$\text{logit} = (\text{the same for all ads}) + (w_a + w_c + v_a \cdot v_c) + u \cdot (v_a + v_c)$$
+# $$\text{logit} = (\text{the same for all ads}) + (w_a + w_c + V_a \cdot V_c) + u \cdot (V_a + V_c)$$
 #
 # By hand: $u = (1, 2)$; ad A has the vector $(0.5, 0)$ and the number 0.1, B $(0, 0.4)$ and 0. A gets $0.1 + 0.5 = 0.6$, B $0.8$.
 #
-# Visit and ad meet only in that product: a **two-tower model** (투 타워 모델). An index over the ads' side finds the largest products: **retrieval** (후보 추출). The slow model, here the mixture, ranks what comes back.
+# They meet only in that product: a **two-tower model** (투 타워 모델). An index over the ads finds the largest: **retrieval** (후보 추출). The slow model, here the mixture, ranks what comes back.
 
 # %%
 fm = models["FM"].model
@@ -456,7 +457,7 @@ claim("thinned and undone, over as many rows by chance (points of the gap)",
 # **Notes for the room (13 minutes).**
 #
 # Do the two-number product on the board, then ask what may be computed before the visitor comes.
-# Wrong answer to expect: "forgetting to undo would have been noticed in the income". Point at the table's last column.
+# Wrong answer to expect: "forgetting to undo changes no order". Of pCTR it does not; of bid × pCTR it does. Point at the table's last column.
 
 # %% [markdown]
 # ## 5 · Let new ads in: exploring is an investment
@@ -468,7 +469,7 @@ claim("thinned and undone, over as many rows by chance (points of the gap)",
 # By hand, all bids 1. The known ad is clicked in 5 % of its visits. A newcomer is clicked in 8 % or never, each with probability one half. Its mean is 4 %, so greedy never shows it. A hundred trials cost one click, $100 \cdot (0.05 - 0.04)$. In half the cases it is the good ad, and brings 3 clicks more in each hundred visits to come: 1.5 on average. After 67 more visits the price is paid. With 50 visits to come, do not try.
 
 # %% [markdown]
-# Now erase what the FM learned about ten ads. A newcomer's row is nine numbers, its weight $w_a$ and its vector $v_a$. With $z$ the sum of the other columns' vectors, all known, its logit is $\text{rest} + w_a + v_a \cdot z$: a logistic regression, with the known ads' rows as prior. Lecture 15's Laplace keeps the posterior.
+# Now erase what the FM learned about ten ads. A newcomer's row is nine numbers, its weight $w_a$ and its vector $V_a$. With $h$ the sum of the other columns' vectors, all known, its logit is $\text{rest} + w_a + V_a \cdot h$: a logistic regression, with the known ads' rows as prior. Lecture 15's Laplace keeps the posterior.
 #
 # *Greedy* ranks by the posterior's mean; *Thompson* draws a row for each visit. The simple rival: greedy, but 2 % of the visits see a newcomer by lot. Twenty runs, each with ten newcomers of its own.
 #
@@ -497,7 +498,7 @@ axes[1].axline((0, 0), slope=1, color=plots.INK, linewidth=0.8)
 axes[1].set(xlabel="lost by greedy", ylabel="lost by Thompson", xlim=(0, None),
             ylim=(0, None))
 plots.show("Left: greedy's loss grows along a line; Thompson's starts above and bends "
-           "below. Right: most runs lie below the diagonal, those with little to lose above.")
+           "below. Right: most runs lie below the diagonal; above it, greedy lost little.")
 
 # %% [markdown] tags=["notes"]
 # **Notes for the room (9 minutes).**
@@ -515,9 +516,9 @@ claim("all visits: Thompson's loss ÷ that of 2 % by lot",
       late * greedy[:, -1].mean() / lost["2 % by lot"][:, -1].mean(), at_most=0.8)
 
 # %% [markdown]
-# Greedy hardly shows a newcomer: the average row seldom wins, and what is not shown is not learned. Thompson pays more at first, a fifth in the first 1,000 visits, and less from about the 4,000th on. A lot without aim costs as much and finds little.
+# Greedy hardly shows a newcomer: the average row seldom wins, and what is not shown is not learned. Thompson pays more in the first thousand visits, and has caught up after some five thousand. A lot without aim costs more than it finds.
 #
-# The dots above the line are runs where Thompson lost: greedy lost little too, so there was little to find. The first edition of this lecture tried *one* set of ten newcomers, saw Thompson lose, and made a rule of it. It was one dot.
+# In the dots above the line Thompson lost. Greedy lost little there, so there was little to find. The first edition of this lecture tried *one* set of ten newcomers, saw Thompson lose, and made a rule of it. It was one dot.
 
 # %% [markdown]
 # ## 6 · Before the switch: ask the old log
@@ -529,11 +530,11 @@ claim("all visits: Thompson's loss ÷ that of 2 % by lot",
 # New is the mixture, old the regression on crosses. Lecture 15 estimated clicks; now the reward is income $y_i$: the bid if clicked, else 0. With $\mu(a_i)$ the log's probability of the ad shown, the weight is $w_i = 1 / \mu(a_i)$ where the new ranking chooses $a_i$ too, else 0.
 
 # %% [markdown]
-# By hand, with bids of 1. The log showed ad A with probability 0.8, B with 0.2; the new ranking shows B. Of ten visits three saw B, one more than expected, and one of the three was clicked. Each weighs 5.
+# By hand, with bids of 1. The log showed ad A with probability 0.8, B with 0.2; the new ranking shows B. Of ten visits three saw B, one of which clicked. Each weighs 5.
 #
 # - IPS, the mean of $w_i y_i$: $5 / 10 = 0.5$.
 # - **Self-normalized** (자기 정규화), $\sum w_i y_i / \sum w_i$: $5 / 15 = 0.33$.
-# - Doubly robust, the model plus the weighted mean of what it missed. Say the model gives B 0.4: $0.4 + 5 \cdot (0.6 - 0.4 - 0.4) / 10 = 0.3$.
+# - Doubly robust, the model plus the weighted mean of what it missed. The model gives B 0.4: $0.4 + 5 \cdot (0.6 - 0.4 - 0.4) / 10 = 0.3$.
 #
 # Three logs of 10,000 visits: ads by chance; a tenth by chance; the old ranking alone.
 #
@@ -541,7 +542,7 @@ claim("all visits: Thompson's loss ÷ that of 2 % by lot",
 #
 # <details><summary>One answer</summary>
 #
-# None: all return a number with a narrow interval. IPS counts only the visits on which both rankings agree, self-normalized takes these for all. Doubly robust is the model there, and nothing in this log can check it.
+# None: all return a number with a narrow interval. IPS counts only the visits on which both rankings agree; self-normalized takes these for all. Doubly robust is the model there, unchecked.
 # </details>
 
 # %% [markdown] tags=["notes"]
@@ -644,7 +645,7 @@ def by_visit(n, income, squares):
 # %% [markdown] tags=["notes"]
 # **Notes for the room (9 minutes).**
 #
-# Ask who has stopped a test on the day it became significant. Most have.
+# Ask who has stopped a test on the day it became significant.
 # Wrong answer to expect: "looking costs nothing". Each look is one more ticket in the lottery.
 
 # %%
@@ -659,9 +660,8 @@ false = {"by visit, one look": 100 * (abs(unsound[-1]) > 1.96).mean(),
 fig, axes = plots.panels("Count by user, and look once", ["A/A: nothing to find",
                          "A/B: the mixture against …"], ylabel="",
                          xlabel="find a difference (of 100 tests)", size=(10.5, 3.4))
-bars = axes[0].barh(list(false), list(false.values()), height=0.6,
-                    color=[plots.RED, plots.ORANGE, plots.BLUE])
-axes[0].bar_label(bars, fmt="%.0f", padding=12)
+axes[0].bar_label(axes[0].barh(list(false), list(false.values()), height=0.6, color=[
+    plots.RED, plots.ORANGE, plots.BLUE]), fmt="%.0f", padding=12)
 axes[0].axvline(5, color=plots.INK, linewidth=1)
 axes[0].set_ylim(2.6, -0.6)
 for line, name in zip(found, ("regression + crosses", "FM + crosses"), strict=True):
@@ -671,8 +671,7 @@ for line, name in zip(found, ("regression + crosses", "FM + crosses"), strict=Tr
                dy=-12 if power[-1] > 50 else 10)
 axes[1].axhline(80, color=plots.INK, linewidth=1)
 axes[1].set(xlabel="days of 1,000 visits; one look, by user", ylabel="power (of 100 tests)",
-            ylim=(0, 102),
-            xticks=[1, 4, 7, 10, 14])
+            ylim=(0, 102), xticks=[1, 4, 7, 10, 14])
 plots.show("Left: counted by visit, or looked at daily, too many A/A tests find something. "
            "Right: the power is soon 100 against the crosses, low against the FM.")
 peeked = max(false["by user, a look a day"], 1)
@@ -698,7 +697,7 @@ claim("A/A, by user, a look a day (of 100)", peeked, at_least=10)
 #
 # No single monitor sees every fault; log-loss even takes lost clicks for progress.
 #
-# A new log in blocks of twelve hours. On day 7 one of three things breaks, or nothing: a *redesign* lowers every logit by 0.5; the *device* column is stuck at 0; the *categories* are renumbered, each one higher.
+# A new log in blocks of twelve hours. On day 7 nothing breaks, or one of three: a *redesign* lowers every logit by 0.5; the *device* column is stuck at 0; the *categories* are renumbered, each one higher.
 #
 # Four monitors, as distances from the first week in its standard deviations: *log-loss*; *total*, clicks less predicted; *slices*, the same for each device × category, squared and added; *inputs*, counts of device and category against training ($\chi^2$). The grey band is ±4.
 #
@@ -707,7 +706,7 @@ claim("A/A, by user, a look a day (of 100)", peeked, at_least=10)
 # %% [markdown] tags=["notes"]
 # **Notes for the room (8 minutes).**
 #
-# Ask for bets: which monitor sees which fault? People expect log-loss to see them all.
+# Ask for bets: which monitor sees which fault? People expect log-loss to.
 # When fewer people click, there is less to be surprised by, and log-loss falls.
 
 # %%
@@ -763,7 +762,7 @@ claim("redesign: log-loss falls, as if the model were better (deviations)", loss
 # %% [markdown] tags=["notes"]
 # **Notes for the room (6 minutes).**
 #
-# Somebody says "we will have more next year". Good: ask which model is needed until then, and what it will be compared with.
+# Somebody says "we will have more next year". Ask which model is needed until then, and what it will be compared with.
 
 # %%
 SIZES, curve = [3000, 10_000, 30_000, len(past)], {}
@@ -784,12 +783,13 @@ ax.axhline(0, color=plots.INK, linewidth=0.8)
 ax.set_xscale("log")
 ax.set_xticks(SIZES, [f"{n:,}" for n in SIZES])
 ax.minorticks_off()
-plots.show("Shares rise with rows: regression on pairs leads up to 30,000 rows, the mixture "
-           "at the right.")
-claim("3,000, 10,000 and 30,000 rows: regression on pairs, over the mixture (least, points)",
+plots.show("Shares rise with rows: regression on pairs leads up to 30,000 rows, the "
+           "mixture at the right.")
+claim("up to 30,000 rows: regression on pairs over the mixture (least of three, points)",
       np.subtract(curve["regression + pairs"], curve["mixture"])[:3].min(), at_least=0)
+told_all = max(share["boosting + all"], share["regression + all"])
 claim("all rows: mixture over the better of boosting and regression told all (points)",
-      share["mixture"] - max(share["boosting + all"], share["regression + all"]), at_least=2)
+      share["mixture"] - told_all, at_least=2)
 
 # %% [markdown]
 # The fair account:
@@ -803,18 +803,18 @@ claim("all rows: mixture over the better of boosting and regression told all (po
 # ## What goes wrong in practice
 #
 # - **Crosses given to one model only.** The table then compares columns.
-# - **Feedback loop.** Tomorrow's log holds what today's ranker showed. Keep a share of chance, and log it.
+# - **Feedback loop.** Tomorrow's log holds what today's ranker showed. Keep a logged share of chance.
 # - **Position as a cause.** Train with the slot, rank with one fixed value.
-# - **Sales come days late.** Young rows look like misses: wait, or model the delay (Chapelle 2014).
-# - **A total that drifts.** Fit a line on the logit (Platt 1999), or a rising staircase, to last week's clicks.
+# - **Sales come days late.** Wait, or model the delay (Chapelle 2014).
+# - **A total that drifts.** Fit a line on the logit (Platt 1999), or a rising staircase.
 #
 # ## Summary
 #
-# 1. Told the same, products pay here; depth does not.
-# 2. Money is another gap than log-loss.
-# 3. Second price rewards the truth, first price shading.
-# 4. Undo, hash, retrieve.
-# 5. Explore where there is enough to find; then log, test, watch.
+# 1. What a model is told decides more than its depth.
+# 2. Who clicks much moves no ad: money is another gap.
+# 3. Second price rewards the truth, first price a lower bid.
+# 4. Thin a log and undo it; retrieve, then rank.
+# 5. Exploring is an investment. A log prices what it showed; a test counts users and looks once.
 
 # %% [markdown]
 # ## Exercises and further reading
@@ -829,8 +829,7 @@ claim("all rows: mixture over the better of boosting and regression told all (po
 # - B. Edelman, M. Ostrovsky, M. Schwarz (2007), *Internet advertising and the generalized second-price auction*, AER 97.
 # - H. B. McMahan and others (2013), *Ad click prediction: a view from the trenches*, KDD.
 # - L. Bottou and others (2013), *Counterfactual reasoning and learning systems*, JMLR 14.
-# - A. Deng and others (2013), *Improving the sensitivity of online controlled experiments …*, WSDM.
-# - X. He and others (2014), *Practical lessons from predicting clicks on ads at Facebook*, ADKDD.
+# - A. Deng and others (2013), *Improving the sensitivity of online controlled experiments*, WSDM.
 # - O. Chapelle (2014), *Modeling delayed feedback in display advertising*, KDD.
 # - A. Swaminathan, T. Joachims (2015), *The self-normalized estimator for counterfactual learning*, NIPS 28.
 # - P. Covington, J. Adams, E. Sargin (2016), *Deep neural networks for YouTube recommendations*, RecSys.

@@ -94,7 +94,7 @@ check("19.truth", answer)
 #
 # **build** · level ●○○ · 15 minutes · `ad-ranking`
 #
-# *Because a forgotten factor does not show in the ranking, and burns the budgets.*
+# *Because a forgotten factor does not show in a ranking by pCTR, and burns the budgets.*
 #
 # The log kept every click. Of the misses it kept a share, and on busy sites a smaller one: row $i$, had it been a miss, would have been kept with probability `keep[i]`.
 # A model that was trained on what was kept predicts `q[i]`. Return the click probability on the full traffic.

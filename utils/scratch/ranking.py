@@ -184,8 +184,8 @@ class Newcomers:
         """Income so far, less that of the machine with all rows known: (batches,).
 
         `new` (m,) are the newcomers. `draws` is the width of a draw from their posterior: 1 for Thompson
-        sampling, 0 for greedy, which ranks by its mean. A share `chance` of the visits sees a newcomer by lot.
-        The prior has the mean and the covariance of the rows of the other ads.
+        sampling, 0 for greedy, which ranks by its mean. A share `chance` of the visits sees a newcomer
+        by lot. The prior has the mean and the covariance of the rows of the other ads.
         """
         luck = rng.spawn(1)[0]  # apart from `rng`, so that all policies meet the same visits
         old = self.known[np.setdiff1d(np.arange(len(self.known)), new)]
@@ -216,7 +216,7 @@ class Newcomers:
         mine = np.isin(ad, new)  # the other rows teach a newcomer nothing
         i, ad, click, m = i[mine], ad[mine], click[mine], mean
         own, x = (ad[:, None] == new).astype(float), self.z[i, ad]
-        squares = (x[:, :, None] * x[:, None, :]).reshape(len(x), x.shape[1] ** 2)  # x xᵀ of each row: (n, 81)
+        squares = (x[:, :, None] * x[:, None, :]).reshape(len(x), x.shape[1] ** 2)  # x xᵀ: (n, 81)
         for _ in range(steps):
             q = expit(self.rest[i, ad][:, None] + x @ m.T)  # (n, m)
             H = precision + ((own * q * (1 - q)).T @ squares).reshape(precision.shape)

@@ -131,7 +131,11 @@ undo = Function(
             lambda *a: _undo(*a, upside_down=True),
             2,
         ),
-        Mistake("nothing is undone: misses stand for more than one, clicks do not", lambda *a: _undo(*a, clicks_too=True), 2),
+        Mistake(
+            "nothing is undone: misses stand for more than one, clicks do not",
+            lambda *a: _undo(*a, clicks_too=True),
+            2,
+        ),
         Mistake("each row has a share of its own", lambda *a: _undo(*a, shared=True), 1),
         Mistake(
             "those are the odds, clicks over misses; a probability is clicks over all",
