@@ -145,7 +145,7 @@ def for_few_rows(n: int, full: int, *, trees: int, seed: int, **training) -> dic
     return {
         "regression + crosses": Logistic([*IDS, *CROSSES]),
         "regression + pairs": Logistic([*IDS, *CROSSES, *PAIRS]),
-        "boosting": Boosting(trees=trees, max_leaf_nodes=8, seed=seed),
+        "boosting + pairs": Boosting([*CROSSES, *PAIRS], trees=trees, max_leaf_nodes=4, seed=seed),
         "FM + crosses": Network(FM, **options),
         "mixture": Network(Mixture, **options),
     }
