@@ -107,7 +107,7 @@ check("19.truth", answer)
 
 # %%
 def undo(q, keep):
-    """q (n,) in [0, 1], from the thinned log; keep (n,) in (0, 1] -> (n,) on full traffic."""
+    """q (n,) in [0, 1], on the thinned log; keep (n,) in (0, 1] -> (n,) on full traffic."""
     # solution
     return q / (q + (1 - q) / keep)
     # end solution
