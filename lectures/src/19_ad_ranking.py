@@ -685,7 +685,7 @@ claim("A/A, by visit, one look: tests that find a difference (of 100)",
 claim("A/A, by user, a look a day (of 100)", peeked, at_least=10)
 
 # %% [markdown]
-# So fix the day before the start, or use limits made for looking (O'Brien and Fleming 1979; Johari and others 2017). The FM earns a few per cent less than the mixture; two weeks hardly ever find that. Subtracting what a user earned *before* narrows the error (CUPED, Deng and others 2013).
+# So fix the day before the start, or use limits made for looking (O'Brien and Fleming 1979; Johari and others 2017). FM + crosses earns a few per cent less than the mixture; two weeks seldom find that. Subtracting what a user earned *before* narrows the error (CUPED, Deng and others 2013).
 #
 # **Ask the room.** Both rankings train nightly on the common log. What does your A/B test compare?
 #
