@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 19 · Ad ranking, from log to auction: exercises
 #
-# Five tasks, about 90 minutes, after lecture 19.
+# Six tasks, about 105 minutes, after lecture 19.
 
 # %% tags=["parameters"]
 PROFILE = "lecture"
@@ -90,7 +90,45 @@ check("19.truth", answer)
 # With one slot the bid only decides whether to take the price; with two it also decides *which* price. Edelman, Ostrovsky and Schwarz (2007) made this known; the auction that keeps truth best charges each winner what its presence costs the others.
 
 # %% [markdown]
-# ## 3 · Clicks from the future
+# ## 3 · A thinned log, undone
+#
+# **build** · level ●○○ · 15 minutes · `ad-ranking`
+#
+# *Because a forgotten factor does not show in a ranking by pCTR, and burns the budgets.*
+#
+# The log kept every click. Of the misses it kept a share, and on busy sites a smaller one: row $i$, had it been a miss, would have been kept with probability `keep[i]`.
+# A model that was trained on what was kept predicts `q[i]`. Return the click probability on the full traffic.
+#
+# By hand: of 100 impressions 4 are clicked, a tenth of the 96 misses is kept. Then $q = 4 / 13.6$, and 4 % has to come out.
+#
+# <details><summary>Hint 1</summary>Think of a heap of kept rows: the share q is clicked, the share 1 − q is not. How many misses were there before the thinning?</details>
+# <details><summary>Hint 2</summary>A kept miss stands for 1 / keep misses, a click for one click.</details>
+# <details><summary>Hint 3</summary>Clicks over all: <code>q / (q + (1 - q) / keep)</code>.</details>
+
+# %%
+def undo(q, keep):
+    """q (n,) in [0, 1], on the thinned log; keep (n,) in (0, 1] -> (n,) on full traffic."""
+    # solution
+    return q / (q + (1 - q) / keep)
+    # end solution
+
+
+# %%
+if check("19.undo", undo):
+    q = np.linspace(0, 1, 101)
+    fig, ax = plots.figure("A tenth of the misses: what a prediction really means",
+                           xlabel="predicted on the thinned log (%)",
+                           ylabel="on full traffic (%)")
+    ax.plot(100 * q, 100 * undo(q, np.full(101, 0.1)), color=plots.BLUE)
+    ax.axline((0, 0), slope=1, color=plots.GREY, linewidth=1)
+    plots.show("A curve far below the diagonal: 29 % on the thinned log is 4 % in truth.")
+
+# %% [markdown] tags=["solution-only"]
+# On the logit it is a shift by $\ln(\text{keep})$, lecture 01's; so with one `keep` for all rows the order stays.
+# With a `keep` of each site the order *between* sites changes, and a ranking across sites is wrong until it is undone.
+
+# %% [markdown]
+# ## 4 · Clicks from the future
 #
 # **debug** · level ●●○ · 15 minutes · `ad-ranking`
 #
@@ -141,7 +179,7 @@ if check("19.encode", encode):
 # Cross-fitting, as scikit-learn's `TargetEncoder` does it, removes the row's own click but still looks at later ones. In a log with drift, or for ids that die, that is a leak as well.
 
 # %% [markdown]
-# ## 4 · A clipped answer from an old log
+# ## 5 · A clipped answer from an old log
 #
 # **apply** · level ●●● · 20 minutes · `ad-ranking`
 #
@@ -185,7 +223,7 @@ for clip in (np.inf, 40, 10):
 # Clipping buys a little size and pays with bias towards the ads that the log showed often.
 
 # %% [markdown]
-# ## 5 · A budget for the day
+# ## 6 · A budget for the day
 #
 # **build** · level ●●● · 25 minutes · `ad-ranking`
 #

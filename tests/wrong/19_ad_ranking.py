@@ -1,6 +1,7 @@
 """Wrong answers to lecture 19's tasks, each with its message, and right ones written otherwise."""
 
 import numpy as np
+from scipy.special import expit, logit
 
 
 # ----------------------------------------------------------------------------------------------- slots
@@ -82,6 +83,19 @@ def slots_as_lists(bid, pctr, S, reserve):
                 break
             out[i, slot], paid[i, slot] = a, max(offers[slot + 1][0], reserve) / pctr[i, a]
     return out, paid
+
+
+# ------------------------------------------------------------------------------------------------ undo
+def undo_by_odds(q, keep):
+    """From the odds, with a prediction of 1 left alone."""
+    with np.errstate(divide="ignore"):
+        odds = keep * q / (1 - q)
+    return np.where(q == 1, 1.0, odds / (1 + np.where(np.isinf(odds), 0, odds)))
+
+
+def odds_only(q, keep):
+    with np.errstate(divide="ignore"):
+        return keep * q / (1 - q)
 
 
 # ---------------------------------------------------------------------------------------------- encode
@@ -237,6 +251,16 @@ WRONG = {
         "nothing": ("c", "both gains"),
         "a number": (7.2, "answer with one of"),
     },
+    "19.undo": {
+        "times keep": (lambda q, keep: q * keep, "small q only"),
+        "upside down": (lambda q, keep: q / (q + (1 - q) * keep), "upside down"),
+        "clicks too": (lambda q, keep: (q / keep) / (q / keep + (1 - q) / keep), "nothing is undone"),
+        "one share": (lambda q, keep: q / (q + (1 - q) / keep.mean()), "a share of its own"),
+        "odds": (odds_only, ""),
+        "shifted by a common logarithm": (lambda q, keep: expit(logit(q) + np.log10(keep)), "wrong values"),
+        "nothing undone": (lambda q, keep: q, "nothing is undone"),
+        "the first only": (lambda q, keep: (q / (q + (1 - q) / keep))[:1], "shape"),
+    },
     "19.encode": {
         "same hour": (lambda *a: encode(*a, same=True), "same hour still see one another"),
         "leave one out": (leave_one_out, "not enough"),
@@ -276,6 +300,11 @@ WRONG = {
 RIGHT = {
     "19.slots": {"one by one": slots, "lists": slots_as_lists},
     "19.truth": {"b": "b", "B.": "B."},
+    "19.undo": {
+        "odds": undo_by_odds,
+        "shift": lambda q, keep: expit(logit(q) + np.log(keep)),
+        "clicks thinned": lambda q, keep: q * keep / (q * keep + 1 - q),
+    },
     "19.encode": {"pairs": encode, "sorted": encode_by_sort},
     "19.from_log": {"average": from_log, "weights": log_with(usual)},
     "19.paced": {"cut at ends": paced},

@@ -99,6 +99,54 @@ truth = Choice(
 )
 
 
+# ---------------------------------------------------------------------------------------------- 19.undo
+def _undo(q, keep, clicks_too=False, upside_down=False, shared=False, small=False):
+    """A heap of a million kept rows, counted back to the full log."""
+    out = []
+    for share, kept in zip(q, np.full(len(keep), np.mean(keep)) if shared else keep, strict=True):
+        clicks, misses = 1e6 * float(share), 1e6 * (1 - float(share))
+        misses = misses * kept if upside_down else misses / kept
+        clicks = clicks / kept if clicks_too else clicks
+        out.append(float(share) * kept if small else clicks / (clicks + misses))
+    return np.array(out)
+
+
+undo = Function(
+    "19.undo",
+    cases=[
+        Case("4 clicks of 100, a tenth of the misses kept", (np.array([4 / 13.6]), np.array([0.1]))),
+        Case(
+            "sites thinned by different shares",
+            (rng.uniform(0.02, 0.95, 30), rng.choice([0.02, 0.1, 0.5], 30)),
+        ),
+        Case("a log that was not thinned", (rng.uniform(0, 1, 6), np.ones(6))),
+        Case("a prediction of 0 and one of 1", (np.array([0.0, 1.0, 0.5]), np.array([0.1, 0.1, 0.01]))),
+        Case("a thousandth kept", (np.array([0.5, 0.9, 0.999]), np.full(3, 0.001))),
+    ],
+    oracle=_undo,
+    mistakes=[
+        Mistake("q · keep is right for small q only", lambda *a: _undo(*a, small=True), 1),
+        Mistake(
+            "upside down: a miss that was kept stands for more misses, not for fewer",
+            lambda *a: _undo(*a, upside_down=True),
+            2,
+        ),
+        Mistake(
+            "nothing is undone: misses stand for more than one, clicks do not",
+            lambda *a: _undo(*a, clicks_too=True),
+            2,
+        ),
+        Mistake("each row has a share of its own", lambda *a: _undo(*a, shared=True), 1),
+        Mistake(
+            "those are the odds, clicks over misses; a probability is clicks over all",
+            lambda q, keep: np.divide(q * keep, 1 - q, out=np.full(len(q), np.inf), where=q < 1),
+            3,
+        ),
+    ],
+    concepts=["ad-ranking"],
+)
+
+
 # -------------------------------------------------------------------------------------------- 19.encode
 def _encode(ids, hour, click, prior, weight, sees=lambda mine, other, i, j: other < mine):
     """For each row, one after the other, all others."""
@@ -340,4 +388,4 @@ paced = Function(
     concepts=["ad-ranking"],
 )
 
-TASKS = [slots, truth, encode, from_log, paced]
+TASKS = [slots, truth, undo, encode, from_log, paced]
