@@ -5,6 +5,7 @@ For authors: build, site, run, claims.
 """
 
 # What is heavy is imported inside the command that needs it, so that `dlmap --help` answers at once.
+import errno
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -19,6 +20,8 @@ from rich.text import Text
 from utils import paths
 from utils.errors import UserError
 
+UNWRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, getattr(errno, "EDQUOT", None))
+
 
 class Commands(typer.core.TyperGroup):
     """A mistake of the user's is one line on stderr and code 2, not a traceback."""
@@ -28,6 +31,12 @@ class Commands(typer.core.TyperGroup):
             return super().invoke(ctx)
         except UserError as error:
             print(f"dlmap: {error}", file=sys.stderr)
+            raise typer.Exit(2) from None
+        except OSError as error:
+            if error.errno not in UNWRITABLE or not error.filename:
+                raise
+            remedy = "make room or allow writing there, or name another folder (--help says how)"
+            print(f"dlmap: cannot write {error.filename}: {error.strerror}; {remedy}", file=sys.stderr)
             raise typer.Exit(2) from None
 
 
@@ -43,6 +52,17 @@ Budget = Annotated[
     str | None, typer.Option(metavar="NUMBER", help="Times as many training steps: 3; 1, if not given.")
 ]
 Jobs = Annotated[int, typer.Option(min=1, help="Notebooks at a time.")]
+
+
+@app.callback()
+def begin(ctx: typer.Context) -> None:
+    """What every command looks at first; `doctor` tells of all of it instead of stopping at the first."""
+    from utils import environment
+
+    paths.course()
+    if ctx.invoked_subcommand != "doctor":
+        environment.check()
+    environment.lend_home()
 
 
 # --- for learners --------------------------------------------------------------------------------------

@@ -1,0 +1,88 @@
+"""What the environment variables ask for. One that cannot be used is a line here, not a traceback later.
+
+Those of the course begin with DLMAP_. Three name folders (`utils/paths.py`), DLMAP_THREADS is a number, and the
+others are 1 or 0.
+"""
+
+import atexit
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from utils import paths
+from utils.errors import UserError
+
+FLAGS = ("DLMAP_BATCH", "DLMAP_OFFLINE", "DLMAP_STRICT")
+MOST_THREADS = 4096
+# Where Jupyter, IPython and Matplotlib write beside what they are asked for; in the home folder, if unset.
+HOMES = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR", "MPLCONFIGDIR")
+
+
+def flag(name: str) -> bool:
+    """Whether a variable is 1; unset, empty and 0 are no. Raises UserError for anything else."""
+    value = os.environ.get(name, "").strip()
+    if value not in ("", "0", "1"):
+        raise UserError(f"{name} is {value!r}; expected 1 or 0")
+    return value == "1"
+
+
+def threads() -> int | None:
+    """DLMAP_THREADS: how many threads a notebook may use at most; None where nothing limits them.
+
+    Raises UserError for what is no whole number from 0, which is no limit, to MOST_THREADS.
+    """
+    value = os.environ.get("DLMAP_THREADS", "").strip()
+    if not re.fullmatch(r"[0-9]{0,9}", value) or int(value or 0) > MOST_THREADS:
+        raise UserError(f"DLMAP_THREADS is {value!r}; expected a whole number from 0 to {MOST_THREADS}")
+    return int(value or 0) or None
+
+
+def problems() -> Iterator[str]:
+    """A line for each variable that cannot be used."""
+    for ask in (threads, *(lambda name=name: flag(name) for name in FLAGS)):
+        try:
+            ask()
+        except UserError as error:
+            yield str(error)
+    for name in ("DLMAP_WORK", "DLMAP_CACHE", "DLMAP_DATA"):
+        folder = paths.named(name)
+        if folder and folder.exists() and not folder.is_dir():
+            yield f"{name} is {str(folder)!r}, a file; expected a folder"
+        elif folder and name == "DLMAP_DATA" and not folder.exists():
+            yield f"{name} is {str(folder)!r}, which is not there; expected the folder that holds the data"
+    value = os.environ.get("OMP_NUM_THREADS", "1")  # a list, 4,2, is for threads inside of threads
+    if not re.fullmatch(r"\s*[1-9][0-9]*\s*(,\s*[1-9][0-9]*\s*)*", value):
+        yield f"OMP_NUM_THREADS is {value!r}; expected a whole number from 1"
+
+
+def check() -> None:
+    """Raises UserError for the first variable that cannot be used."""
+    for problem in problems():
+        raise UserError(problem)
+
+
+def lend_home() -> None:
+    """Where Jupyter cannot write its own files, lead it and its like to a folder that is thrown away.
+
+    They are by-products: without them a notebook runs as well, and JupyterLab only forgets how it was left.
+    """
+    from jupyter_core.paths import jupyter_config_dir, jupyter_data_dir, jupyter_runtime_dir
+
+    places = (jupyter_config_dir(), jupyter_data_dir(), jupyter_runtime_dir())
+    if not all(writable(Path(place)) for place in places):
+        lent = tempfile.mkdtemp(prefix="dlmap-home-")
+        atexit.register(shutil.rmtree, lent, ignore_errors=True)
+        os.environ.update({name: os.path.join(lent, name.lower()) for name in HOMES})
+
+
+def writable(folder: Path) -> bool:
+    """Whether a file can be made in a folder, which is made first. To ask for the rights deceives root."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError:
+        return False
+    return True
