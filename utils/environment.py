@@ -1,6 +1,6 @@
 """What the environment variables ask for. One that cannot be used is a line here, not a traceback later.
 
-Those of the course begin with DLMAP_. Three name folders (`utils/paths.py`), DLMAP_THREADS is a number, and the
+Those of the course begin with DLMAP_. Three name folders (`utils/paths.py`), DLMAP_THREADS is a number, the
 others are 1 or 0.
 """
 
