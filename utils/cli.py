@@ -35,7 +35,7 @@ class Commands(typer.core.TyperGroup):
         except OSError as error:
             if error.errno not in UNWRITABLE or not error.filename:
                 raise
-            remedy = "make room or allow writing there, or name another folder (--help says how)"
+            remedy = "make room or allow writing there, or name another folder where the command takes one"
             print(f"dlmap: cannot write {error.filename}: {error.strerror}; {remedy}", file=sys.stderr)
             raise typer.Exit(2) from None
 

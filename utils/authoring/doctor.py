@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from importlib.util import find_spec
 from pathlib import Path
+from textwrap import shorten
 
 from packaging.markers import Marker
 from packaging.tags import platform_tags
@@ -52,17 +53,15 @@ def looked(look: Callable[[Path], list[Finding]], root: Path) -> list[Finding]:
     try:
         return look(root)
     except Exception as error:
-        found = f"{type(error).__name__}: {error}".splitlines()[0]
-        return [Finding(look.__name__.capitalize(), found, blamed(found) or MENDING)]
+        return [stopped(look.__name__.capitalize(), f"{type(error).__name__}: {error}")]
 
 
-def blamed(message: str) -> str:
-    """What to do about an error that holds the value of an environment variable; "" where it holds none."""
+def stopped(what: str, error: str) -> Finding:
+    """The finding for an error. Where it quotes the value of an environment variable, that one is blamed."""
     values = {name: value for name, value in os.environ.items() if len(value) > 1 and os.sep not in value}
-    names = [
-        name for name, value in values.items() if re.search(rf"(?<!\w){re.escape(value)}(?!\w)", message)
-    ]
-    return f"unset {' or '.join(names)}" if names else ""
+    names = [name for name, value in values.items() if re.search(rf"(?<!\w){re.escape(value)}(?!\w)", error)]
+    found = shorten(error, 160, placeholder=" …")
+    return Finding(what, found, f"unset {' or '.join(names)}" if names else MENDING)
 
 
 def machine(root: Path) -> list[Finding]:
@@ -127,12 +126,9 @@ def locked(lock: str) -> dict[str, str]:
 
 
 def device(root: Path) -> list[Finding]:
-    try:
-        from utils import runtime
+    from utils import runtime
 
-        return [Finding("Device", str(runtime.find_device("auto")))]
-    except Exception as error:  # whatever stops torch from loading is the finding
-        return [Finding("Device", f"torch does not load: {error}".splitlines()[0], MENDING)]
+    return [Finding("Device", str(runtime.find_device("auto")))]
 
 
 def threads(root: Path) -> list[Finding]:
@@ -171,18 +167,21 @@ def shown(path: Path, root: Path) -> str:
 
 
 def shadows(root: Path) -> list[Finding]:
-    """No file beside the notebooks may have the name of a module: they would import it in its place."""
+    """No file beside the notebooks, or on PYTHONPATH, may have the name of a module: it would be imported."""
     known = sys.stdlib_module_names | packages_distributions().keys() | {"utils"}
-    beside = [path for folder in places(root) for path in sorted(folder.iterdir())]
+    first = [Path(folder) for folder in os.environ.get("PYTHONPATH", "").split(os.pathsep) if folder]
+    folders = places(root) + [folder for folder in first if folder.is_dir() and folder.resolve() != root]
+    beside = [path for folder in folders for path in sorted(folder.iterdir())]
     strays = [path for path in beside if path.stem in known and (path.suffix == ".py" or path.is_dir())]
-    mending = "rename it: notebooks there import it in place of the module"
-    found = [Finding(f"Module {path.stem}", f"hidden by {shown(path, root)}", mending) for path in strays]
-    return found or [Finding("Names", "no file beside the notebooks hides a module")]
+    mending = "rename it, or take its folder out of PYTHONPATH: notebooks import it in place of the module"
+    found = [Finding(f"Module {path.stem}", f"hidden by {shown(path, root)}", mending) for path in strays[:5]]
+    return found or [Finding("Names", "no file hides a module")]
 
 
 def modules(root: Path) -> list[Finding]:
     """What a notebook would import, asked of another Python that stands where the learner's copies lie."""
-    code = f"import utils; print(utils.__file__, flush=True); {IMPORTS}"
+    code = f"import utils; print(utils.__file__)\ntry:\n    {IMPORTS}\n"
+    code += "except Exception as error:\n    raise SystemExit(f'{type(error).__name__}: {error}')"
     ran = subprocess.run(
         [sys.executable, "-c", code],
         cwd=places(root)[-1],
@@ -196,8 +195,7 @@ def modules(root: Path) -> list[Finding]:
         mending = f"take its folder out of PYTHONPATH, or run `pip install --editable {root}`"
         return [Finding("Module utils", f"is {origin}", mending)]
     if ran.returncode:
-        found = (ran.stderr.strip().splitlines() or [f"ended with {ran.returncode}"])[-1]
-        return [Finding("Imports", found, blamed(found) or MENDING)]
+        return [stopped("Imports", ran.stderr.strip() or f"ended with {ran.returncode}")]
     return [Finding("Imports", "what notebooks import is there, and `utils` is ours")]
 
 
