@@ -29,7 +29,7 @@ NAMES = (
     "Linux with glibc 2.28 or newer (x86-64, ARM), macOS 14 or newer on Apple silicon, 64-bit Windows (x86)"
 )
 # What the first cells of a notebook import.
-IMPORTS = "import matplotlib.pyplot, numpy, scipy, sklearn, torch, tqdm.auto, utils.plots, utils.data"
+IMPORTS = "import utils.plots, utils.data, matplotlib.pyplot, numpy, scipy, sklearn, torch, tqdm.auto"
 DISK_NEEDED = 2.0  # GB: the downloaded datasets and the caches of the generated ones
 
 
