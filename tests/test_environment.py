@@ -1,4 +1,4 @@
-"""What is around the course: variables, encodings, folders that cannot be written, a copy of the code alone."""
+"""What is around the course: variables, encodings, by-products, a copy of the code without the course."""
 
 import errno
 import importlib.util

@@ -17,7 +17,7 @@ NOTEBOOK = re.compile(r'(\]\(|href=")(?![a-z]+:)([^)"#\s]+)\.ipynb(?=[#)"])')
 
 
 class Readable(Preprocessor):
-    """Pictures with their descriptions, links from page to page; no widgets, whose picture stands beside them."""
+    """Pictures with their descriptions, links from page to page; no widgets: a picture stands beside them."""
 
     def preprocess(self, nb: Any, resources: Any) -> tuple[Any, Any]:
         nb.metadata.pop("widgets", None)
