@@ -226,6 +226,16 @@ def test_the_command_finds_its_own_utils(tmp_path):
     assert ran.stderr.startswith("dlmap: unknown lecture '99'")
 
 
+def test_doctor_names_packages_of_the_home_folder(tmp_path, monkeypatch):
+    (tmp_path / "numpy").mkdir()
+    monkeypatch.setattr(doctor.site, "getusersitepackages", lambda: str(tmp_path))
+    monkeypatch.setattr(doctor.site, "ENABLE_USER_SITE", True)
+    (found,) = doctor.user_site(paths.ROOT)
+    assert found.found == f"numpy of {tmp_path} hide the environment's" and found.remedy
+    monkeypatch.setattr(doctor.site, "ENABLE_USER_SITE", False)
+    assert doctor.user_site(paths.ROOT) == []
+
+
 def test_doctor_goes_on_after_what_stops_a_look(monkeypatch):
     def device(root):
         raise ValueError("Key backend: 'foo' is not\na valid value")

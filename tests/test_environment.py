@@ -127,10 +127,12 @@ def test_a_home_that_cannot_be_written_is_lent(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     for name in environment.HOMES:
         monkeypatch.setenv(name, str(tmp_path / name))
-    environment.lend_home()
+    monkeypatch.setenv("MPLBACKEND", "foo")
+    environment.prepare()
+    assert "MPLBACKEND" not in os.environ
     assert os.environ["MPLCONFIGDIR"] == str(tmp_path / "MPLCONFIGDIR"), "all can be written: nothing to lend"
     monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path / "file" / "runtime"))
-    environment.lend_home()
+    environment.prepare()
     lent = [os.environ[name] for name in environment.HOMES]
     assert all("dlmap-home-" in folder for folder in lent) and len(set(lent)) == len(lent)
 

@@ -56,13 +56,12 @@ Jobs = Annotated[int, typer.Option(min=1, help="Notebooks at a time.")]
 
 @app.callback()
 def begin(ctx: typer.Context) -> None:
-    """What every command looks at first; `doctor` tells of all of it instead of stopping at the first."""
+    """What every command sees to first; `doctor` tells of all that it finds, and changes nothing."""
     from utils import environment
 
     paths.course()
     if ctx.invoked_subcommand != "doctor":
-        environment.check()
-    environment.lend_home()
+        environment.prepare()
 
 
 # --- for learners --------------------------------------------------------------------------------------

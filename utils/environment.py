@@ -10,6 +10,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from utils import paths
@@ -42,7 +43,7 @@ def threads() -> int | None:
 
 def problems() -> Iterator[str]:
     """A line for each variable that cannot be used."""
-    for ask in (threads, *(lambda name=name: flag(name) for name in FLAGS)):
+    for ask in (threads, *(partial(flag, name) for name in FLAGS)):
         try:
             ask()
         except UserError as error:
@@ -58,17 +59,20 @@ def problems() -> Iterator[str]:
         yield f"OMP_NUM_THREADS is {value!r}; expected a whole number from 1"
 
 
-def check() -> None:
-    """Raises UserError for the first variable that cannot be used."""
+def prepare() -> None:
+    """Make the environment fit for the kernels that this process starts.
+
+    A notebook draws in its page, whatever MPLBACKEND says. Where Jupyter cannot write its own files, it gets a
+    folder that is thrown away: they are by-products, without which a notebook runs as well.
+    Raises UserError for the first variable that cannot be used.
+    """
     for problem in problems():
         raise UserError(problem)
+    os.environ.pop("MPLBACKEND", None)
+    _lend_home()
 
 
-def lend_home() -> None:
-    """Where Jupyter cannot write its own files, lead it and its like to a folder that is thrown away.
-
-    They are by-products: without them a notebook runs as well, and JupyterLab only forgets how it was left.
-    """
+def _lend_home() -> None:
     from jupyter_core.paths import jupyter_config_dir, jupyter_data_dir, jupyter_runtime_dir
 
     places = (jupyter_config_dir(), jupyter_data_dir(), jupyter_runtime_dir())

@@ -5,6 +5,7 @@ import os
 import platform
 import re
 import shutil
+import site
 import subprocess
 import sys
 from collections import Counter
@@ -44,7 +45,19 @@ class Finding:
 
 def examine(root: Path) -> list[Finding]:
     """Look at everything once. What keeps one look from ending is its finding, and the others go on."""
-    looks = machine, python, variables, packages, frameworks, device, threads, kernel, shadows, modules
+    looks = (
+        machine,
+        python,
+        variables,
+        packages,
+        user_site,
+        frameworks,
+        device,
+        threads,
+        kernel,
+        shadows,
+        modules,
+    )
     looks += notebooks, pairs, disk, datasets
     return [finding for look in looks for finding in looked(look, root)]
 
@@ -92,6 +105,20 @@ def variables(root: Path) -> list[Finding]:
 def packages(root: Path) -> list[Finding]:
     """The installed versions against the lock."""
     return [compared("Packages", root / "requirements.lock", MENDING)]
+
+
+def user_site(root: Path) -> list[Finding]:
+    """What `pip install --user` put into the home folder comes before what an environment of conda's has."""
+    own, others = Path(site.getusersitepackages()), [Path(folder) for folder in site.getsitepackages()]
+    both = [
+        name
+        for name in ("numpy", "torch", "matplotlib", "sklearn", "ipykernel")
+        if site.ENABLE_USER_SITE and (own / name).exists() and any((at / name).exists() for at in others)
+    ]
+    mending = "set PYTHONNOUSERSITE=1, or uninstall them there"
+    return (
+        [Finding("Packages", f"{', '.join(both)} of {own} hide the environment's", mending)] if both else []
+    )
 
 
 def frameworks(root: Path) -> list[Finding]:

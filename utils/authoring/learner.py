@@ -114,7 +114,6 @@ def run_copy(
     Returns: the notebook; and for each cell that stopped, by its index, why.
     """
     os.environ.update(DLMAP_BATCH="1", DLMAP_STRICT="0")
-    os.environ.pop("MPLBACKEND", None)  # a notebook draws in its page
     stopped: dict[int, str] = {}
     while True:
         try:

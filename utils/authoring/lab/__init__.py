@@ -17,7 +17,6 @@ from utils.errors import UserError
 def open_lab(root: Path, work: Path, arguments: Sequence[str]) -> None:
     """Become JupyterLab; does not return."""
     command = [sys.executable, "-m", "jupyterlab", *options(root, work), *arguments]
-    os.environ.pop("MPLBACKEND", None)  # a notebook draws in its page
     os.environ["PATH"] = sysconfig.get_path("scripts") + os.pathsep + os.environ.get("PATH", os.defpath)
     sys.stdout.flush()
     if os.name == "nt":  # execv there takes a path with a space for two arguments
