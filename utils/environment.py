@@ -62,8 +62,8 @@ def problems() -> Iterator[str]:
 def prepare() -> None:
     """Make the environment fit for the kernels that this process starts.
 
-    A notebook draws in its page, whatever MPLBACKEND says. Where Jupyter cannot write its own files, it gets a
-    folder that is thrown away: they are by-products, without which a notebook runs as well.
+    A notebook draws in its page, whatever MPLBACKEND says. Where Jupyter cannot write its own files, it has
+    a folder that is thrown away: they are by-products, without which a notebook runs as well.
     Raises UserError for the first variable that cannot be used.
     """
     for problem in problems():
