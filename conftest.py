@@ -11,6 +11,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from utils import environment
+from utils.errors import UserError
 from utils.paths import BUILD, ROOT, atomic_write
 
 HOME = pytest.StashKey[tempfile.TemporaryDirectory]()
@@ -19,7 +21,6 @@ HOME = pytest.StashKey[tempfile.TemporaryDirectory]()
 def pytest_configure(config: pytest.Config) -> None:
     """Runs in each worker before it starts a kernel; kernels and commands inherit the environment."""
     config.stash[HOME] = tempfile.TemporaryDirectory(prefix="dlmap-tests-")
-    os.environ.pop("MPLBACKEND", None)  # a kernel draws inline unless it is told otherwise
     os.environ.update(
         DLMAP_BATCH="1",
         DLMAP_OFFLINE="1",
@@ -28,6 +29,10 @@ def pytest_configure(config: pytest.Config) -> None:
         DLMAP_WORK=config.stash[HOME].name,  # no learner's progress is touched
         IPYTHONDIR=config.stash[HOME].name,  # no start-up files of anybody's
     )
+    try:
+        environment.prepare()
+    except UserError as error:
+        raise pytest.UsageError(str(error)) from None
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
