@@ -157,11 +157,11 @@ def test_a_table_that_cannot_be_written_does_not_end_the_run(tmp_path, monkeypat
 
 
 @pytest.mark.parametrize("number", [errno.EROFS, errno.EACCES, errno.ENOSPC])
-def test_what_a_command_cannot_write_is_one_line(dlmap, monkeypatch, number):
+def test_what_a_disk_refuses_is_one_line(dlmap, monkeypatch, number):
     def refuse(path, content):
         raise OSError(number, os.strerror(number), str(path))
 
     monkeypatch.setattr(paths, "atomic_write", refuse)
     result = dlmap("progress", "--map")
     assert result.exit_code == 2
-    assert result.stderr.startswith(f"dlmap: cannot write {paths.BUILD / 'map.svg'}: {os.strerror(number)};")
+    assert result.stderr.startswith(f"dlmap: {paths.BUILD / 'map.svg'}: {os.strerror(number)};")

@@ -20,7 +20,8 @@ from rich.text import Text
 from utils import paths
 from utils.errors import UserError
 
-UNWRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, getattr(errno, "EDQUOT", None))
+# What a folder or a disk refuses; anything else is a fault of ours, and stays a traceback.
+REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, getattr(errno, "EDQUOT", None))
 
 
 class Commands(typer.core.TyperGroup):
@@ -33,10 +34,10 @@ class Commands(typer.core.TyperGroup):
             print(f"dlmap: {error}", file=sys.stderr)
             raise typer.Exit(2) from None
         except OSError as error:
-            if error.errno not in UNWRITABLE or not error.filename:
+            if error.errno not in REFUSED or not error.filename:
                 raise
-            remedy = "make room or allow writing there, or name another folder where the command takes one"
-            print(f"dlmap: cannot write {error.filename}: {error.strerror}; {remedy}", file=sys.stderr)
+            remedy = "allow it or make room there, or name another folder where the command takes one"
+            print(f"dlmap: {error.filename}: {error.strerror}; {remedy}", file=sys.stderr)
             raise typer.Exit(2) from None
 
 
