@@ -226,6 +226,17 @@ def test_the_command_finds_its_own_utils(tmp_path):
     assert ran.stderr.startswith("dlmap: unknown lecture '99'")
 
 
+@pytest.mark.parametrize(
+    ("value", "fits"),
+    [("", 1), ("4", 1), ("4,2", 1), (" 4 , 2 ", 1), ("abc", 0), ("-1", 0), ("0", 0), ("1.5", 0)],
+)
+def test_doctor_reads_the_variables(monkeypatch, value, fits):
+    monkeypatch.setenv("OMP_NUM_THREADS", value)
+    assert (doctor.variables(paths.ROOT)[0].remedy == "") == bool(fits)
+    monkeypatch.setenv("DLMAP_THREADS", "abc")
+    assert doctor.variables(paths.ROOT)[0].found.startswith("DLMAP_THREADS is 'abc'")
+
+
 def test_doctor_names_packages_of_the_home_folder(tmp_path, monkeypatch):
     (tmp_path / "numpy").mkdir()
     monkeypatch.setattr(doctor.site, "getusersitepackages", lambda: str(tmp_path))

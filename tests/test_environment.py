@@ -52,8 +52,6 @@ def test_a_flag_is_1_or_0(monkeypatch, name):
         ("DLMAP_STRICT", "true", "DLMAP_STRICT is 'true'; expected 1 or 0"),
         ("DLMAP_WORK", __file__, f"DLMAP_WORK is {__file__!r}, a file; expected a folder"),
         ("DLMAP_CACHE", __file__, f"DLMAP_CACHE is {__file__!r}, a file; expected a folder"),
-        ("OMP_NUM_THREADS", "abc", "OMP_NUM_THREADS is 'abc'; expected a whole number from 1"),
-        ("OMP_NUM_THREADS", "-1", "OMP_NUM_THREADS is '-1'; expected a whole number from 1"),
     ],
 )
 def test_every_command_begins_with_the_variables(dlmap, monkeypatch, name, value, line):
@@ -63,7 +61,6 @@ def test_every_command_begins_with_the_variables(dlmap, monkeypatch, name, value
 
 
 def test_variables_that_can_be_used(dlmap, monkeypatch, tmp_path):
-    monkeypatch.setenv("OMP_NUM_THREADS", "4,2")  # inside of one another
     monkeypatch.setenv("DLMAP_DATA", str(tmp_path))
     assert dlmap("start", "00").exit_code == 0
     monkeypatch.setenv("DLMAP_DATA", str(tmp_path / "typo"))

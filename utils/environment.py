@@ -42,7 +42,7 @@ def threads() -> int | None:
 
 
 def problems() -> Iterator[str]:
-    """A line for each variable that cannot be used."""
+    """A line for each variable of the course that cannot be used."""
     for ask in (threads, *(partial(flag, name) for name in FLAGS)):
         try:
             ask()
@@ -54,9 +54,6 @@ def problems() -> Iterator[str]:
             yield f"{name} is {str(folder)!r}, a file; expected a folder"
         elif folder and name == "DLMAP_DATA" and not folder.exists():
             yield f"{name} is {str(folder)!r}, which is not there; expected the folder that holds the data"
-    value = os.environ.get("OMP_NUM_THREADS", "1")  # a list, 4,2, is for threads inside of threads
-    if not re.fullmatch(r"\s*[1-9][0-9]*\s*(,\s*[1-9][0-9]*\s*)*", value):
-        yield f"OMP_NUM_THREADS is {value!r}; expected a whole number from 1"
 
 
 def prepare() -> None:

@@ -95,10 +95,14 @@ def python(root: Path) -> list[Finding]:
 
 
 def variables(root: Path) -> list[Finding]:
-    """The environment variables, the course's own and those that its tools take to be numbers."""
-    found = [
-        Finding("Variable", line, "unset it, or give it such a value") for line in environment.problems()
-    ]
+    """The environment variables: the course's own, and the one that NumPy and PyTorch would pass over."""
+    lines = list(environment.problems())
+    value = os.environ.get("OMP_NUM_THREADS") or "1"  # a list, 4,2, is for threads inside of threads
+    if not re.fullmatch(r"\s*[1-9][0-9]*\s*(,\s*[1-9][0-9]*\s*)*", value):
+        lines.append(
+            f"OMP_NUM_THREADS is {value!r}, which stands for nothing; expected a whole number from 1"
+        )
+    found = [Finding("Variable", line, "unset it, or give it such a value") for line in lines]
     return found or [Finding("Variables", "can be used")]
 
 
