@@ -29,12 +29,13 @@ clean:                          ## remove what can be made again; never exercise
 
 # The stamp is written last: an interrupted installation is taken up again by the next `make`.
 .venv/ready: requirements.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-	  echo "Python 3.11 or newer is needed; '$(PYTHON)' is not. Install it, or name it: make PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' || { \
+	  echo "Python 3.11 to 3.14 is needed; '$(PYTHON)' is not. Install it, or name it: make PYTHON=python3.12"; exit 1; }
 	@$(PYTHON) -m venv .venv || { \
 	  echo "Python's venv module is missing. On Debian and Ubuntu: apt install python3-venv"; exit 1; }
 	@echo "Installing the pinned packages into .venv: once, some minutes, about 2 GB (more with CUDA)."
-	$(BIN)/python -m pip install --quiet -r requirements.lock
+	$(BIN)/python -m pip install --quiet -r requirements.lock || { \
+	  echo "If pip found no torch: README, 'Start', names the systems that PyTorch has packages for."; exit 1; }
 	$(BIN)/python -m pip install --quiet --no-deps --editable .
 	cp utils/authoring/jupyter_nbconvert_config.json .venv/etc/jupyter/
 	@touch $@

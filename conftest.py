@@ -11,6 +11,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from utils import environment
+from utils.errors import UserError
 from utils.paths import BUILD, ROOT, atomic_write
 
 HOME = pytest.StashKey[tempfile.TemporaryDirectory]()
@@ -19,7 +21,6 @@ HOME = pytest.StashKey[tempfile.TemporaryDirectory]()
 def pytest_configure(config: pytest.Config) -> None:
     """Runs in each worker before it starts a kernel; kernels and commands inherit the environment."""
     config.stash[HOME] = tempfile.TemporaryDirectory(prefix="dlmap-tests-")
-    os.environ.pop("MPLBACKEND", None)  # a kernel draws inline unless it is told otherwise
     os.environ.update(
         DLMAP_BATCH="1",
         DLMAP_OFFLINE="1",
@@ -28,6 +29,10 @@ def pytest_configure(config: pytest.Config) -> None:
         DLMAP_WORK=config.stash[HOME].name,  # no learner's progress is touched
         IPYTHONDIR=config.stash[HOME].name,  # no start-up files of anybody's
     )
+    try:
+        environment.prepare()
+    except UserError as error:
+        raise pytest.UsageError(str(error)) from None
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -49,7 +54,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo):
 def memory(pid: int) -> float:
     """The most that a process has held in memory, in MB; where the system does not say, what it holds now."""
     try:
-        status = Path(f"/proc/{pid}/status").read_text()
+        status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
         return int(status.partition("VmHWM:")[2].split()[0]) / 1024
     except (OSError, IndexError):
         return psutil.Process(pid).memory_info().rss / 2**20
@@ -67,13 +72,25 @@ def pytest_terminal_summary(terminalreporter) -> None:
             row["megabytes"] = max(row["megabytes"], *dict(report.user_properties).values(), 0.0)
     if not taken:
         return
+    total = sum(row["seconds"] for row in taken.values())
+    said = f"{len(taken)} notebooks took {total:.0f} s of cells"
+    try:
+        keep(taken)
+        terminalreporter.write_line(f"{said}: build/notebooks.md")
+    except OSError as error:  # the table is a by-product: the result of the run stands
+        terminalreporter.write_line(f"{said}; build/notebooks.md could not be written: {error.strerror}")
+
+
+def keep(taken: dict[str, dict[str, float]]) -> None:
+    """Write the table, with the rows of earlier runs for the notebooks that this one left out."""
     store = BUILD / "notebooks.json"
-    known = json.loads(store.read_text()) if store.exists() else {}
+    try:
+        known = json.loads(store.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):  # none yet, or a damaged one
+        known = {}
     rows = {path: row for path, row in sorted((known | taken).items()) if (ROOT / path).exists()}
     atomic_write(store, json.dumps(rows, indent=1) + "\n")
     lines = ["| notebook | seconds | slowest cell | MB |", "|---|---|---|---|"]
     for path, row in rows.items():
         lines.append(f"| {path} | {row['seconds']:.1f} | {row['slowest']:.1f} | {row['megabytes']:.0f} |")
     atomic_write(BUILD / "notebooks.md", "\n".join(lines) + "\n")
-    total = sum(row["seconds"] for row in taken.values())
-    terminalreporter.write_line(f"{len(taken)} notebooks took {total:.0f} s of cells: build/notebooks.md")

@@ -195,7 +195,11 @@ def _child(task, answer: Answer, function: ast.FunctionDef) -> None:
     import resource
 
     resource.setrlimit(resource.RLIMIT_AS, (6 * 2**30,) * 2)
-    with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
+    with (
+        open(os.devnull, "w", encoding="utf-8") as nowhere,
+        redirect_stdout(nowhere),
+        redirect_stderr(nowhere),
+    ):
         try:
             body = [function if s is answer.function else s for s in answer.statements]
             namespace: dict = {}

@@ -64,10 +64,10 @@ def gensims(python: str, text: str, rate: float, seed: int):
     with tempfile.TemporaryDirectory() as folder:
         table, code = Path(folder) / "table.npy", Path(folder) / "train.py"
         source = Path(folder) / "text.txt"
-        code.write_text(GENSIM)
+        code.write_text(GENSIM, encoding="utf-8")
         source.write_text(text, encoding="utf-8")
         command = [python, code, source, table, WORKERS, rate, seed]
-        ran = subprocess.run(list(map(str, command)), capture_output=True, text=True)
+        ran = subprocess.run(list(map(str, command)), capture_output=True, encoding="utf-8")
         if ran.returncode:
             sys.exit(f"gensim did not run with {python}:\n{ran.stderr.strip()}\n\n{__doc__}")
         report = json.loads(ran.stdout)

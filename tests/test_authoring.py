@@ -285,6 +285,6 @@ def wait_until(condition, seconds: float) -> None:
 def alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)
-        return Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"  # a zombie is dead
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").split()[2] != "Z"  # a zombie is dead
     except (ProcessLookupError, FileNotFoundError):
         return False

@@ -1,5 +1,6 @@
 """How a check speaks, what it leaves alone, and what is kept of it."""
 
+import errno
 import gc
 import json
 import sys
@@ -10,6 +11,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from filelock import Timeout
 
 from utils import checks, data, paths, progress
 from utils.checks import Case, Function, Mistake, Rule, Value
@@ -408,6 +410,26 @@ def test_a_folder_that_cannot_be_written_is_said_and_no_crash(monkeypatch, tmp_p
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("DLMAP_WORK", str(tmp_path / "file"))
     assert "your progress cannot be saved" in line("01.double", lambda x: x * 2, capsys)
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOLCK, "No locks available"), NotImplementedError()])
+def test_progress_is_kept_where_nothing_can_be_locked(monkeypatch, error):
+    """As on some network file systems, a home folder's among them."""
+
+    def refuse(*_, **__):
+        raise error
+
+    monkeypatch.setattr(progress.FileLock, "acquire", refuse)
+    assert progress.record("01.double", True) and progress.done() == {"01.double"}
+
+
+def test_a_lock_that_another_holds_too_long_is_said(monkeypatch):
+    def busy(*_, **__):
+        raise Timeout("progress.lock")
+
+    monkeypatch.setattr(progress.FileLock, "acquire", busy)
+    assert not progress.record("01.double", True)
+    assert not (paths.work() / "progress.json").exists()
 
 
 def test_two_notebooks_at_once_lose_nothing():

@@ -1,15 +1,22 @@
 """`dlmap` itself: what it says, the codes it ends with, and that it never touches what is the learner's."""
 
+import json
+import os
 import subprocess
 import sys
+import warnings
+from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import pytest
+from jupyter_client.kernelspec import KernelSpecManager
+from packaging.tags import mac_platforms
 
 from utils import paths, progress
-from utils.authoring import doctor, learner
+from utils.authoring import doctor, learner, sources
 
-DLMAP = [sys.executable, "-m", "utils.cli"]
+PYTHON = sys.executable
 
 
 # --- the command ---------------------------------------------------------------------------------------
@@ -178,15 +185,142 @@ def test_doctor_finds_what_is_wrong_and_says_what_to_do(tmp_path, monkeypatch):
     (tmp_path / "lectures").mkdir()
     (tmp_path / "lectures" / "utils.py").write_text("")
     (tmp_path / "requirements.lock").write_text("numpy==0.1\nno-such-package==1.0\n")
-    monkeypatch.setenv("DLMAP_THREADS", "9999")
     monkeypatch.setattr(doctor, "DISK_NEEDED", 10**9)
 
     (packages,) = doctor.packages(tmp_path)
     assert "instead of 0.1; no-such-package missing instead of 1.0" in packages.found and packages.remedy
+    monkeypatch.delenv("PYTHONPATH", raising=False)
     (shadows,) = doctor.shadows(tmp_path)
     assert "hidden by lectures/utils.py" in shadows.found and shadows.remedy
-    assert "9999" in doctor.threads(tmp_path)[0].found and doctor.threads(tmp_path)[0].remedy
+    monkeypatch.setenv("DLMAP_THREADS", "4000")
+    assert "4000" in doctor.threads(tmp_path)[0].found and doctor.threads(tmp_path)[0].remedy
     assert doctor.disk(tmp_path)[0].remedy
+
+
+def test_doctor_names_what_hides_a_module(tmp_path, monkeypatch):
+    """By a name beside the notebooks, a name on PYTHONPATH, and another `utils` that is imported first."""
+    (tmp_path / "work").mkdir()
+    for name in ("numpy.py", "random.py", "mine.py"):
+        (tmp_path / "work" / name).write_text("")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "utils.py").write_text("x = 1")
+    monkeypatch.setenv("DLMAP_WORK", str(tmp_path / "work"))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "elsewhere"))
+    found = {finding.what: finding.found for finding in doctor.shadows(paths.ROOT)}
+    assert found == {
+        "Module numpy": f"hidden by {tmp_path / 'work' / 'numpy.py'}",
+        "Module random": f"hidden by {tmp_path / 'work' / 'random.py'}",
+        "Module utils": f"hidden by {tmp_path / 'elsewhere' / 'utils.py'}",
+    }
+    (tmp_path / "work" / "random.py").unlink()
+    (other,) = doctor.modules(paths.ROOT)
+    assert other.found == f"is {tmp_path / 'elsewhere' / 'utils.py'}" and "PYTHONPATH" in other.remedy
+
+
+def test_the_command_finds_its_own_utils(tmp_path):
+    """Else `dlmap doctor` could not tell of the other one."""
+    (tmp_path / "utils.py").write_text("x = 1")
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(paths.ROOT)])}
+    command = [sys.executable, "-c", "import dlmap; dlmap.app(['start', '99'])"]
+    ran = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, encoding="utf-8")
+    assert ran.stderr.startswith("dlmap: unknown lecture '99'")
+
+
+@pytest.mark.parametrize(
+    ("value", "fits"),
+    [("", 1), ("4", 1), ("4,2", 1), (" 4 , 2 ", 1), ("abc", 0), ("-1", 0), ("0", 0), ("1.5", 0)],
+)
+def test_doctor_reads_the_variables(monkeypatch, value, fits):
+    monkeypatch.setenv("OMP_NUM_THREADS", value)
+    assert (doctor.variables(paths.ROOT)[0].remedy == "") == bool(fits)
+    monkeypatch.setenv("DLMAP_THREADS", "abc")
+    assert doctor.variables(paths.ROOT)[0].found.startswith("DLMAP_THREADS is 'abc'")
+
+
+def test_doctor_names_packages_of_the_home_folder(tmp_path, monkeypatch):
+    (tmp_path / "numpy").mkdir()
+    monkeypatch.setattr(doctor.site, "getusersitepackages", lambda: str(tmp_path))
+    monkeypatch.setattr(doctor.site, "ENABLE_USER_SITE", True)
+    (found,) = doctor.user_site(paths.ROOT)
+    assert found.found == f"numpy of {tmp_path} hide the environment's" and found.remedy
+    monkeypatch.setattr(doctor.site, "ENABLE_USER_SITE", False)
+    assert doctor.user_site(paths.ROOT) == []
+
+
+def test_doctor_goes_on_after_what_stops_a_look(monkeypatch):
+    def device(root):
+        raise ValueError("Key backend: 'foo' is not\na valid value")
+
+    monkeypatch.setenv("MPLBACKEND", "foo")
+    (found,) = doctor.looked(device, paths.ROOT)
+    assert found.found == "ValueError: Key backend: 'foo' is not a valid value"
+    assert (found.what, found.remedy) == ("Device", "unset MPLBACKEND")
+    monkeypatch.delenv("MPLBACKEND")
+    assert doctor.looked(device, paths.ROOT)[0].remedy == doctor.MENDING
+
+
+@pytest.mark.parametrize(
+    ("tags", "fits"),
+    [
+        (list(mac_platforms((15, 0), "arm64")), True),
+        (list(mac_platforms((13, 0), "arm64")), False),
+        (list(mac_platforms((15, 0), "x86_64")), False),
+        (["manylinux_2_36_aarch64", "manylinux_2_28_aarch64", "linux_aarch64"], True),
+        (["manylinux_2_27_x86_64", "linux_x86_64"], False),
+        (["musllinux_1_2_x86_64", "linux_x86_64"], False),
+        (["win_amd64"], True),
+        (["win_arm64"], False),
+    ],
+)
+def test_doctor_knows_the_systems_that_have_wheels(monkeypatch, tags, fits):
+    monkeypatch.setattr(doctor, "platform_tags", lambda: iter(tags))
+    (found,) = doctor.machine(paths.ROOT)
+    assert (found.remedy == "") == fits
+
+
+@pytest.mark.parametrize(
+    ("version", "fits"), [((3, 10, 9), 0), ((3, 11, 0), 1), ((3, 14, 0), 1), ((3, 14, 1), 0), ((3, 15, 0), 0)]
+)
+def test_doctor_knows_the_pythons_that_have_wheels(monkeypatch, version, fits):
+    monkeypatch.setattr(doctor, "sys", SimpleNamespace(version_info=version, prefix=""))
+    assert (doctor.python(paths.ROOT)[0].remedy == "") == bool(fits)
+
+
+def test_what_is_written_names_the_pythons_that_doctor_knows():
+    first, last = (".".join(map(str, bound)) for bound in doctor.PYTHONS)
+    for name in ("README.md", "Makefile"):
+        assert f"Python {first} to {last}" in (paths.ROOT / name).read_text(encoding="utf-8")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links take rights there")
+def test_doctor_through_a_link(tmp_path, monkeypatch):
+    """The course's folder may be reached by another name, and so may its environment."""
+    (tmp_path / "link").symlink_to(Path(sys.prefix))
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "link" / "bin" / "python"))
+    monkeypatch.setattr(KernelSpecManager, "get_kernel_spec", lambda *_: SimpleNamespace(argv=[PYTHON]))
+    assert doctor.kernel(paths.ROOT)[0].remedy == ""
+    (tmp_path / "course").symlink_to(paths.ROOT)
+    monkeypatch.setenv("JPY_SESSION_NAME", str(tmp_path / "course" / "exercises" / "01_regression.ipynb"))
+    assert paths.notebook().parent == paths.EXERCISES
+
+
+def test_doctor_sees_pairs_and_ids_that_cells_share(dlmap, course):
+    dlmap("start", "00")
+    work = course / "exercises" / "work"
+    (work / "00_lecture.py").write_text("")
+    (course / "lectures" / "00_good.md").write_text("")
+    (work / "mine.py").write_text("")
+    assert [f.found for f in doctor.pairs(course)] == ["lectures/00_good.md", "exercises/work/00_lecture.py"]
+    assert doctor.notebooks(course)[0].remedy == ""
+    nb = json.loads((work / "00_exercises.ipynb").read_text(encoding="utf-8"))
+    nb["cells"][2]["id"] = nb["cells"][1]["id"]
+    (work / "00_exercises.ipynb").write_text(json.dumps(nb), encoding="utf-8")
+    (found,) = doctor.notebooks(course)
+    assert found.found == "cells of exercises/work/00_exercises.ipynb share an id"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # it is read without a word, and each cell gets an id
+        ids = [cell.id for cell in sources.read(work / "00_exercises.ipynb").cells]
+    assert len(set(ids)) == len(ids)
 
 
 def test_doctor_minds_no_missing_framework_but_a_half_installed_one(tmp_path, monkeypatch):

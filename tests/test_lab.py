@@ -12,6 +12,7 @@ import sys
 import time
 import urllib.request
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from ipykernel.ipkernel import IPythonKernel
@@ -46,6 +47,18 @@ def test_a_folder_on_another_drive(tmp_path, monkeypatch):
     monkeypatch.setattr(os.path, "commonpath", differ)
     with pytest.raises(UserError, match="choose a folder on the drive of"):
         lab.options(tmp_path, Path("D:/work"))
+
+
+def test_on_windows_a_path_with_spaces_stays_one_argument(tmp_path, monkeypatch):
+    """There `execv` joins its arguments by spaces."""
+    calls = []
+    windows = SimpleNamespace(name="nt", environ={}, pathsep=";", defpath="")
+    monkeypatch.setattr(lab, "os", windows)
+    monkeypatch.setattr(lab, "options", lambda *_: ["--ServerApp.root_dir=C:/Users/Hong Gil Dong"])
+    monkeypatch.setattr(lab.subprocess, "call", lambda command: calls.append(command) or 3)
+    with pytest.raises(SystemExit, match="3"):
+        lab.open_lab(tmp_path, tmp_path, ["--port=1"])
+    assert calls[0][1:] == ["-m", "jupyterlab", "--ServerApp.root_dir=C:/Users/Hong Gil Dong", "--port=1"]
 
 
 # --- the server ----------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ For authors: build, site, run, claims.
 """
 
 # What is heavy is imported inside the command that needs it, so that `dlmap --help` answers at once.
+import errno
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -19,6 +20,9 @@ from rich.text import Text
 from utils import paths
 from utils.errors import UserError
 
+# What a folder or a disk refuses; anything else is a fault of ours, and stays a traceback.
+REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, getattr(errno, "EDQUOT", None))
+
 
 class Commands(typer.core.TyperGroup):
     """A mistake of the user's is one line on stderr and code 2, not a traceback."""
@@ -28,6 +32,12 @@ class Commands(typer.core.TyperGroup):
             return super().invoke(ctx)
         except UserError as error:
             print(f"dlmap: {error}", file=sys.stderr)
+            raise typer.Exit(2) from None
+        except OSError as error:
+            if error.errno not in REFUSED or not error.filename:
+                raise
+            remedy = "allow it or make room there, or name another folder where the command takes one"
+            print(f"dlmap: {error.filename}: {error.strerror}; {remedy}", file=sys.stderr)
             raise typer.Exit(2) from None
 
 
@@ -43,6 +53,16 @@ Budget = Annotated[
     str | None, typer.Option(metavar="NUMBER", help="Times as many training steps: 3; 1, if not given.")
 ]
 Jobs = Annotated[int, typer.Option(min=1, help="Notebooks at a time.")]
+
+
+@app.callback()
+def begin(ctx: typer.Context) -> None:
+    """What every command sees to first; `doctor` tells of all that it finds, and changes nothing."""
+    from utils import environment
+
+    paths.course()
+    if ctx.invoked_subcommand != "doctor":
+        environment.prepare()
 
 
 # --- for learners --------------------------------------------------------------------------------------

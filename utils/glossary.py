@@ -174,6 +174,7 @@ def missing(numbers: Collection[str] = ()) -> dict[str, list[str]]:
 
 if __name__ == "__main__":
     try:
+        paths.course()
         for lecture, lines in missing(sys.argv[1:]).items():
             print(f"{lecture}: {len(lines)} to mend", *lines, sep="\n  ")
     except UserError as error:

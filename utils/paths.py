@@ -12,14 +12,30 @@ LECTURES, EXERCISES, SOLUTIONS = ROOT / "lectures", ROOT / "exercises", ROOT / "
 DATA, BUILD = ROOT / "data", ROOT / "build"
 
 
+def course() -> Path:
+    """ROOT. Raises UserError where only `utils` lies there, which is all that `pip install .` copies."""
+    if not (ROOT / "lectures" / "src").is_dir():
+        raise UserError(
+            f"this is a copy of the course's code alone, in {ROOT}, without its lectures and data; "
+            "in the course's own folder run `make lab`, or `pip install --editable .`"
+        )
+    return ROOT
+
+
+def named(variable: str) -> Path | None:
+    """The folder that a variable of the environment names: ~ is home, a relative one counts from ROOT."""
+    value = os.environ.get(variable)
+    return ROOT / os.path.expanduser(value) if value else None
+
+
 def work() -> Path:
     """The learner's own folder: copies of exercises and progress. `$DLMAP_WORK` moves it."""
-    return ROOT / (os.environ.get("DLMAP_WORK") or EXERCISES / "work")  # a relative one counts from ROOT
+    return named("DLMAP_WORK") or course() / "exercises" / "work"
 
 
 def cache() -> Path:
     """Where generated and downloaded data is kept. `$DLMAP_CACHE` moves it."""
-    return ROOT / (os.environ.get("DLMAP_CACHE") or DATA / "cache")
+    return named("DLMAP_CACHE") or course() / "data" / "cache"
 
 
 def units() -> dict[str, str]:
@@ -39,8 +55,9 @@ def unit(number: str) -> str:
 def notebook() -> Path | None:
     """The notebook that runs here, where the front end says so: JupyterLab and VS Code do."""
     shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
-    named = getattr(shell, "user_ns", {}).get("__vsc_ipynb_file__") or os.environ.get("JPY_SESSION_NAME")
-    return Path(named) if named and os.path.isabs(named) else None
+    path = getattr(shell, "user_ns", {}).get("__vsc_ipynb_file__") or os.environ.get("JPY_SESSION_NAME")
+    # resolved, as LECTURES is: the course may have been reached through a link
+    return Path(path).resolve() if path and os.path.isabs(path) else None
 
 
 def beside(notebook: Path | None) -> str:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 
 from filelock import FileLock
@@ -72,14 +73,23 @@ def predictions() -> dict[str, dict]:
 
 def _update(change: Callable[[dict], None]) -> bool:
     """Change the saved state under a lock: two notebooks may do so at the same moment."""
+    lock = FileLock(_file().with_suffix(".lock"))
     try:
         paths.work().mkdir(parents=True, exist_ok=True)
-        with FileLock(_file().with_suffix(".lock"), timeout=10):
-            state = _read()
-            change(state)
-            paths.atomic_write(_file(), json.dumps(state, indent=1, sort_keys=True) + "\n")
-    except (OSError, TimeoutError):
+        with suppress(
+            OSError, NotImplementedError
+        ):  # a file system without locks: kept is better than locked
+            try:
+                lock.acquire(timeout=10)
+            except TimeoutError:
+                return False
+        state = _read()
+        change(state)
+        paths.atomic_write(_file(), json.dumps(state, indent=1, sort_keys=True) + "\n")
+    except OSError:
         return False
+    finally:
+        lock.release()
     return True
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from utils import paths
+from utils import environment, paths
 from utils.errors import UserError, choose
 
 PROFILES = ("lecture", "full")
@@ -54,20 +54,22 @@ def setup(
     `budget` multiplies the training steps (`run.steps`): does a sentence still hold when all train longer?
     `threads` is how many threads NumPy and PyTorch may use at most: 1 where the matrices are so small that
     a second thread would only wait. By default as many as they choose.
-    Raises: UserError for an unknown profile, seed or budget, or a device that this machine does not have.
+    Raises: UserError for an unknown profile, seed or budget, a device that this machine does not have, or an
+    environment variable of the course that cannot be used.
     """
     import torch
     from threadpoolctl import threadpool_limits
 
+    paths.course()
     check_parameters(profile, seed, budget)
-    chosen = find_device(device)
+    chosen, most = find_device(device), environment.threads()
 
     random.seed(seed)
     np.random.seed(seed)  # noqa: NPY002 - libraries that a lecture compares with still draw from it
     torch.manual_seed(seed)
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it a GPU may add up in any order
     torch.use_deterministic_algorithms(True, warn_only=True)
-    limits = [limit for limit in (threads, int(os.environ.get("DLMAP_THREADS", 0))) if limit]
+    limits = [limit for limit in (threads, most) if limit]
     if limits:
         torch.set_num_threads(min(limits))
         threadpool_limits(min(limits))  # NumPy's
@@ -141,12 +143,12 @@ _DECLARED: list = []
 
 def strict() -> bool:
     """Whether a broken claim or a failed check raises: in tests and batch runs (`DLMAP_STRICT=1`)."""
-    return os.environ.get("DLMAP_STRICT") == "1"
+    return environment.flag("DLMAP_STRICT")
 
 
 def batch() -> bool:
     """Whether nobody is watching (`DLMAP_BATCH=1`): no progress bars and no widgets, so that outputs keep."""
-    return os.environ.get("DLMAP_BATCH") == "1"
+    return environment.flag("DLMAP_BATCH")
 
 
 COLOURS = {"✔": 32, "✗": 31, "○": 33}  # green, red and yellow, in the signs of a terminal

@@ -8,6 +8,7 @@ import ast
 import hashlib
 import json
 import re
+import warnings
 from collections import Counter
 from dataclasses import dataclass
 from itertools import takewhile
@@ -80,7 +81,10 @@ class Unmerged(UserError):
 def read(path: Path) -> NotebookNode:
     """A notebook from disk. Raises UserError where the file is not one."""
     try:
-        return nbformat.read(path, as_version=4)
+        with warnings.catch_warnings():  # where two cells share an id, or one has none, it gets one in memory
+            warnings.simplefilter("ignore", nbformat.warnings.DuplicateCellId)
+            warnings.simplefilter("ignore", nbformat.warnings.MissingIDFieldWarning)
+            return nbformat.read(path, as_version=4)
     except (ValueError, AttributeError, nbformat.ValidationError):  # no JSON, no object, no notebook
         if why := merges.remedy(path, path.read_text(encoding="utf-8", errors="replace")):
             raise Unmerged(why) from None

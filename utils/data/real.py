@@ -3,7 +3,6 @@
 import gzip
 import hashlib
 import http.client
-import os
 import pickle
 import tarfile
 import urllib.error
@@ -15,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from utils import paths, runtime
+from utils import environment, paths, runtime
 from utils.data.store import Images, alone
 from utils.errors import UserError, choose
 
@@ -69,8 +68,7 @@ class File:
 
     def places(self) -> list[Path]:
         """Where to look: `$DLMAP_DATA` first, then the cache. A relative folder is relative to the course."""
-        folders = [folder for folder in (os.environ.get("DLMAP_DATA"), paths.cache()) if folder]
-        return [Path(paths.ROOT, folder, self.place) for folder in folders]
+        return [folder / self.place for folder in (paths.named("DLMAP_DATA"), paths.cache()) if folder]
 
     def find(self) -> Path | None:
         """The first copy whose md5 is right, or None. Reads it all, to be sure."""
@@ -158,7 +156,7 @@ def _download(name: str, file: File, path: Path) -> None:
     )
     damaged = [str(copy) for copy in file.places() if copy.exists()]
     missing = f"{name} is damaged ({', '.join(damaged)})" if damaged else f"{name} is not on this machine"
-    if os.environ.get("DLMAP_OFFLINE") == "1":
+    if environment.flag("DLMAP_OFFLINE"):
         raise UserError(f"{missing} and DLMAP_OFFLINE=1 forbids to download it; {advice}")
     part = path.with_name(path.name + ".part")
     problems = []

@@ -183,7 +183,7 @@ def repository(root: Path) -> str | None:
         return named
     try:
         asked = ["git", "-C", str(root), "remote", "get-url", "origin"]
-        url = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
+        url = subprocess.run(asked, capture_output=True, encoding="utf-8", check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return None
     found = re.search(r"github\.com[:/]([\w.-]+/[\w.-]+?)(?:\.git)?/?$", url)

@@ -19,8 +19,9 @@ from utils import paths
 from utils.pictures import tag
 
 # What a learner does not open: the browser of files shows the rest.
-HIDDEN = ["src", "tests", "benchmarks", "build", "conftest.py", "pyproject.toml", "requirements.lock"]
-HIDDEN += ["environment.yml", "Makefile", "*.egg-info", "progress.lock", "__pycache__", "*.pyc", "*~"]
+HIDDEN = ["src", "tests", "benchmarks", "build", "conftest.py", "dlmap.py", "pyproject.toml", "Makefile"]
+HIDDEN += ["requirements.lock", "environment.yml", "*.egg-info", "progress.lock", "__pycache__"]
+HIDDEN += ["*.pyc", "*~"]
 
 
 class Notebooks(AsyncLargeFileManager):
