@@ -164,9 +164,9 @@ claim("squared error, learned W against the forest (ratio)",
 #
 # Learning the distances brings the lookup to where the forest stands, no further; but this one has a gradient, and can be a layer. Four details make it the layer of today's models.
 #
-# **Scale.** If entries of $q$ and $k$ have variance 1, each product of two has, too, and the score, a sum of $d$ of them, has variance $d$: at $d = 256$ scores of ±16. Softmax of 16 and 0 is 0.9999999 and 0.0000001: all weight on one key, and no gradient (lecture 05's sigmoid again). Divided by $\sqrt d$, the variance is 1 at any $d$.
+# **Scale.** If the entries of $q$ and $k$ have variance 1, so has each product of two; the score, a sum of $d$ of them, has variance $d$. At $d = 256$ scores are about ±16. Divided by $\sqrt d$, the variance is 1 at any $d$.
 #
-# **Predict first.** 64 random keys, $d = 256$, no scaling. Even weights have an entropy of 6 bits. What is left of them?
+# **Predict first.** A query meets 64 random keys, $d = 256$, and nothing is divided. Even weights would have an entropy of 6 bits. How much do the softmax's weights have?
 
 # %%
 LEFT = {"about 6 bits": 6, "about 3 bits": 3, "less than 1 bit": 0.5}
@@ -196,6 +196,8 @@ claim("scaled: the entropy changes with d by at most (bits)",
       max(abs(scaled[d] - scaled[64]) for d in dims), at_most=0.4)
 
 # %% [markdown]
+# Softmax of 16 and 0 is 0.9999999 and 0.0000001: all weight on one key, and no gradient, as in lecture 05's sigmoid. The root keeps it alive.
+#
 # **Causal mask.** Who predicts the next word must not see it: position $t$ looks at $1 \dots t$. For three positions the rows of what may be seen are `1 0 0`, `1 1 0`, `1 1 1`. A forbidden score becomes $-\infty$, its weight $e^{-\infty} = 0$.
 #
 # **Heads.** One mean can answer one question. So cut the $C$ numbers of a token into **heads** (헤드), let each look where it likes, and put the answers side by side.
@@ -280,7 +282,7 @@ print("unread text:", *[repr(pieces[i])[1:-1].replace(" ", "·") for i in unread
 single = {n: ngram_bits(codes[:cut], codes[cut:], n, len(alphabet)).mean().item()
           for n in (2, 3, 5)}
 paired = {n: ngram_bits(read, unread, n, len(pieces)).sum().item() / len(codes[cut:])
-          for n in (2, 3)}
+          for n in (2, 3)}  # bits per *character*: the sum, divided by the characters
 print(f"2-gram {single[2]:.2f} bits per character, of pieces {paired[2]:.2f};",
       f"3-gram {single[3]:.2f}, of pieces {paired[3]:.2f}")
 claim("300 merges: characters of unread text per piece", len(codes[cut:]) / len(unread),
@@ -341,22 +343,18 @@ predict("20.text", "GPT", "LSTM", "5-gram")
 
 # %%
 train, test = (torch.tensor(part, device=run.device) for part in (codes[:cut], codes[cut:]))
-T = run.pick(lecture=32, full=128)
-large = run.pick(lecture={}, full={"C": 256, "heads": 8, "layers": 4})
-gpt = GPT(len(alphabet), **large).to(run.device)
-steps, rate = run.pick(lecture=(400, 0.01), full=(20_000, 0.001))  # TOMEASURE: best rate
+T = 32
+gpt = GPT(len(alphabet)).to(run.device)
 
 
 def next_character():
-    x, y = after.windows(train, T, 16)
+    x, y = after.windows(train, T, 16)  # 16 windows of 32 characters; y is one ahead of x
     return F.cross_entropy(gpt(x).flatten(0, 1), y.flatten())
 
 
-after.descend(gpt, next_character, run.steps(steps), rate)
-lstm = CharModel(forget_bias_(nn.LSTM(32, run.pick(lecture=128, full=512)), 1),
-                 len(alphabet)).to(run.device)
-fit_text(lstm, train, steps=run.steps(run.pick(lecture=400, full=8000)),
-         lr=run.pick(lecture=0.02, full=0.005))  # TOMEASURE: best rate
+after.descend(gpt, next_character, run.steps(400), 0.01)
+lstm = CharModel(forget_bias_(nn.LSTM(32, 128), 1), len(alphabet)).to(run.device)
+fit_text(lstm, train, steps=run.steps(400), lr=0.04)  # 32 windows of 32
 by_place = after.window_bits(gpt, test, T)  # (T,) bits
 
 # %% [markdown] tags=["notes"]

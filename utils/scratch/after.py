@@ -81,6 +81,19 @@ def window_bits(model: nn.Module, codes: Tensor, T: int) -> np.ndarray:
     return torch.cat(bits).mean(0).numpy() / math.log(2)
 
 
+def bits_of_gpt(
+    model: nn.Module, train: Tensor, test: Tensor, steps: int, lr: float, T: int = 64, B: int = 32
+) -> float:
+    """Train on B windows of T symbols a step; bits a symbol of `test` where half a window is seen before."""
+
+    def loss():
+        x, y = windows(train, T, B)
+        return F.cross_entropy(model(x).flatten(0, 1), y.flatten())
+
+    descend(model, loss, steps, lr)
+    return window_bits(model, test, T)[T // 2 :].mean().item()
+
+
 # --- recall ---------------------------------------------------------------------------------------------
 def entries(B: int = 32, n: int = 20, device=None) -> tuple[Tensor, Tensor, Tensor]:
     """Each row lists n entries of its own secret dictionary: x (B, 2n), key, value, key, value …
@@ -382,17 +395,20 @@ SINCE = {
     ],
     "cnn": [
         (2016, "graph nets", "Kipf"), (2020, "vision Transformer", "Dosovitskiy"),
-        (2023, "segment anything", "Kirillov"),
+        (2023, "segment anything", "Kirillov"), (2025, "… by a phrase", "Carion"),
     ],
-    "moe": [(2017, "sparse MoE", "Shazeer"), (2021, "Switch", "Fedus"), (2024, "DeepSeek-V3", "DeepSeek-AI")],
+    "moe": [
+        (2017, "sparse MoE", "Shazeer"), (2021, "Switch", "Fedus"), (2024, "V3", "DeepSeek"),
+        (2026, "V4", "DeepSeek"),
+    ],
     "rnn": [
         (2014, "attention", "Bahdanau"), (2017, "Transformer", "Vaswani"), (2021, "S4", "Gu"),
-        (2023, "Mamba", "Gu"),
+        (2023, "Mamba", "Gu"), (2026, "Mamba-3", "Lahoti"),
     ],
     "pre-training": [(2018, "BERT", "Devlin"), (2020, "GPT-3", "Brown"), (2022, "Chinchilla", "Hoffmann")],
     "reinforcement-learning": [
         (2017, "preferences", "Christiano"), (2022, "agents", "Yao"), (2024, "GRPO", "Shao"),
-        (2025, "R1", "Guo"),
+        (2025, "R1", "DeepSeek"),
     ],
     "embedding": [(2020, "retrieval", "Lewis"), (2021, "CLIP", "Radford"), (2026, "n-gram tables", "Cheng")],
     "vae": [
@@ -408,20 +424,24 @@ def draw_map(nodes: dict) -> None:
         "From the boxes of 2017 to the names of 2026",
         xlabel="first public version",
         ylabel="",
-        size=(11, 5.6),
+        size=(10, 8.2),
     )
+    ax.axvspan(2013, 2017.5, color=plots.SKY, alpha=0.12, linewidth=0, zorder=0)
+    ax.text(2017.4, len(SINCE) - 0.42, "before the map", ha="right", va="bottom", color=plots.BLUE)
     for row, (box, grown) in enumerate(SINCE.items()):
-        ax.plot([2013.4, grown[-1][0]], [row, row], color=plots.SKY, linewidth=1.5, zorder=1)
-        label = f"{nodes[box].label['en']} ({nodes[box].lecture})"
-        ax.text(2013.3, row, label, ha="right", va="center", color=plots.BLUE, fontweight="bold")
-        for year, name, author in grown:
+        ax.plot([2013, grown[-1][0]], [row, row], color=plots.SKY, linewidth=1.5, zorder=1)
+        label = nodes[box].label["en"].replace(" · ", ",\n").replace(" ", "\n", 1)
+        label = f"{label} ({nodes[box].lecture})"
+        ax.text(2012.9, row, label, ha="right", va="center", color=plots.BLUE, fontweight="bold")
+        for i, (year, name, author) in enumerate(grown):  # above and below the line in turns
             ax.plot(year, row, "o", color=plots.ORANGE)
-            box_style = {"facecolor": "white", "edgecolor": "none", "pad": 1}
-            style = {"ha": "center", "color": plots.INK, "fontsize": 11, "bbox": box_style}
-            ax.text(year, row + 0.2, name, va="bottom", **style)
-            ax.text(year, row - 0.2, author, ha="center", va="top", fontsize=9, color=plots.GREY)
-    ax.axvline(2017.5, color=plots.GREY, linestyle=":", zorder=0)
-    ax.set(xlim=(2013.4, 2027), ylim=(-0.7, len(SINCE) - 0.3), yticks=[], xticks=range(2014, 2027, 2))
+            places = (-16, -29) if i % 2 else (18, 6)  # points from the dot to the two baselines
+            for text, at, color in ((name, places[0], plots.INK), (author, places[1], plots.GREY)):
+                ax.annotate(
+                    text, (year, row), (0, at), textcoords="offset points",
+                    ha="center", color=color, fontsize=11,
+                )  # fmt: skip
+    ax.set(xlim=(2013, 2027), ylim=(-0.6, len(SINCE) - 0.15), yticks=[], xticks=range(2014, 2027, 2))
     ax.grid(False)
     ax.spines["left"].set_visible(False)
     plots.show(
