@@ -82,7 +82,7 @@ def window_bits(model: nn.Module, codes: Tensor, T: int) -> np.ndarray:
 
 
 def stored() -> dict[str, list[float]]:
-    """Bits per character after so many "steps" of training, as `benchmarks/scale.py` measured them, seed 0."""
+    """Bits per character after so many "steps" of training, as `benchmarks/scale.py` found, seed 0."""
     return {
         "steps": [125, 250, 500, 1000, 2000],
         "GPT": [2.989, 2.534, 2.095, 1.894, 1.785],
