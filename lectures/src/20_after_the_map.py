@@ -5,7 +5,7 @@
 #
 # **You will be able to** write attention that equals the library's, and say why it divides by $\sqrt d$; see in it a regression with learned weights; cut text into tokens; judge a tiny GPT against an LSTM and against counting, in few steps and in many; turn noise into letters, beside the strongest rival; steer it by guidance; place today's words on the map.
 #
-# **Needs** 09, 12, 13, 14, 16 · **Minutes** 95 to teach, 170 to study · **CPU** 45 s
+# **Needs** 09, 12, 13, 14, 16 · **Minutes** 95 to teach, 170 to study · **CPU** 40 s
 #
 # On the map: `attention` · `diffusion`
 
@@ -358,7 +358,7 @@ by_place = after.window_bits(gpt, test, T)  # (T,) bits
 
 # %% [markdown] tags=["notes"]
 # **Notes for the room (16 minutes).**
-# Take the vote before you run it. Most rooms vote for the Transformer, by its name.
+# Take the vote before you run it.
 # Per step it reads all positions at once, so its training does not walk through time. On a GPU that is its real advantage; on one CPU core it is small.
 # Then the stored curve. Ask where the crossing would be on a text ten times as long.
 
@@ -375,7 +375,7 @@ claim("the GPT reads its context: bits more at place 1 than in the later half",
 # %% [markdown]
 # No miracle: a table that was counted in a moment is ahead of both. What made the Transformer win is *scale*: its loss keeps falling as data, size and steps grow together.
 #
-# A stored table (`benchmarks/scale.py`; `PROFILE = "full"` measures its last point anew): windows of 64 characters, 32 at once, each net from scratch for each number of steps, at its best rate. The strongest count stands beside: section 3's triples of pieces.
+# A stored table (`benchmarks/scale.py`; `PROFILE = "full"` measures its last point anew): windows of 64 characters, 32 at once, each net from scratch for each number of steps, at its best rate. Beside it stands the strongest count, section 3's triples of pieces.
 
 # %%
 counts = {"5-gram": single[5], "3-gram of pieces": paired[3]}
@@ -598,7 +598,6 @@ def decode(z):  # codes (n, 16) -> pictures
 # %% [markdown] tags=["notes"]
 # **Notes for the room (11 minutes).**
 # One step gives the mean of all letters: a blur. Ask why. (Squared error: lecture 01.)
-# Early steps decide which letter, late ones draw its edges.
 # The mixture's row is the honest part. Let the room say what diffusion is for, when ten Gaussians win here: pictures whose codes no ten Gaussians describe.
 
 # %%
@@ -614,7 +613,7 @@ for name, row in marked.items():
 # %%
 ddim = {steps: round(judge.marks(draw(N, steps, eta=0))[2]) for steps in (1, 5, 20)}
 print("steps back without fresh noise -> coverage (%):", ddim)
-plots.strips("Diffusion is sharper than the VAE; the mixture is clearer still", drawn)
+plots.strips("Diffusion's letters are clearer than the VAE's, the mixture's clearest", drawn)
 plots.show("Four rows of letters: real ones; blurred ones of the VAE; sharper ones of the "
            "diffusion model; clear ones of the auto-encoder with a mixture.")
 claim("density: diffusion − VAE", marked["diffusion"][1] - marked["VAE"][1], at_least=0.1)
@@ -622,7 +621,7 @@ claim("in 460 steps: legible, mixture − diffusion (points)",
       marked["mixture"][0] - marked["diffusion"][0], at_least=5, short=True)
 
 # %% [markdown]
-# Ten Gaussians on an auto-encoder's codes draw better letters than diffusion on pixels, with as many steps, and cheaper: one pass through a small net, where diffusion takes forty through a larger one. These letters are an easy world: five shapes, sixteen numbers.
+# Ten Gaussians on an auto-encoder's codes draw better letters than diffusion on pixels, with as many steps, and cheaper: one pass through a small net, where diffusion takes forty through a larger one. (With three times the steps, the densities are level.) These letters are an easy world: five shapes, sixteen numbers.
 #
 # What speaks for diffusion? A plain regression loss that falls, where lecture 14's game may circle; no prior to match; and, with more data and steps, no ten bells to be limited by.
 #
@@ -702,7 +701,7 @@ claim("on codes, w = 1: coverage, diffusion and mixture differ by (points)",
 #
 # How is a large language model made?
 #
-# 1. **Pre-training** (lecture 07) on all text: predict the next token.
+# 1. Pre-training (lecture 07) on all text: predict the next token.
 # 2. **Instruction tuning** (지시 튜닝; Wei and others, 2021): fine-tuning on questions with good answers, often by *LoRA* (task 4).
 # 3. People's choice between two answers: RLHF (lecture 16). DPO (Rafailov and others, 2023) makes it a logistic regression on pairs.
 # 4. **Verifiable rewards** (검증 가능한 보상): where a program can check an answer, its verdict is the reward, and GRPO reinforces what beats its group's mean.
@@ -745,7 +744,7 @@ claim("2 bits a weight, so rounded, cost (bits per character)", costs[2], at_lea
 # %% [markdown]
 # **The ad ranker.** In 2017 attention over a user's past ads joined lecture 19's ladder (Zhou and others). Then the log itself became the text: HSTU (Zhai and others, 2024) reads a user's events as tokens, and grows with compute as language models do.
 # An ad's number tells nothing of its likes. A **semantic id** (의미 식별자; Rajput and others, 2023) does: a few codes from coarse to fine, found by clustering what the ad is about.
-# A ranker of 2026 *writes* the ids of the ads to show; its authors report up to 4.2 % more revenue (Xue and others).
+# A ranker of 2026 *writes* the ids of the ads to show; its authors report up to 4.2 % more revenue than before (Xue and others).
 #
 # And one entry of 2026 closes the circle: hashed tables of embeddings for the last two or three tokens (Cheng and others). What can be counted need not be computed.
 
