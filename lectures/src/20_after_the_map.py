@@ -613,7 +613,7 @@ for name, row in marked.items():
 # %%
 ddim = {steps: round(judge.marks(draw(N, steps, eta=0))[2]) for steps in (1, 5, 20)}
 print("steps back without fresh noise -> coverage (%):", ddim)
-plots.strips("Diffusion's letters are clearer than the VAE's, the mixture's clearest", drawn)
+plots.strips("Diffusion is clearer than the VAE; the mixture is clearer still", drawn)
 plots.show("Four rows of letters: real ones; blurred ones of the VAE; sharper ones of the "
            "diffusion model; clear ones of the auto-encoder with a mixture.")
 claim("density: diffusion − VAE", marked["diffusion"][1] - marked["VAE"][1], at_least=0.1)
@@ -744,7 +744,7 @@ claim("2 bits a weight, so rounded, cost (bits per character)", costs[2], at_lea
 # %% [markdown]
 # **The ad ranker.** In 2017 attention over a user's past ads joined lecture 19's ladder (Zhou and others). Then the log itself became the text: HSTU (Zhai and others, 2024) reads a user's events as tokens, and grows with compute as language models do.
 # An ad's number tells nothing of its likes. A **semantic id** (의미 식별자; Rajput and others, 2023) does: a few codes from coarse to fine, found by clustering what the ad is about.
-# A ranker of 2026 *writes* the ids of the ads to show; its authors report up to 4.2 % more revenue than before (Xue and others).
+# A ranker of 2026 *writes* the ids of the ads to show; its authors report up to 4.2 % more revenue (Xue and others).
 #
 # And one entry of 2026 closes the circle: hashed tables of embeddings for the last two or three tokens (Cheng and others). What can be counted need not be computed.
 
