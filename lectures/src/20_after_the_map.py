@@ -112,7 +112,7 @@ print("by hand, in code:", [f"{w:.2f}" for w in weights[0]], f"{answer.item():.1
 # %% [markdown] tags=["notes"]
 # **Notes for the room (12 minutes).**
 # Play it: each person has a number on a card (key) and a price (value). You call out a query; near numbers shout louder. What is your estimate?
-# Wrong answer to expect: "attention is about words". Nothing here is about words.
+# Wrong answer to expect: "attention is about words".
 
 # %% [markdown]
 # The thesis, once more: a prediction is an ensemble of what is known. In lecture 03 its weights were fixed, in lecture 17 a gate sets them; here each query sets its own.
@@ -301,7 +301,7 @@ claim("2-gram: pieces save (bits per character)", single[2] - paired[2], at_leas
 #
 # "Think" is lecture 04's two-layer net, applied to each position alone. "Added" is lecture 11's skip.
 # *Layer norm* first scales each token's numbers to mean 0 and variance 1. (Today's models often leave out the mean, RMSNorm, and let a gate into the small net, SwiGLU.)
-# A **GPT** (생성형 사전학습 트랜스포머) is such a stack with a causal mask, trained to predict the next token: here characters, as its rivals do. (Models with different tokens are compared in bits per *character*.)
+# A **GPT** (생성형 사전학습 트랜스포머) is such a stack with a causal mask, trained to predict the next token: here characters, as its rivals do.
 
 # %%
 after.sketch_block()
@@ -333,7 +333,7 @@ class GPT(nn.Module):
         return self.head(self.norm(self.blocks(self.table(x))))
 
 # %% [markdown]
-# The judge is lecture 12's: bits per character on the last tenth,, with at least 16 characters before. The rivals: lecture 12's LSTM, 400 steps and about the same seconds, each net at the best of the rates 0.005, 0.01, 0.02 and 0.04; and counting.
+# The judge is lecture 12's: bits per character on the last tenth, with at least 16 characters before. The rivals: lecture 12's LSTM, 400 steps and about the same seconds, each net at the best of the rates 0.005, 0.01, 0.02 and 0.04; and counting.
 #
 # **Predict first.** Who has the fewest bits, after some seconds each?
 
@@ -358,7 +358,6 @@ by_place = after.window_bits(gpt, test, T)  # (T,) bits
 
 # %% [markdown] tags=["notes"]
 # **Notes for the room (16 minutes).**
-# Take the vote before you run it.
 # Per step it reads all positions at once, so its training does not walk through time. On a GPU that is its real advantage; on one CPU core it is small.
 # Then the stored curve. Ask where the crossing would be on a text ten times as long.
 
@@ -426,14 +425,14 @@ claim("two layers: right, better of two starts (per cent)",
 claim("one layer: right, better of two starts (per cent)",
       max(right["attention, 1 layer"]), at_most=40)
 claim("in 350 steps, LSTM: right, better of two starts (per cent)",
-      max(right["LSTM, 40 numbers"]), at_most=60, short=True)
+      max(right["LSTM, 40 numbers"]), at_most=55, short=True)
 
 # %% [markdown] tags=["notes"]
 # **Notes for the room (9 minutes).**
 # The two-step circuit of the answer is called an induction head (Olsson and others, 2022). Its onset is sudden; point at the cliff in the picture.
 
 # %% [markdown]
-# Be fair to the LSTM: its failure is the budget. In 1,500 steps it is right in about 60 %, with 128 numbers in its state always (stored). One layer of attention is stuck at a third: no budget gives it notes.
+# Be fair to the LSTM: its failure is the budget. After 1,500 steps it is right in about 60 %, with 128 numbers in its state always (stored). One layer of attention is not: 35 % after 1,300 steps. No budget gives it notes.
 #
 # The price of attention: its work grows with the square of the length, and while it writes it must keep all keys and values. State-space models (S4, Mamba) are recurrent nets with a state of one size that train in parallel; many models mix both.
 #
@@ -543,7 +542,7 @@ after.draw_bumps(made, [exact_noise, toy])
 z, t, _ = noised(bumps(5000))
 missed = F.mse_loss(toy(z, t), exact_noise(z, t)) / exact_noise(z, t).square().mean()
 on_a_bump = (torch.cdist(made["learned"], centres).amin(1) < 3 * SPREAD).float().mean()
-claim("the exact noise's square that the net misses (share)", missed, at_most=0.03)
+claim("the exact noise's square that the net misses (share)", missed, at_most=0.027)
 claim("drawn with the learned noise: on a bump (share)", on_a_bump, at_least=0.85)
 
 # %% [markdown]
@@ -556,6 +555,7 @@ claim("drawn with the learned noise: on a bump (share)", on_a_bump, at_least=0.8
 # The net is a small U-Net (lecture 10). It outputs $v = \sqrt{\bar\alpha}\,\varepsilon - \sqrt{1 - \bar\alpha}\,x$ (Salimans and Ho, 2022). From $v$ and $z$ follow both, noise and picture: it still is noise prediction, weighted anew.
 #
 # The rivals: lecture 13's VAE, which draws from its prior; and a plain auto-encoder with ten Gaussians fitted to its codes. All see the same letters, 460 batches of 64, each at its best of three or four rates.
+# The marks are lecture 14's: *legible* to a classifier, *density* (how many real letters are near a drawn one), *coverage* (how many real ones have a drawn one near).
 
 # %%
 ink, names = (a.to(run.device) for a in generators.letters("train"))
@@ -598,7 +598,7 @@ def decode(z):  # codes (n, 16) -> pictures
 # %% [markdown] tags=["notes"]
 # **Notes for the room (11 minutes).**
 # One step gives the mean of all letters: a blur. Ask why. (Squared error: lecture 01.)
-# The mixture's row is the honest part. Let the room say what diffusion is for, when ten Gaussians win here: pictures whose codes no ten Gaussians describe.
+# Let the room say what diffusion is for, when ten Gaussians win here: pictures whose codes no ten Gaussians describe.
 
 # %%
 all_x, all_y = (a.to(run.device) for a in generators.letters("train", "ABCDEFGHIJ"))
@@ -645,7 +645,7 @@ claim("in 460 steps: legible, mixture − diffusion (points)",
 #
 # <details><summary>One answer</summary>
 #
-# More are right, fewer kinds are drawn: each step goes where "A" is likely *and everything else is not*, to the most typical A. Beyond it lies what no data are like. So the guess of the data is cut off at each step, here at ±3, three of its own spreads (task 6). The last printed number is $w = 8$ without that.
+# More are right, up to a point, and fewer kinds are drawn: each step goes where "A" is likely *and everything else is not*, to the most typical A. Beyond it lies what no data are like. So the guess of the data is cut off at each step, here at ±3, three of its own spreads (task 6). The last printed number is $w = 8$ without that.
 # </details>
 
 # %%
@@ -674,7 +674,7 @@ after.descend(coder, code_loss, run.steps(run.pick(lecture=1200, full=3600)), 0.
 
 # %% [markdown] tags=["notes"]
 # **Notes for the room (7 minutes).**
-# Everybody has seen guidance: it is the slider of image generators, and its oversaturated pictures. Ask for the trade before you run it.
+# Everybody has seen guidance: it is the slider of image generators, and its oversaturated pictures.
 
 # %%
 wanted, guided = torch.randint(5, (N,), device=run.device), {}
@@ -686,8 +686,8 @@ after.draw_guidance(guided, marked["mixture"][2])
 print("w -> as asked, covered (%):",
       {w: (round(row[0]), round(row[3])) for w, row in guided.items()},
       "not cut, as asked:", round(judge.obeyed(to_order(wish, 8, cut=None), wanted)))
-claim("w = 0, the control: drawn as asked (per cent)", guided[0][0],
-      at_least=14, at_most=27)
+claim("w = 0, the control: drawn as asked (per cent; chance gives 20 or less)",
+      guided[0][0], at_most=27)
 claim("w = 2: drawn as asked (per cent)", guided[2][0], at_least=90)
 claim("w = 8 against 1: coverage lost (points)", guided[1][3] - guided[8][3],
       at_least=15)
