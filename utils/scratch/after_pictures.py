@@ -109,7 +109,7 @@ def draw_scale(stored: dict, counts: dict) -> None:
         ax.semilogx(steps, stored[name], "o-", color=color)
         plots.name(ax, steps[-1], stored[name][-1], name, color, dy=dy)
     for (name, value), dy in zip(counts.items(), (7, -9), strict=True):
-        ax.axhline(value, color=plots.ORANGE, linewidth=1)
+        ax.hlines(value, steps[0] * 0.92, steps[-1] * 1.04, color=plots.ORANGE, linewidth=1)
         plots.name(ax, steps[0], value, f"{name}, counted", plots.ORANGE, dx=0, dy=dy)
     ax.set_xticks(steps, steps)
     ax.set_xlim(steps[0] * 0.92, steps[-1] * 1.5)
