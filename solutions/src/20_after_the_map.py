@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 20 · After the map: exercises
 #
-# Six tasks, about 120 minutes, after lecture 20.
+# Seven tasks, about 140 minutes, after lecture 20.
 
 # %% tags=["parameters"]
 PROFILE = "lecture"
@@ -230,7 +230,42 @@ check("20.back", step_back)
 # The lecture's `back` with eta = 1 is this step, written with the guessed noise; it also serves when steps are skipped.
 
 # %% [markdown]
-# ## 6 · What did this user click?
+# ## 6 · One step back, to order
+#
+# **build** · level ●●○ · 20 minutes · `diffusion`
+#
+# *Because this is the slider of every image generator, and half of its bugs.*
+#
+# A net gave two predictions of the noise in $z$: `told`, which knows what was asked for, and `free`, which does not. Make one step from the time with share `now` to the earlier one with share `then`, in this order:
+#
+# 1. guidance: go from `free` towards `told`, `w` times the whole way;
+# 2. the guess of the data, $\hat x = (z - \sqrt{1 - \text{now}}\ \hat\varepsilon) / \sqrt{\text{now}}$, cut off at −1 and 1: pixels have no more;
+# 3. the noise that goes with *this* $\hat x$;
+# 4. on to `then` with both, and no fresh noise (DDIM).
+#
+# <details><summary>Hint 1</summary>w = 0 must give <code>free</code> alone, w = 1 <code>told</code> alone; w = 3 goes beyond <code>told</code>.</details>
+# <details><summary>Hint 2</summary>For step 3 solve z = √now · x + √(1 − now) · noise for the noise, with the x that was cut off.</details>
+
+# %%
+def guided_step(z, told, free, w, now, then):
+    """z, told, free (n, d); three numbers, 0 < now < 1, now < then <= 1 -> z at `then`."""
+    # solution
+    noise = free + w * (told - free)
+    x = np.clip((z - np.sqrt(1 - now) * noise) / np.sqrt(now), -1, 1)
+    noise = (z - np.sqrt(now) * x) / np.sqrt(1 - now)
+    return np.sqrt(then) * x + np.sqrt(1 - then) * noise
+    # end solution
+
+
+# %%
+check("20.guide", guided_step)
+
+# %% [markdown] tags=["solution-only"]
+# A large w pushes the guess of x beyond what any picture holds. Without the cut the picture saturates; with the cut but the old noise, x and noise no longer make up z, and the error grows from step to step.
+# The paper of Ho and Salimans counts w from `told` on: theirs is ours minus 1. Libraries differ, too; try w = 0 before you trust a slider.
+
+# %% [markdown]
+# ## 7 · What did this user click?
 #
 # **apply** · level ●●● · 30 minutes · `attention`
 #

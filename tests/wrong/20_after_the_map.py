@@ -160,6 +160,37 @@ def changed(how):
     return lambda z, x, t, share: how(*back(z, x, t, share), z, x, t, share)
 
 
+# ---------------------------------------------------------------------------------------------- guide
+def guide(z, told, free, w, now, then, cut=(-1, 1), again=True, on=0.0, fix=1.0):
+    """By the guess of the data itself: it is linear in the noise."""
+
+    def data(noise):
+        return (z - np.sqrt(1 - now) * noise) / np.sqrt(now)
+
+    x = (1 - w - on) * data(free) + (w + on) * data(told)
+    noise = (z - np.sqrt(now) * x) / np.sqrt(1 - now)
+    x = np.clip(x, *cut)
+    if again:
+        noise = (z - np.sqrt(now) * x) / np.sqrt(1 - now)
+    return np.sqrt(then) * x + fix * np.sqrt(1 - then) * noise
+
+
+def guide_by_torch(z, told, free, w, now, then):
+    z, told, free = (torch.tensor(a) for a in (z, told, free))
+    x = ((z - (1 - now) ** 0.5 * torch.lerp(free, told, w)) / now**0.5).clamp(-1, 1)
+    return (then**0.5 * x + ((1 - then) / (1 - now)) ** 0.5 * (z - now**0.5 * x)).numpy()
+
+
+def noise_cut(z, told, free, w, now, then):
+    noise = np.clip(free + w * (told - free), -1, 1)
+    return np.sqrt(then) * (z - np.sqrt(1 - now) * noise) / np.sqrt(now) + np.sqrt(1 - then) * noise
+
+
+def without_roots(z, told, free, w, now, then):
+    x = np.clip((z - (1 - now) * (free + w * (told - free))) / now, -1, 1)
+    return then * x + (1 - then) * (z - now * x) / (1 - now)
+
+
 # --------------------------------------------------------------------------------------------- clicks
 def clicks(ads, clicked, lengths, candidate, base, trust, root=True, use=True, sink=None, divide=1.0):
     T, d = ads.shape[1:]
@@ -293,6 +324,20 @@ WRONG = {
             "should be one number",
         ),
     },
+    "20.guide": {
+        "counted from told": (lambda *a: guide(*a, on=1.0), "w = 1 should give `told` alone"),
+        "swapped": (lambda z, told, free, *r: guide(z, free, told, *r), "are swapped"),
+        "away": (lambda z, told, free, w, *r: guide(z, told, free, -w, *r), "away from"),
+        "not cut": (lambda *a: guide(*a, cut=(-np.inf, np.inf)), "not cut off"),
+        "old noise": (lambda *a: guide(*a, again=False), "goes with x"),
+        "noise cut": (noise_cut, "the noise is cut off"),
+        "no roots": (without_roots, "square roots"),
+        "cut from 0": (lambda *a: guide(*a, cut=(0, 1)), "wrong values"),
+        "no guidance": (lambda z, told, free, w, *r: guide(z, told, free, 1, *r), "wrong values"),
+        "no noise": (lambda *a: guide(*a, fix=0.0), "wrong values"),
+        "data at once": (lambda *a: guide(*a[:5], 1.0), "wrong values"),
+        "stays": (lambda z, *a: z.copy(), "wrong values"),
+    },
     "20.clicks": {
         "no base": (no_base, "no part where there is a history"),
         "no root": (lambda *a: clicks(*a, root=False), "not divided by √d"),
@@ -319,5 +364,6 @@ RIGHT = {
     "20.cache": {"head by head": cache, "einsum": cache_by_einsum},
     "20.lora": {"c": "c", "C)": "C)"},
     "20.back": {"precisions": back, "through the noise": back_by_noise},
+    "20.guide": {"by the data": guide, "torch": guide_by_torch},
     "20.clicks": {"arrays": clicks, "user by user": clicks_by_torch},
 }

@@ -256,6 +256,91 @@ back = Function(
 )
 
 
+# ------------------------------------------------------------------------------------------- 20.guide
+def _guess(n, d, w, now, then, spread=1.0):
+    told, free = rng.normal(size=(2, n, d))
+    x = rng.uniform(-1, 1, size=(n, d))
+    z = np.sqrt(now) * x + np.sqrt(1 - now) * (free + spread * rng.normal(size=(n, d)))
+    return z, told, free, w, now, then
+
+
+def _number_by_number(mix=None, limit=1.0, again=True, roots=True, fresh=None):
+    """A loop over all numbers, with the standard library's math; the arguments are the usual mistakes."""
+    import math
+
+    mix = mix or (lambda told, free, w: (1 - w) * free + w * told)
+
+    def step(z, told, free, w, now, then):
+        out = np.empty_like(z)
+        root = math.sqrt if roots else float
+        for place in np.ndindex(z.shape):
+            noise = mix(told[place], free[place], w)
+            x = (z[place] - root(1 - now) * noise) / root(now)
+            x = max(-limit, min(limit, x))
+            if again:
+                noise = (z[place] - root(now) * x) / root(1 - now)
+            out[place] = root(then) * x + root(1 - then) * noise
+        return out
+
+    return step
+
+
+def _noise_cut(z, told, free, w, now, then):
+    noise = np.clip(free + w * (told - free), -1, 1)
+    x = (z - np.sqrt(1 - now) * noise) / np.sqrt(now)
+    return np.sqrt(then) * x + np.sqrt(1 - then) * noise
+
+
+guide = Function(
+    "20.guide",
+    cases=[
+        Case("w = 1: what was asked for, no more", _guess(5, 3, 1.0, 0.5, 0.7)),
+        Case("w = 0: free", _guess(4, 3, 0.0, 0.4, 0.6)),
+        Case("w = 3, and much to cut off", _guess(6, 4, 3.0, 0.3, 0.5)),
+        Case("w = 1.5, the last step: then = 1", _guess(3, 2, 1.5, 0.9, 1.0)),
+        Case("nearly pure noise", _guess(3, 5, 7.5, 1e-4, 0.01)),
+        Case(
+            "one row, one number, nothing to cut off",
+            (
+                np.array([[0.31]]),
+                np.array([[0.2]]),
+                np.array([[0.1]]),
+                2.0,
+                0.64,
+                0.81,
+            ),
+        ),
+    ],
+    oracle=_number_by_number(),
+    mistakes=[
+        Mistake(
+            "w is counted from `told` on; w = 1 should give `told` alone",
+            _number_by_number(mix=lambda told, free, w: told + w * (told - free)),
+            1,
+        ),
+        Mistake(
+            "`told` and `free` are swapped: w = 0 should give `free`",
+            _number_by_number(mix=lambda told, free, w: told + w * (free - told)),
+            1,
+        ),
+        Mistake(
+            "w leads away from `told`",
+            _number_by_number(mix=lambda told, free, w: free - w * (told - free)),
+            1,
+        ),
+        Mistake("x is not cut off at −1 and 1", _number_by_number(limit=np.inf)),
+        Mistake(
+            "the noise is still the one before x was cut off; take the one that goes with x",
+            _number_by_number(again=False),
+            2,
+        ),
+        Mistake("the noise is cut off; the guess of the data should be", _noise_cut, 2),
+        Mistake("the shares are of the variance: take their square roots", _number_by_number(roots=False)),
+    ],
+    concepts=["diffusion"],
+)
+
+
 # ------------------------------------------------------------------------------------------ 20.clicks
 def _users(lengths, T, d, base=0.04, trust=1.0, scale=1.0, padding=np.nan):
     B = len(lengths)
@@ -311,4 +396,4 @@ clicks = Function(
     concepts=["attention"],
 )
 
-TASKS = [mask, leak, cached, lora, back, clicks]
+TASKS = [mask, leak, cached, lora, back, guide, clicks]
