@@ -3,7 +3,6 @@
 import pytest
 
 from utils import concept_map, glossary
-from utils.authoring.gates import FIRST_EDITION
 from utils.authoring.sources import notebook
 from utils.errors import UserError
 from utils.paths import units
@@ -13,12 +12,12 @@ PLACES = {"01": {0, 1, 2}, "04": {0, 1, 2}}
 ENTRY = "- {term: weight, ko: 가중치, means: A number that training sets., lecture: '01', section: 1}\n"
 
 
-@pytest.mark.parametrize("number", [number for number in units() if number not in FIRST_EDITION])
+@pytest.mark.parametrize("number", units())
 def test_the_glossary_has_the_terms_of_a_lecture(number):
     assert glossary.missing([number])[number] == []
 
 
-@pytest.mark.parametrize("id", [node.id for node in NODES.values() if node.lecture not in FIRST_EDITION])
+@pytest.mark.parametrize("id", NODES)
 def test_the_glossary_has_the_concepts_of_the_map_under_their_korean_names(id):
     (term,) = [term for term in glossary.load().values() if term.node == id]
     assert term.ko in NODES[id].name["ko"]

@@ -6,7 +6,6 @@ import pytest
 from utils.authoring import batch, measure
 from utils.authoring.build import build
 from utils.authoring.execute import NotebookFailed
-from utils.authoring.gates import FIRST_EDITION
 from utils.authoring.sources import code_cells, pages
 from utils.errors import UserError
 from utils.paths import ROOT, units
@@ -111,7 +110,7 @@ def test_a_real_lecture_with_another_seed(tmp_path):
     assert "seed 1" in printed(result.path)
 
 
-@pytest.mark.parametrize("number", [number for number in units() if number not in FIRST_EDITION])
+@pytest.mark.parametrize("number", units())
 def test_a_lecture_runs_to_its_end_on_hardly_any_training(number, tmp_path):
     """Claims break then, as they may where somebody is learning; nothing else does."""
     (page,) = batch.lectures(ROOT, [number])

@@ -123,6 +123,16 @@ def test_claim_says_one_line(measured, bounds, line, capsys, monkeypatch):
         claim("it holds", measured, **bounds)
 
 
+def test_a_claim_about_few_data_is_not_judged_on_more(capsys, monkeypatch):
+    monkeypatch.setenv("DLMAP_STRICT", "1")
+    monkeypatch.setattr(runtime, "last", runtime.Run("full", 0, None))
+    claim("from 20 rows it is seen", 0, at_least=1, small=True)
+    assert capsys.readouterr().out == "– from 20 rows it is seen: 0 ≥ 1 (said of less data)\n"
+    monkeypatch.setattr(runtime, "last", runtime.Run("lecture", 0, None, budget=3))
+    with pytest.raises(ClaimFailed):
+        claim("from 20 rows it is seen", 0, at_least=1, small=True)
+
+
 def test_a_claim_about_what_is_missing_is_said_without_a_judgement(capsys, monkeypatch):
     monkeypatch.setenv("DLMAP_STRICT", "1")
     claim("it is fast", None, at_most=1, needs="a compiler")

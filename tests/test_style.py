@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from utils.authoring.gates import kind_of, style
+from utils.authoring.gates import style
 from utils.authoring.sources import pages
 from utils.paths import ROOT
 
@@ -22,7 +22,7 @@ def test_ruff(command):
 def test_measures(page):
     nb = page.stored()
     assert nb is not None, "not built"
-    assert style(nb, kind_of(page)) == []
+    assert style(nb, page.path.parent.name) == []
 
 
 def test_each_file_of_utils_is_read_in_one_sitting():

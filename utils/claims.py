@@ -16,6 +16,7 @@ def claim(
     at_least: float | None = None,
     at_most: float | None = None,
     short: bool = False,
+    small: bool = False,
     needs: str | None = None,
 ) -> None:
     """Measure a sentence and say whether it holds.
@@ -24,7 +25,8 @@ def claim(
         ✔ joint training beats the greedy stack on spirals: 0.107 ≥ 0.05
 
     Parameters: `measured` is one number (a one-element array or tensor will do); at least one bound is given.
-    `short` marks a sentence about a short training ("in 50 steps …"), not judged where the budget is over 1.
+    `short` marks a sentence about a short training ("in 50 steps …"), not judged where the budget is over 1;
+    `small` one about few data ("from 200,000 rows …"), not judged in the full profile.
     `needs` names what may be missing on this machine, and how to get it; `measured` may be None then, and the
     sentence is said without a judgement. Such a run is never stored: `dlmap build` refuses it.
     Live, a broken claim prints ✘ and the notebook goes on: a learner who changed a number sees what it broke.
@@ -51,9 +53,14 @@ def claim(
         bound = f"≥ {at_least:g}"
     else:
         bound = f"∈ [{at_least:g}, {at_most:g}]"
-    judged = not (short and runtime.last and runtime.last.budget > 1)
+    said_of = ""
+    if short and runtime.last and runtime.last.budget > 1:
+        said_of = "a shorter training"
+    elif small and runtime.last and runtime.last.profile == "full":
+        said_of = "less data"
+    judged = not said_of
     line = f"{('✔' if held else '✘') if judged else '–'} {text}: {number:.3g} {bound}"
-    line += "" if judged else " (said of a shorter training)"
+    line += f" (said of {said_of})" if said_of else ""
     facts = {"claim": text, "measured": number, "at_least": at_least, "at_most": at_most}
     runtime.say(line, **facts, held=held, short=short, judged=judged)
     if runtime.strict() and judged and not held:

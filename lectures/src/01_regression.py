@@ -784,7 +784,7 @@ outcome("01.thinned", min(guesses, key=lambda g: abs(guesses[g] - mean)))  # the
 # Of 1,000 impressions 40 are clicked and 960 are not; thinned, 40 and 96 are left. The odds are ten times as high, for any inputs.
 # (40 of 136: 29 %. The mean is lower, as high rates grow less: 1 % to 9 %, 30 % only to 81 %.)
 # So one constant on the logit, log 0.1, undoes it. Forget it, and nearly every bid is several times too high.
-# It cannot bring back what the dropped rows knew.
+# It cannot bring back what the dropped rows knew (with a million rows that is less).
 #
 # **Calibration** (확률 보정) asks: of the impressions that get 8 %, are 8 % clicked?
 # A **reliability diagram** (신뢰도 다이어그램) shows it: sort by prediction, cut into ten equal groups, compare with the clicks.
@@ -817,7 +817,7 @@ claim("thinned, the mean prediction is several times too high (ratio)",
       times["thinned"], at_least=5)
 claim("one shift of the logit mends the mean (ratio)",
       times["thinned, shifted back"], at_least=0.94, at_most=1.08)
-claim("what was thinned away is gone (percentage points of the gap)", lost, at_least=0.8)
+claim("thinning 200,000 rows loses (points of the gap)", lost, at_least=0.8, small=True)
 
 # %% [markdown] tags=["notes"]
 # **Notes for the room (12 minutes).**

@@ -13,7 +13,7 @@ from pathlib import Path
 from nbformat import NotebookNode
 
 from utils.authoring.execute import WIDGET
-from utils.authoring.sources import Page, calls, code_cells, code_hash
+from utils.authoring.sources import calls, code_cells, code_hash
 
 PICTURE_KB = 80
 NOTEBOOK_KB = 700
@@ -22,10 +22,6 @@ PROSE_CELL = 120  # words, folded details not counted
 CODE_CELL = 30  # lines that are not blank
 CODE_WIDTH = 92  # letters a line: what a projector shows
 OPENING = r"runtime\.setup\(|concept_map\.show\("  # a lecture's first code cells, after the parameters
-
-# Lectures that are not rewritten yet. Whoever rewrites one takes it out; the last one takes the tuple, the
-# measures "first edition" and `kind_of` with it.
-FIRST_EDITION = tuple(f"{number:02}" for number in (20,))
 
 # What a notebook of each kind measures: at least, at most.
 MEASURES = {
@@ -40,25 +36,14 @@ MEASURES = {
         "predictions": (2, 4),
         "ask the room": (2, 4),
     },
-    "first edition": {
-        "cells": (30, 66),
-        "words": (1200, 2200),
-        "median lines of a code cell": (
-            1,
-            13,
-        ),  # their lines were shortened to CODE_WIDTH, and so grew in number
-        "figures": (5, 9),
-        "claims": (5, 99),
-        "predict first": (2, 9),
-        "ask the room": (2, 9),
-    },
     "solutions": {"tasks": (4, 7)},
     "exercises": {"tasks": (4, 7)},
 }
 
 ABSOLUTE = r"(?<![\w/:.<>~)\]])/[\w.-]+/[\w.-]+|\b[A-Z]:\\Users"
-# How a claim says that it is about a short training.
+# How a claim says that it is about a short training, or about few data.
 SHORT = r"\b(?:in|after|within|of) (?:\S+ ){1,3}(?:steps?|epochs?|updates?|rounds?|passes|episodes?|games?)\b"
+SMALL = r"\b\d+(?:,\d{3})* (?:rows?|impressions|pictures|letters|words)\b"
 # Never in a notebook: pattern -> why.
 FORBIDDEN = {
     r"""["']cuda|\.cuda\(""": "names CUDA; the device comes from run.device",
@@ -74,12 +59,6 @@ FORBIDDEN = {
 }
 # nbval would not compare, not run, or not mind that a cell did not raise.
 FORBIDDEN_TAGS = {"raises-exception", "nbval-skip", "nbval-ignore-output", "skip-execution"}
-
-
-def kind_of(page: Page) -> str:
-    """Which of MEASURES a notebook keeps: that of its folder, but for lectures that wait to be rewritten."""
-    folder = page.path.parent.name
-    return "first edition" if folder == "lectures" and page.source.stem[:2] in FIRST_EDITION else folder
 
 
 def words(text: str) -> int:
@@ -107,7 +86,6 @@ def measure(nb: NotebookNode) -> dict[str, float]:
         "code cells in a row": in_a_row(nb),
         "claims": sum(len(calls(source, "claim")) for source in code),
         "predictions": sum(len(calls(source, "predict")) for source in code),
-        "predict first": len(re.findall(r"(?m)^\*\*Predict first\b", prose)),
         "ask the room": len(re.findall(r"(?m)^\*\*Ask the room\b", prose)),
         "tasks": len(set(re.findall(r"\bcheck\(\s*[\"']([^\"']+)", everything))),
     }
@@ -152,27 +130,29 @@ def style(nb: NotebookNode, kind: str) -> list[str]:
         longest = max((len(line) for line in cell.source.splitlines()), default=0)
         if cell.cell_type == "code" and longest > CODE_WIDTH:
             problems.append(f"{where} has a line of {longest} letters, wanted at most {CODE_WIDTH}")
-    if kind in ("lectures", "first edition"):
-        problems += parameters(nb) + predictions(nb) + notes(nb)
     if kind == "lectures":
-        problems += answers(nb)
+        problems += parameters(nb) + predictions(nb) + notes(nb) + answers(nb)
     return problems
 
 
 def hidden_claims(source: str) -> list[str]:
     """Claims that cannot fail or cannot be seen: a literal as the measured number, another name, a `try`.
 
-    A claim that is excused from longer training (`short=True`) says so in its sentence.
+    A claim that is excused from longer training (`short=True`) or more data (`small=True`) says so.
     """
     found = calls(source, "claim")
     problems = [
         "claims a literal" for call in found if len(call.args) > 1 and isinstance(call.args[1], ast.Constant)
     ]
     problems += [
-        "is a claim of a short training, and does not say of how long: `in 50 steps`"
+        f"is a claim of {what}, and does not say of how {much}: `{such}`"
         for call in found
-        if any(word.arg == "short" for word in call.keywords)
-        and not re.search(SHORT, ast.unparse(call.args[0]) if call.args else "")
+        for excuse, pattern, what, much, such in (
+            ("short", SHORT, "a short training", "long", "in 50 steps"),
+            ("small", SMALL, "few data", "many", "from 2,000 rows"),
+        )
+        if any(word.arg == excuse for word in call.keywords)
+        and not re.search(pattern, ast.unparse(call.args[0]) if call.args else "")
     ]
     try:
         nodes = list(ast.walk(ast.parse(source)))

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from utils.authoring.batch import Run, facts, lectures, parameters_of, parse, run_many
 from utils.authoring.execute import NotebookFailed
-from utils.authoring.gates import FIRST_EDITION
 from utils.authoring.sources import code_hash, pages, read
 from utils.errors import UserError
 from utils.paths import atomic_write
@@ -99,7 +98,7 @@ def claims(
         lecture = table.setdefault(stem, Lecture())
         lecture.record(mine, trained, code_hash(read(chosen[stem]))[:8])
         loose = [f"{stem}: {row.claim}: {why}" for row in lecture.rows if (why := too_loose(row))]
-        (notes if stem[:2] in FIRST_EDITION else problems).extend(loose)
+        problems.extend(loose)
     atomic_write(out / "claims.md", render(table))
     return rows, problems, notes
 
@@ -245,11 +244,10 @@ def newest(*paths: Path) -> dict[str, Lecture]:
     return newer
 
 
-def differences(lecture: Lecture, said: list[dict], *, everywhere: bool) -> list[str]:
+def differences(lecture: Lecture, said: list[dict]) -> list[str]:
     """What the rows of a lecture say that its stored notebook does not, or the other way round; a line each.
 
-    Parameters: `said` are the claims that the notebook emitted (`facts`); `everywhere`: whether all budgets
-    must have been measured, or only the first.
+    `said` are the claims that the notebook emitted (`facts`).
     """
     told = [f"{fact['claim']} {bound(fact)}" for fact in said]
     rows = [f"{row.claim} {row.bound}" for row in lecture.rows]
@@ -261,8 +259,7 @@ def differences(lecture: Lecture, said: list[dict], *, everywhere: bool) -> list
     number = r"-?\d[\d.]*(?:e[+-]\d+)?"
     for budget, seeds in SEEDS.items():
         if budget not in lecture.dates:
-            if everywhere or budget == 1:
-                problems.append(f"not measured at budget {budget}")
+            problems.append(f"not measured at budget {budget}")
             continue
         for row in lecture.rows:
             spread, held = row.cells.get(budget, (DASH, DASH))
