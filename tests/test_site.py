@@ -291,7 +291,7 @@ def test_a_new_site_takes_the_place_of_the_old_one_and_of_nothing_else(tmp_path)
             (out / "CNAME").write_text("somebody's")
     assert {file.name for file in out.iterdir()} == {"new.html", "CNAME", MARK}
     (tmp_path / "html/CNAME").write_text("ours")
-    with pytest.raises(UserError, match="CNAME is not the site's, and would be overwritten"):
+    with pytest.raises(UserError, match="CNAME is not the course's, and would be overwritten"):
         deliver(tmp_path / "html", out, written(out))
     assert (out / "CNAME").read_text() == "somebody's" and (out / "new.html").exists()
 
@@ -299,7 +299,7 @@ def test_a_new_site_takes_the_place_of_the_old_one_and_of_nothing_else(tmp_path)
 def test_a_folder_that_is_somebodys_is_left_alone(tmp_path, dlmap):
     (tmp_path / "thesis.md").write_text("mine")
     ran = dlmap("site", "--out", str(tmp_path))
-    assert ran.exit_code == 2 and "holds files that are not the site's; name another folder" in ran.stderr
+    assert ran.exit_code == 2 and "holds files that the course did not write; name another folder" in ran.stderr
     ran = dlmap("site", "--out", str(tmp_path / "thesis.md"))
     assert ran.exit_code == 2 and "is a file; name a folder with --out" in ran.stderr
     assert (tmp_path / "thesis.md").read_text() == "mine"
