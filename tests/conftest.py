@@ -38,3 +38,27 @@ def browser():
     flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
     with driver.sync_playwright() as playwright:
         yield playwright.chromium.launch(executable_path=chromium, args=flags)
+
+
+@pytest.fixture
+def visit(browser, request):
+    """Open a page in a context of its own. What it asks of other hosts or complains of fails the test."""
+    wrong, contexts = [], []
+
+    def opened(at: Path, page: str, width=1280, height=720, **options):
+        contexts.append(browser.new_context(viewport={"width": width, "height": height}, **options))
+        contexts[-1].set_default_timeout(120_000)  # a machine that is busy is slow, not wrong
+        tab = contexts[-1].new_page()
+        tab.on("request", lambda r: wrong.append(r.url) if not r.url.startswith(("file:", "data:")) else None)
+        tab.on("console", lambda m: wrong.append(m.text) if m.type in ("error", "warning") else None)
+        tab.on("pageerror", lambda error: wrong.append(str(error)))
+        tab.on(
+            "requestfailed", lambda r: wrong.append(f"{r.url}: {r.failure}") if r.failure != "csp" else None
+        )
+        tab.goto(f"{at.as_uri()}/{page}")
+        return tab
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert wrong == []

@@ -3,7 +3,8 @@
 import ast
 import base64
 import re
-from collections.abc import Iterable, Iterator
+import textwrap
+from collections.abc import Iterable
 from html import escape
 
 from markdown_it import MarkdownIt
@@ -25,6 +26,7 @@ FOLD = re.compile(r"(?s)<details><summary>(.*?)</summary>(.*?)</details>")
 SHOWN = {"claim", "predict", "outcome", "plots.show", "s.show", "concept_map.show"}
 DRAWING = {"plots", "plt", "schematics", "ax", "axes", "fig"}
 COMPOUND = (ast.FunctionDef, ast.ClassDef, ast.For, ast.While, ast.With)
+COLUMNS = 110
 PYGMENTS = HtmlFormatter(style="a11y-high-contrast-light", nowrap=True)
 
 
@@ -104,8 +106,9 @@ class Part:
                     done()
                     self.pages.append(self.divider(*numbered.groups()))
                 elif not source.startswith("On the map:"):
-                    if source.startswith((PREDICT, ASK, "##")):
-                        done("predict" if source.startswith(PREDICT) else "ask" if source[0] == "*" else "words")
+                    for start, begins in ((PREDICT, "predict"), (ASK, "ask"), ("##", "words")):
+                        if source.startswith(start):
+                            done(begins)
                     blocks.append(re.sub(r"<strong>(Predict first|Ask the room)\.</strong>\s*", "", html))
             if fold and kind == "ask":
                 answer = "".join(html for _, html in paragraphs(unlinked(fold[2])))
@@ -129,7 +132,7 @@ class Part:
     # --- code and what it shows -------------------------------------------------------------------------
 
     def code(self, cell: NotebookNode) -> None:
-        """The code where it teaches, then what it shows: pictures, predictions, outcomes on pages of theirs."""
+        """The code where it teaches, then what it shows: pictures and predictions on pages of their own."""
         if "concept_map.show(" in cell.source:
             self.pages.append(page("map", drawn_map(cell.source)))
             return
@@ -166,7 +169,7 @@ class Part:
                 shown = picture(self.course, image, folder="pictures", **about.get("image/png", {}))
                 self.pages.append(page("picture", shown))
             elif text := (output.get("text") or data.get("text/plain", "")).strip("\n"):
-                blocks.append(f'<pre class="said">{escape(text)}</pre>')
+                blocks.append(printed(text))
         done()
 
     def predict(self, fact: dict) -> None:
@@ -202,7 +205,8 @@ def opening(head: dict[str, str]) -> list[str]:
         page(
             "title",
             f'<p class="number">{head["number"]}</p><h1>{escape(head["title"])}</h1>'
-            f'<p class="question">{markdown(head["question"])}</p>',
+            f'<p class="question">{markdown(head["question"])}</p>'
+            '<p class="course">The deep learning map</p>',
         ),
         page("words", "<h2 data-keep>You will be able to</h2>", f'<ul class="goals">{goals}</ul>'),
     ]
@@ -237,22 +241,35 @@ def drawn_map(source: str) -> str:
 
 
 def code_block(source: str) -> str:
-    return f'<pre class="source">{highlight(source, PythonLexer(), PYGMENTS).rstrip()}</pre>'
+    return rows("source", highlight(source, PythonLexer(stripnl=False), PYGMENTS).rstrip())
+
+
+def rows(kind: str, html: str) -> str:
+    """A block of lines, each of which can be measured."""
+    lines = "".join(f'<span class="row">{line}</span>' for line in html.split("\n"))
+    return f'<pre class="{kind}">{lines}</pre>'
+
+
+def printed(text: str) -> str:
+    """What a cell printed, in lines of at most `COLUMNS`."""
+    lines = (textwrap.wrap(line, COLUMNS, drop_whitespace=False) or [""] for line in text.splitlines())
+    return rows("said", escape("\n".join(line for wrapped in lines for line in wrapped)))
 
 
 def teaching(source: str, drawn: bool) -> str:
     """The statements of a cell that teach: not what draws, not the claims and questions shown beside it.
 
-    In a cell that draws a picture, from its first drawing statement on only functions count, and what is
-    left must be more than plain assignments.
+    In a cell that draws a picture, from its first drawing statement on only functions count (a call of a
+    function whose result is not used draws, too), and what is left must be more than plain assignments.
     """
     lines, kept, begun, start = source.splitlines(), [], False, 0
     for node in ast.parse(source).body:
         text, start = "\n".join(lines[start : node.end_lineno]), node.end_lineno
-        draws = bool(names(node) & DRAWING)
+        call = called(node)
+        draws = bool(names(node) & DRAWING) or (drawn and call.isidentifier() and call != "print")
         named = isinstance(node, ast.FunctionDef | ast.ClassDef)
         begun |= draws and not named
-        if not draws and not called(node) & SHOWN and (named or not (drawn and begun)):
+        if not draws and call not in SHOWN and (named or not (drawn and begun)):
             kept.append((node, text))
     if drawn and not any(isinstance(node, COMPOUND) for node, _ in kept):
         return ""
@@ -265,10 +282,10 @@ def names(node: ast.AST) -> set[str]:
     return found | {each.arg for each in ast.walk(node) if isinstance(each, ast.arg)}
 
 
-def called(node: ast.AST) -> set[str]:
-    """What a plain statement calls: {"claim"} of `claim(…)`."""
+def called(node: ast.AST) -> str:
+    """What a statement calls whose result is not used: "claim" of `claim(…)`; "" for any other."""
     calls = isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)
-    return {ast.unparse(node.value.func)} if calls else set()
+    return ast.unparse(node.value.func) if calls else ""
 
 
 # --- Markdown -------------------------------------------------------------------------------------------
@@ -293,7 +310,13 @@ READER.add_render_rule("softbreak", softbreak)
 
 def markdown(text: str, whole: bool = False) -> str:
     """Markdown as HTML: a line, or `whole` paragraphs."""
-    return READER.render(text) if whole else READER.renderInline(text)
+    return glued(READER.render(text) if whole else READER.renderInline(text))
+
+
+def glued(html: str) -> str:
+    """No line breaks between a formula, or a piece of code, and its punctuation."""
+    piece = r'(?:<span class="math inline">[^<]*</span>|<code>[^<]{1,40}</code>)'
+    return re.sub(rf"\(?{piece}[.,;:?!)]+|\({piece}", r'<span class="glued">\g<0></span>', html)
 
 
 def unlinked(text: str) -> str:
@@ -301,19 +324,28 @@ def unlinked(text: str) -> str:
     return re.sub(r"(?<!!)\[([^\]\n]*)\]\([^)\s]+\)", r"\1", text)
 
 
-def paragraphs(text: str) -> Iterator[tuple[str, str]]:
-    """The blocks of a text, each as written and as HTML; what introduces the next one says so."""
+def paragraphs(text: str) -> list[tuple[str, str]]:
+    """The blocks of a text, each as written and as HTML; one that leads to the next is marked for it."""
     tokens, start, env = READER.parse(text), 0, {}
     lines = text.splitlines()
+    found: list[tuple[str, str, str]] = []
     for end, token in enumerate(tokens, 1):
         if token.level == 0 and token.nesting <= 0:
             block = tokens[start:end]
-            first, last = block[0].map
-            source = "\n".join(lines[first:last]).strip()
             html = READER.renderer.render(block, READER.options, env).strip()
             if block[0].type == "paragraph_open":
                 html = re.sub(r"^<p>(.*)</p>$", r'<p><span class="line">\1</span></p>', html, flags=re.S)
-            if source.endswith(":") or block[0].type == "heading_open":
-                html = re.sub(r"^<(\w+)", r"<\1 data-keep", html)
-            yield source, html
+            found.append((block[0].type, "\n".join(lines[slice(*block[0].map)]).strip(), glued(html)))
             start = end
+    nexts = [*found[1:], ("", "", "")]
+    return [
+        (source, re.sub(r"^<(\w+)", r"<\1 data-keep", html) if leads(kind, source, *after[:2]) else html)
+        for (kind, source, html), after in zip(found, nexts, strict=True)
+    ]
+
+
+def leads(kind: str, source: str, after: str, text: str) -> bool:
+    """Whether a block makes no sense without the next: a title, "as follows:", what leads to a formula."""
+    formula = "math" in after or text.startswith("$$")
+    half = ("math" in kind or source.startswith("$$")) and text[:1].islower()
+    return kind == "heading_open" or source.endswith(":") or half or (formula and kind == "paragraph_open")

@@ -3,9 +3,9 @@
 const WIDTH = 1280, HEIGHT = 720;
 // px of type, by kind: while there is something to divide a page takes one of the first, and never a smaller one.
 const SIZES = {
-  words: [[40, 34], [40, 34, 30, 27]],
+  words: [[38, 34], [38, 34, 30, 27]],
   claims: [[38, 34, 30], [34, 30, 27]],
-  code: [[24, 21], [24, 21, 19]],
+  code: [[24, 21], [24, 21, 19, 17]],
   predict: [[38, 34, 30, 26], [38, 34, 30, 26]],
   ask: [[40, 34, 30], [40, 34, 30]],
 };
@@ -42,39 +42,41 @@ const height = (page) => {
 function follow(page, blocks) {
   const next = page.cloneNode(false), body = bodyOf(page).cloneNode(false);
   body.append(...blocks);
+  if (kindOf(page) === "code" && blocks.every((block) => block.matches(".claims"))) {
+    next.classList.replace("code", "claims");
+    body.insertAdjacentHTML("afterbegin", '<p class="label" data-keep>Measured</p>');
+  }
   next.append(body);
   page.after(next);
   return next;
 }
 
-// Where a block that starts at `top` may be cut so that it ends above `limit`: the rest, or null.
+// Cut a block so that it ends above `limit`; returns the rest, or null where it is one piece.
 function cut(block, limit) {
-  if (block.tagName === "PRE") return cutLines(block, limit);
-  const inner = block.tagName === "TABLE" ? block.tBodies[0] : block;
-  const parts = [...inner.children];
-  const count = parts.findIndex((part) => bottom(part) > limit);
-  if (!/^(UL|OL|TABLE|DIV|P)$/.test(block.tagName) || count < 1) return null;
-  const rest = block.cloneNode(block.tagName === "TABLE");
-  if (block.tagName === "TABLE") rest.tBodies[0].replaceChildren(...parts.slice(count));
-  else rest.append(...parts.slice(count));
+  if (!/^(PRE|UL|OL|TABLE|DIV|P)$/.test(block.tagName)) return null;
+  const inner = block.tagName === "TABLE" ? block.tBodies[0] : block, parts = [...inner.children];
+  let count = parts.findIndex((part) => bottom(part) > limit);
+  if (block.tagName === "PRE") count = middle(parts, count);
+  let piece = [];
+  if (count === 0) { // its first part alone is too tall
+    piece = [cut(parts[0], limit)];
+    count = 1;
+    if (!piece[0]) return null;
+  }
+  if (count < 0) return null;
+  const rest = block.cloneNode(block.tagName === "TABLE"), left = [...piece, ...parts.slice(count)];
+  if (block.tagName === "TABLE") rest.tBodies[0].replaceChildren(...left);
+  else rest.append(...left);
   if (block.tagName === "OL") rest.start = block.start + count;
   return rest;
 }
 
-// Code is cut near its middle, best at an empty line.
-function cutLines(block, limit) {
-  const lines = block.innerHTML.split("\n");
-  const each = block.getBoundingClientRect().height / lines.length;
-  const most = Math.floor((limit - block.getBoundingClientRect().top) / each) - 1;
-  if (most < 2 || lines.length < 4) return null;
-  const pieces = Math.ceil(lines.length / most), goal = Math.ceil(lines.length / pieces);
-  const empty = lines.map((line, place) => (line.trim() === "" ? place : 0)).filter((p) => p > 1 && p <= most);
-  const near = empty.sort((a, b) => Math.abs(a - goal) - Math.abs(b - goal))[0];
-  const count = near && Math.abs(near - goal) < goal / 2 ? near : Math.min(goal, most);
-  const rest = block.cloneNode(false);
-  rest.innerHTML = lines.slice(count).join("\n").replace(/^\n+/, "");
-  block.innerHTML = lines.slice(0, count).join("\n").replace(/\n+$/, "");
-  return rest;
+// Code of which at most the first `most` rows fit is cut into pieces of one length, best at an empty row.
+function middle(rows, most) {
+  const goal = Math.ceil(rows.length / Math.ceil(rows.length / Math.max(most, 1)));
+  const empty = rows.map((row, place) => (row.textContent.trim() ? 0 : place)).filter((p) => p > 1 && p <= most);
+  const [near] = empty.sort((a, b) => Math.abs(a - goal) - Math.abs(b - goal));
+  return near && Math.abs(near - goal) < goal / 2 ? near : Math.min(goal, most);
 }
 
 // Make a page fit: the largest type that does; else divide it between its blocks, or within one.
@@ -120,6 +122,7 @@ function fit(page) {
 // What every slide of a section bears: its title above, and for the speaker its notes and its share of time.
 function dress(part) {
   const pages = [...part.querySelectorAll(".page")], notes = part.querySelector(".notes");
+  for (const spoken of notes.querySelectorAll("mjx-assistive-mml")) spoken.remove(); // seen in the speaker's window
   for (const page of pages) {
     const ground = INK[kindOf(page)];
     if (ground) page.dataset.backgroundColor = ground;
