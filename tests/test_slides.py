@@ -186,10 +186,11 @@ MEASURE = """() => {
     if (frame.width > innerWidth + 1 || frame.height > innerHeight + 1) say("larger than the screen");
     const inside = (box, around) => box.left >= around.left - 1 && box.right <= around.right + 1
       && box.top >= around.top - 1 && box.bottom <= around.bottom + 1;
-    const body = page.querySelector(".body");
+    const body = page.querySelector(".body"), edge = body.getBoundingClientRect();
     for (const block of body.children)
-      if (!inside(block.getBoundingClientRect(), body.getBoundingClientRect())) say(`over its edge: ${block.tagName}`);
-    for (const part of page.querySelectorAll(":not(.notes, .notes *, mjx-assistive-mml, mjx-assistive-mml *)")) {
+      if (!inside(block.getBoundingClientRect(), edge)) say(`over its edge: ${block.tagName}`);
+    const unseen = ".notes, .notes *, mjx-assistive-mml, mjx-assistive-mml *";
+    for (const part of page.querySelectorAll(`:not(${unseen})`)) {
       const box = part.getBoundingClientRect();
       if (box.width === 0 || box.height === 0) continue;
       const words = part.textContent.trim().slice(0, 40);

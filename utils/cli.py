@@ -49,11 +49,16 @@ Jobs = Annotated[int, typer.Option(min=1, help="Notebooks at a time.")]
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
-def lab(ctx: typer.Context) -> None:
+def lab(
+    ctx: typer.Context,
+    stage: Annotated[
+        str | None, typer.Option(metavar="NN", help="A lecture for a projector, on a copy to be thrown away.")
+    ] = None,
+) -> None:
     """Open JupyterLab on the first lecture; further arguments go to it (--no-browser --port 9999)."""
     from utils.authoring.lab import open_lab
 
-    open_lab(paths.ROOT, paths.work(), ctx.args)
+    open_lab(paths.ROOT, paths.work(), ctx.args, stage)
 
 
 @app.command()
