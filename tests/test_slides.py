@@ -14,8 +14,9 @@ from utils.errors import UserError
 
 pytest.importorskip("sphinx_revealjs", reason="no reveal.js: `make site` installs it")
 
+from utils.site import build as site_build
 from utils.site import course as reading
-from utils.slides.build import slides, write
+from utils.slides.build import slides, static, write
 from utils.slides.deck import deck, paragraphs, teaching
 
 PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
@@ -162,6 +163,14 @@ def test_a_folder_that_is_somebodys_is_left_alone(tmp_path):
     ran = CliRunner().invoke(cli.app, ["slides", "04", "--no-open", "--out", str(tmp_path)])
     assert ran.exit_code == 2 and "holds files that the course did not write; name another" in ran.stderr
     assert (out / "index.html").read_text() == "mine" and len(list(tmp_path.rglob("*"))) == 2
+
+
+@pytest.mark.parametrize("name", ["sphinx_revealjs", "a11y_pygments", "sphinx-mathjax-offline"])
+def test_a_package_that_is_missing_is_named(name, tmp_path, monkeypatch):
+    find = site_build.find_spec
+    monkeypatch.setattr(site_build, "find_spec", lambda asked: None if asked == name else find(asked))
+    with pytest.raises(UserError, match=f"the pages need the package {name}; `make site` installs it"):
+        static.__wrapped__()
 
 
 @pytest.mark.parametrize("found", [True, False])

@@ -6,11 +6,13 @@ from html import escape
 from pathlib import Path
 from string import Template
 
+from pygments.formatters import HtmlFormatter
+
 from utils.errors import UserError, choose
 from utils.paths import atomic_write
 from utils.site import course as reading
 from utils.site.build import deliver, mathjax, package, written
-from utils.slides.deck import PYGMENTS, deck
+from utils.slides.deck import deck
 
 STATIC = Path(__file__).parent / "static"
 REVEAL = ("dist/reset.css", "dist/reveal.css", "dist/reveal.js", "plugin/notes/notes.js", "LICENSE")
@@ -61,9 +63,14 @@ def html(course: reading.Course, stem: str) -> str:
 
 @cache
 def static() -> dict[str, bytes]:
-    """What every deck loads: reveal.js, MathJax, the type, the course's own style and script."""
+    """What every deck loads: reveal.js, MathJax, the type, the course's own style and script.
+
+    Raises UserError.
+    """
     reveal = package("sphinx_revealjs") / "_static/revealjs"
     fonts = [f"{FONT}/{file.name}" for file in (reveal / FONT).iterdir() if file.suffix in (".css", ".woff")]
     files = {f"reveal/{name}": (reveal / name).read_bytes() for name in (*REVEAL, *fonts, f"{FONT}/LICENSE")}
     own = {file.name: file.read_bytes() for file in STATIC.iterdir() if file.name != "index.html"}
-    return files | own | {"mathjax.js": mathjax(), "code.css": PYGMENTS.get_style_defs(".source").encode()}
+    package("a11y_pygments")
+    colors = HtmlFormatter(style="a11y-high-contrast-light").get_style_defs(".source")
+    return files | own | {"mathjax.js": mathjax(), "code.css": colors.encode()}

@@ -27,7 +27,6 @@ SHOWN = {"claim", "predict", "outcome", "plots.show", "s.show", "concept_map.sho
 DRAWING = {"plots", "plt", "schematics", "ax", "axes", "fig"}
 COMPOUND = (ast.FunctionDef, ast.ClassDef, ast.For, ast.While, ast.With)
 COLUMNS = 110
-PYGMENTS = HtmlFormatter(style="a11y-high-contrast-light", nowrap=True)
 
 
 def deck(course: Course, stem: str) -> str:
@@ -241,7 +240,7 @@ def drawn_map(source: str) -> str:
 
 
 def code_block(source: str) -> str:
-    return rows("source", highlight(source, PythonLexer(stripnl=False), PYGMENTS).rstrip())
+    return rows("source", highlight(source, PythonLexer(stripnl=False), HtmlFormatter(nowrap=True)).rstrip())
 
 
 def rows(kind: str, html: str) -> str:
