@@ -1,6 +1,13 @@
 """What several test files share."""
 
+import os
+import re
 import shutil
+import signal
+import socket
+import subprocess
+import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -62,3 +69,32 @@ def visit(browser, request):
     for context in contexts:
         context.close()
     assert wrong == []
+
+
+@pytest.fixture
+def serving(tmp_path):
+    """Start a `dlmap lab` with these arguments and a home of its own: the address it opens, and its port."""
+
+    @contextmanager
+    def started(*arguments: str):
+        home = {f"JUPYTER_{name}_DIR": str(tmp_path / name) for name in ("CONFIG", "DATA", "RUNTIME")}
+        home |= {"JUPYTERLAB_WORKSPACES_DIR": str(tmp_path), "JUPYTERLAB_SETTINGS_DIR": str(tmp_path)}
+        home |= {
+            "HOME": str(tmp_path),
+            "DLMAP_WORK": str(tmp_path / "work"),
+            "SHELL": shutil.which("bash") or "sh",
+        }
+        with socket.socket() as free:
+            free.bind(("localhost", 0))
+            port = free.getsockname()[1]
+        command = [sys.executable, "-m", "utils.cli", "lab", "--no-browser", f"--port={port}"]
+        command += ["--IdentityProvider.token=secret", *arguments]
+        process = subprocess.Popen(command, env=os.environ | home, stderr=subprocess.PIPE, text=True)
+        try:
+            addresses = (re.search(rf"http://localhost:{port}(/\S+)", line) for line in process.stderr)
+            yield next(filter(None, addresses))[1], port
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.communicate(timeout=30)
+
+    return started
