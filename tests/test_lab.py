@@ -3,11 +3,6 @@
 import asyncio
 import json
 import os
-import re
-import shutil
-import signal
-import socket
-import subprocess
 import sys
 import time
 import urllib.request
@@ -65,27 +60,10 @@ def test_on_windows_a_path_with_spaces_stays_one_argument(tmp_path, monkeypatch)
 
 
 @pytest.fixture
-def server(tmp_path):
+def server(serving):
     """A running `dlmap lab` of a learner whose folder lies outside the course: its address, and its port."""
-    home = {f"JUPYTER_{name}_DIR": str(tmp_path / name) for name in ("CONFIG", "DATA", "RUNTIME")}
-    home |= {"JUPYTERLAB_WORKSPACES_DIR": str(tmp_path), "JUPYTERLAB_SETTINGS_DIR": str(tmp_path)}
-    home |= {
-        "HOME": str(tmp_path),
-        "DLMAP_WORK": str(tmp_path / "work"),
-        "SHELL": shutil.which("bash") or "sh",
-    }
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "utils.cli", "lab", "--no-browser", f"--port={port}"]
-    command.append("--IdentityProvider.token=secret")
-    process = subprocess.Popen(command, env=os.environ | home, stderr=subprocess.PIPE, text=True)
-    try:
-        addresses = (re.search(rf"http://localhost:{port}(/\S+)", line) for line in process.stderr)
-        yield next(filter(None, addresses))[1], port
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=30)
+    with serving() as running:
+        yield running
 
 
 def ask(port: int, path: str, method: str = "GET") -> str:

@@ -98,7 +98,7 @@ def article(site, page: str) -> str:
 
 def test_sphinx_has_nothing_to_say_and_what_is_not_built_is_one_line(site):
     assert site.warnings == []
-    assert site.missing == ["Lecture 01 is not built: `dlmap build 01 --run`, then `make site`"]
+    assert site.missing == ["Lecture 01 is not built: `dlmap build 01 --run` builds it"]
     assert "dlmap build 01 --run" in article(site, "lectures/01_second.html")
 
 
@@ -291,7 +291,7 @@ def test_a_new_site_takes_the_place_of_the_old_one_and_of_nothing_else(tmp_path)
             (out / "CNAME").write_text("somebody's")
     assert {file.name for file in out.iterdir()} == {"new.html", "CNAME", MARK}
     (tmp_path / "html/CNAME").write_text("ours")
-    with pytest.raises(UserError, match="CNAME is not the site's, and would be overwritten"):
+    with pytest.raises(UserError, match="CNAME is not the course's, and would be overwritten"):
         deliver(tmp_path / "html", out, written(out))
     assert (out / "CNAME").read_text() == "somebody's" and (out / "new.html").exists()
 
@@ -299,7 +299,9 @@ def test_a_new_site_takes_the_place_of_the_old_one_and_of_nothing_else(tmp_path)
 def test_a_folder_that_is_somebodys_is_left_alone(tmp_path, dlmap):
     (tmp_path / "thesis.md").write_text("mine")
     ran = dlmap("site", "--out", str(tmp_path))
-    assert ran.exit_code == 2 and "holds files that are not the site's; name another folder" in ran.stderr
+    assert (
+        ran.exit_code == 2 and "holds files that the course did not write; name another folder" in ran.stderr
+    )
     ran = dlmap("site", "--out", str(tmp_path / "thesis.md"))
     assert ran.exit_code == 2 and "is a file; name a folder with --out" in ran.stderr
     assert (tmp_path / "thesis.md").read_text() == "mine"
@@ -319,30 +321,6 @@ def test_the_guide_of_one_lecture_is_a_page_of_its_own(site, tmp_path, monkeypat
 
 
 # --- in a browser --------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def visit(browser, request):
-    """Open a page in a context of its own. What it asks of other hosts or complains of fails the test."""
-    wrong, contexts = [], []
-
-    def opened(at: Path, page: str, width=1280, height=720, **options):
-        contexts.append(browser.new_context(viewport={"width": width, "height": height}, **options))
-        contexts[-1].set_default_timeout(120_000)  # a machine that is busy is slow, not wrong
-        tab = contexts[-1].new_page()
-        tab.on("request", lambda r: wrong.append(r.url) if not r.url.startswith(("file:", "data:")) else None)
-        tab.on("console", lambda m: wrong.append(m.text) if m.type in ("error", "warning") else None)
-        tab.on("pageerror", lambda error: wrong.append(str(error)))
-        tab.on(
-            "requestfailed", lambda r: wrong.append(f"{r.url}: {r.failure}") if r.failure != "csp" else None
-        )
-        tab.goto(f"{at.as_uri()}/{page}")
-        return tab
-
-    yield opened
-    for context in contexts:
-        context.close()
-    assert wrong == []
 
 
 def test_a_prediction_hides_what_follows_until_one_chose_and_is_kept(site, visit):

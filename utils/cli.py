@@ -1,6 +1,6 @@
 """`dlmap`: the command of the course.
 
-For learners: lab, start, reset, check, progress. For everyone: data, doctor, guide.
+For learners: lab, start, reset, check, progress. For everyone: data, doctor, guide, slides.
 For authors: build, site, run, claims.
 """
 
@@ -69,11 +69,16 @@ def begin(ctx: typer.Context) -> None:
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
-def lab(ctx: typer.Context) -> None:
+def lab(
+    ctx: typer.Context,
+    stage: Annotated[
+        str | None, typer.Option(metavar="NN", help="A lecture for a projector, on a copy to be thrown away.")
+    ] = None,
+) -> None:
     """Open JupyterLab on the first lecture; further arguments go to it (--no-browser --port 9999)."""
     from utils.authoring.lab import open_lab
 
-    open_lab(paths.ROOT, paths.work(), ctx.args)
+    open_lab(paths.ROOT, paths.work(), ctx.args, stage)
 
 
 @app.command()
@@ -230,6 +235,24 @@ def guide(
     page, problems = guide_page(paths.ROOT, number, out.resolve())
     console.print(f"written: {page}; open it in a browser and print it", soft_wrap=True)
     finish(problems)
+
+
+@app.command()
+def slides(
+    number: Number,
+    out: Annotated[Path, typer.Option(help="Where the slides go, in a folder of their own.")] = paths.BUILD
+    / "slides",
+    show: Annotated[bool, typer.Option("--open/--no-open", help="Open them in the browser.")] = True,
+) -> None:
+    """Make the slides of a lecture from its stored notebook, and open them; nothing is executed."""
+    import webbrowser
+
+    from utils.slides.build import slides
+
+    page = slides(paths.ROOT, number, out.resolve())
+    console.print(f"written: {page}; S opens the speaker's view, F fills the screen", soft_wrap=True)
+    if show and not webbrowser.open(page.as_uri()):
+        console.print("no browser was found here: open that file in one", soft_wrap=True)
 
 
 @app.command()

@@ -7,6 +7,7 @@ import errno
 import json
 import os
 import re
+import tempfile
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -72,6 +73,39 @@ def reset(root: Path, work: Path, number: str, kind: str | None = None) -> list[
                 raise
             said.append(f"fresh {each}: {new}" + (f"; the old copy is kept: {kept.name}" if kept else ""))
     return [*said, "a tab that is open still shows the old one: File, Reload Notebook from Disk"]
+
+
+def stage(root: Path, number: str) -> Path:
+    """Make a copy of a lecture to show on a projector, in a new folder under `build`; returns the copy.
+
+    What draws is folded, the presenter's notes are left out. Raises UserError.
+    """
+    original = find(root / "lectures", number, "lecture")
+    stored = json.loads(original.read_text(encoding="utf-8"))
+    if "dlmap" not in stored["metadata"]:
+        key = original.stem[:2]
+        raise UserError(f"Lecture {key} is not built: `dlmap build {key} --run` builds it")
+    drawn = {
+        cell["id"]
+        for cell in stored["cells"]
+        if any("image/png" in output.get("data", {}) for output in cell.get("outputs", []))
+    }
+    try:
+        (root / "build").mkdir(exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=f"stage-{original.stem[:2]}-", dir=root / "build"))
+    except OSError as error:
+        raise UserError(
+            f"cannot write {root / 'build'}: {error.strerror}; a stage needs a checkout of your own"
+        ) from None
+    start(root, folder, number)
+    copy = copy_of(original, folder)
+    nb = json.loads(copy.read_text(encoding="utf-8"))
+    nb["cells"] = [cell for cell in nb["cells"] if "notes" not in cell["metadata"].get("tags", [])]
+    for cell in nb["cells"]:
+        if cell["id"] in drawn:
+            cell["metadata"]["jupyter"] = {"source_hidden": True}
+    copy.write_text(json.dumps(nb, ensure_ascii=False, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    return copy
 
 
 def wanted(root: Path, work: Path, number: str) -> Iterator[tuple[str, Path, Path]]:

@@ -113,12 +113,22 @@ def sources(course: reading.Course) -> dict[str, str | bytes]:
 
 def static() -> dict[str, bytes]:
     """What every page loads: the course's own style and script, and MathJax. Raises UserError."""
-    for package in ("sphinx", "myst_parser", "pydata_sphinx_theme", MATHJAX):
-        if find_spec(package) is None:
-            raise UserError(f"the pages need the package {package}; `make site` installs it")
-    mathjax = Path(find_spec(MATHJAX).submodule_search_locations[0], "static/mathjax/tex-svg-full.js")
+    for name in ("sphinx", "myst_parser", "pydata_sphinx_theme"):
+        package(name)
     own = {f"_static/{file.name}": file.read_bytes() for file in sorted(STATIC.iterdir())}
-    return own | {"_static/mathjax.js": mathjax.read_bytes()}
+    return own | {"_static/mathjax.js": mathjax()}
+
+
+def mathjax() -> bytes:
+    """The script that sets formulas, from the package that carries it. Raises UserError."""
+    return (package(MATHJAX) / "static/mathjax/tex-svg-full.js").read_bytes()
+
+
+def package(name: str) -> Path:
+    """Where a package is installed. Raises UserError where it is not."""
+    if (found := find_spec(name)) is None:
+        raise UserError(f"the pages need the package {name}; `make site` installs it")
+    return Path(found.submodule_search_locations[0])
 
 
 def without_pictures(text: str) -> str:
@@ -149,7 +159,7 @@ def files(folder: Path) -> set[str]:
 def written(out: Path) -> set[str]:
     """What the course wrote into `out`. Raises UserError where it holds files, but never held a site."""
     if out.is_dir() and not (out / MARK).exists() and any(out.iterdir()):
-        raise UserError(f"{out} holds files that are not the site's; name another folder with --out")
+        raise UserError(f"{out} holds files that the course did not write; name another folder with --out")
     if out.exists() and not out.is_dir():
         raise UserError(f"{out} is a file; name a folder with --out")
     return set((out / MARK).read_text(encoding="utf-8").splitlines()) if (out / MARK).exists() else set()
@@ -159,7 +169,7 @@ def deliver(html: Path, out: Path, ours: set[str]) -> None:
     """Put the new pages in the place of the old ones; what else lies in `out` stays. Raises UserError."""
     new, others = files(html), (files(out) if out.exists() else set()) - ours - {MARK}
     if clash := sorted(new & others):
-        raise UserError(f"{out / clash[0]} is not the site's, and would be overwritten; move it away")
+        raise UserError(f"{out / clash[0]} is not the course's, and would be overwritten; move it away")
     for name in ours:
         (out / name).unlink(missing_ok=True)
     atomic_write(out / MARK, "\n".join(sorted(ours | new)) + "\n")  # first: an interrupted move is still ours

@@ -174,7 +174,7 @@ def read(root: Path) -> Course:
 def remedy(page: Page) -> str:
     """What to do about a notebook that is not built; the same for all of a lecture."""
     number = page.source.stem[:2]
-    return f"Lecture {number} is not built: `dlmap build {number} --run`, then `make site`"
+    return f"Lecture {number} is not built: `dlmap build {number} --run` builds it"
 
 
 def repository(root: Path) -> str | None:

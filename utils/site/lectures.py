@@ -231,12 +231,14 @@ def output_html(course: Course, output: NotebookNode) -> str:
     return f'<pre class="said">{escape(text.rstrip())}</pre>'
 
 
-def picture(course: Course, content: bytes, alt: str = "", **size: object) -> str:
-    """An `<img>` of its own file, which a narrow page scrolls sideways."""
+def picture(
+    course: Course, content: bytes, alt: str = "", folder: str = "../_static/pictures", **size: object
+) -> str:
+    """An `<img>` of its own file, which a narrow page scrolls sideways; `folder`: the way to the file."""
     name = f"{hashlib.sha256(content).hexdigest()[:16]}.png"
     course.pictures[name] = content
     more = "".join(f' {side}="{value}"' for side, value in size.items())
-    image = f'<img src="../_static/pictures/{name}" alt="{escape(alt)}" loading="lazy"{more}>'
+    image = f'<img src="{folder}/{name}" alt="{escape(alt)}" loading="lazy"{more}>'
     return f'<div class="picture" tabindex="0">{image}</div>'
 
 
