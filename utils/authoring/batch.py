@@ -149,11 +149,11 @@ def parameterized(nb: NotebookNode, given: dict[str, Any]) -> NotebookNode:
 
     for cell in code_cells(nb):
         cell.outputs, cell.execution_count = [], None
-    nb.metadata.pop("dlmap", None)
-    if given:
-        nb.metadata.papermill = {}
-        nb = parameterize_notebook(nb, given)
-        del nb.metadata["papermill"]
+    for cell in nb.cells:
+        cell.metadata.setdefault("tags", [])  # papermill counts on them, and on its own metadata
+    nb.metadata.papermill = {}
+    nb = parameterize_notebook(nb, given) if given else nb
+    del nb.metadata["papermill"]
     return nb
 
 

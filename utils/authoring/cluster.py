@@ -4,6 +4,7 @@ Each job is sent to a worker that is free: one with another course gets none, on
 To import this takes half a second, so commands do it once they have something to execute.
 """
 
+import asyncio
 import hashlib
 import logging
 import platform
@@ -23,7 +24,7 @@ from typing import Any
 from uuid import uuid4
 
 import dask
-from distributed import Client, Future, KilledWorker, LocalCluster, Status, get_worker
+from distributed import Client, Future, KilledWorker, LocalCluster, Security, Status, get_worker, rpc
 from nbformat import NotebookNode
 from rich.progress import TaskID
 
@@ -151,15 +152,23 @@ def connected(address: str | None, workers: int) -> Iterator[Client]:
             yield client
         return
     try:
-        client = Client(address, timeout=ANSWER)
-    except (OSError, ValueError) as error:
-        why = (str(error) or type(error).__name__).splitlines()[0]
+        found = asyncio.run(asyncio.wait_for(kind(address), ANSWER))
+    except Exception as error:  # whatever else listens there says whatever it likes
+        found = str(error).partition("\n")[0] or "silence"
+    if found != "Scheduler":
         raise UserError(
-            f"no scheduler answers at {address!r} ({why}); start one with `dask scheduler`, "
+            f"no scheduler answers at {address!r} ({found}); start one with `dask scheduler`, "
             "and give the address that it prints, such as tcp://192.0.2.1:8786"
-        ) from None
-    with client:
+        )
+    with Client(address, timeout=ANSWER) as client:
         yield client
+
+
+async def kind(address: str) -> str:
+    """What answers at an address: "Scheduler", "Worker". A client would wait for something mute for ever."""
+    keys = Security().get_connection_args("client")
+    async with rpc(address, connection_args=keys, timeout=ANSWER) as there:
+        return (await there.identity())["type"]
 
 
 class Crew:
