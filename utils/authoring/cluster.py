@@ -84,7 +84,9 @@ def course() -> dict[str, str]:
         digest.update(f"{path.relative_to(ROOT).as_posix()}\n".encode() + path.read_bytes())
     python = ".".join(platform.python_version_tuple()[:2])
     found = {"course": digest.hexdigest()[:8], "Python": python}
-    return found | {name: version(name) for name in VERSIONS}
+    return found | {
+        name: version(name).partition("+")[0] for name in VERSIONS
+    }  # CPU or CUDA is no difference
 
 
 def execute(job: Job, name: str, topic: str) -> Ran:
@@ -182,15 +184,19 @@ class Crew:
 
     def here(self) -> list[str]:
         """The addresses of workers to be given work, asked anew once a second. Raises Gone."""
-        if self.present and time.monotonic() - self.asked < 1:
+        if self.client.status == "running" and self.present and time.monotonic() - self.asked < 1:
             return self.present
         try:
+            if self.client.status != "running":
+                raise OSError("not connected")
             addresses = list(self.client.nthreads())
             new = [address for address in addresses if address not in self.known]
             answers = self.client.run(course, workers=new, on_error="return") if new else {}
         except (OSError, ValueError, RuntimeError):
             raise Gone("the scheduler went away; start it again") from None
         for address, theirs in answers.items():
+            if isinstance(theirs, OSError):  # it left, or is asked again
+                continue
             why = differs(theirs)
             self.known[address] = not why
             if why:
@@ -201,9 +207,7 @@ class Crew:
             self.seen = self.asked
         elif self.asked - self.seen > PATIENCE or (addresses and not any(self.known.values())):
             start = f"`dask worker {self.client.scheduler.address} --nthreads 1`"
-            raise Gone(
-                f"there is no worker that has this very course; start one beside a copy of it: {start}"
-            )
+            raise Gone(f"no worker has this very course; start one in a copy of it: {start}")
         return self.present
 
 
@@ -211,12 +215,8 @@ def differs(theirs: dict[str, str] | Exception) -> str:
     """How a worker's course differs from the one here, for people; nothing where it does not."""
     if isinstance(theirs, Exception):
         return f"it cannot import this course ({type(theirs).__name__}: {theirs})"
-    parts = [
-        f"{name} {theirs.get(name)}, not {mine}"
-        for name, mine in course().items()
-        if mine != theirs.get(name)
-    ]
-    return f"it has {'; '.join(parts)}" if parts else ""
+    other = [name for name, mine in course().items() if theirs.get(name) != mine]
+    return "; ".join(f"{name} {theirs.get(name)} there, {course()[name]} here" for name in other)
 
 
 @dataclass
