@@ -138,9 +138,9 @@ def test_what_was_run_is_not_run_again(built, tmp_path, cluster, capsys):
         assert isinstance(failed, NotebookFailed), "what failed is tried again"
 
 
-def test_a_real_lecture_with_another_seed(tmp_path):
+def test_a_real_lecture_with_another_seed(tmp_path, cluster):
     lecture = pages(ROOT)[0].source.stem
-    result = batch.run(ROOT, [lecture[:2]], {"SEED": "1"}, 1, tmp_path)[lecture]
+    result = batch.run(ROOT, [lecture[:2]], {"SEED": "1"}, 1, tmp_path, cluster)[lecture]
     assert isinstance(result, batch.Run), result
     assert "seed 1" in printed(result.path)
 
