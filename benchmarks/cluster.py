@@ -5,9 +5,9 @@ usage: python benchmarks/cluster.py [seconds]
 First, what a notebook costs beside its seconds: the processor's time of client, scheduler and worker, over
 notebooks that take none. Then how long all take, the seconds being those of the lectures' headers:
 - ideal: the longest notebook, or all of them shared evenly, whichever takes longer;
-- planned: the longest first, each to the worker that is free first, and each begun that cost after the other;
-- measured: as it is, but for the notebook, in place of which the worker sleeps, scaled so that the ideal takes
-  `seconds` (30). Client, scheduler and workers live in this process. Only on a quiet machine is it near planned.
+- planned: the longest first, each to the worker that is free first, begun that cost after the one before;
+- measured: all of it but the notebooks, in place of which the workers sleep, scaled so that the ideal takes
+  `seconds` (30). Client, scheduler and workers live in this process; a busy machine makes it longer.
 """
 
 import dataclasses
