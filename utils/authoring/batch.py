@@ -124,10 +124,8 @@ def run_many(
         else:
             work[name] = Job(nb, path.parent, strict)
     if done:
-        kept = (
-            f"{len(done)} of {len(todo)} notebooks were run before, with the same code, parameters and course"
-        )
-        print(f"· {kept}; --force runs them again", file=sys.stderr)
+        kept = f"· {len(done)} of {len(todo)} notebooks stand: same code, parameters and course"
+        print(f"{kept}; --force runs them again", file=sys.stderr)
 
     def keep(name: str, ran: Ran) -> Run:
         output = todo[name][1]
