@@ -161,9 +161,11 @@ def test_what_cannot_be_kept_is_a_failure_of_its_notebook_alone(tmp_path):
     def keep(name, ran):
         if name == "bad":
             raise NotebookFailed("a warning")
+        if name == "full":
+            raise OSError("no space left")
         return printed(name, ran)
 
     with local_cluster(tmp_path) as dask:
-        jobs = {"bad": job(tmp_path, "1"), "good": job(tmp_path, "print(2)")}
+        jobs = {"bad": job(tmp_path, "1"), "full": job(tmp_path, "1"), "good": job(tmp_path, "print(2)")}
         results = in_parallel(jobs, keep, 1, dask.scheduler_address)
-    assert str(results["bad"]) == "a warning" and results["good"] == "2"
+    assert [str(result) for result in results.values()] == ["a warning", "OSError: no space left", "2"]

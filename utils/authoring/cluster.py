@@ -289,6 +289,8 @@ def in_parallel(
                 raise Gone("the scheduler went away; start it again") from None
             except (KilledWorker, TimeoutError):
                 lost(name)
+            except Exception as error:  # a full disk, say: the others go on
+                finish(name, NotebookFailed(f"{type(error).__name__}: {error}"))
 
         whole = progress.add_task("all", total=len(jobs))
         client.subscribe_topic(topic, lambda event: mail.put((event[1], None)))
