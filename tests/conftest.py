@@ -35,6 +35,21 @@ def dlmap(course, monkeypatch):
     return lambda *arguments: CliRunner().invoke(cli.app, arguments)
 
 
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory):
+    """The address of a Dask cluster that lives inside this process: one worker, no process to start."""
+    with local_cluster(tmp_path_factory.mktemp("dask")) as cluster:
+        yield cluster.scheduler_address
+
+
+def local_cluster(folder: Path, workers: int = 1):
+    from distributed import LocalCluster
+
+    where = {"protocol": "tcp", "local_directory": str(folder), "dashboard_address": None}
+    where["scheduler_kwargs"] = {"dashboard_address": "127.0.0.1:0"}
+    return LocalCluster(n_workers=workers, threads_per_worker=1, processes=False, **where)
+
+
 @pytest.fixture(scope="module")
 def browser():
     """The system's Chromium, driven by playwright; where there is none, what asks for it is skipped."""

@@ -265,9 +265,9 @@ def test_ctrl_c_ends_with_130_and_takes_the_kernels_along(course):
     command = [sys.executable, "-c", code, "build", "00", "--run"]
     command = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     try:
-        wait_until(pid_file.exists, 60)
+        wait_until(pid_file.exists, 120)
         command.send_signal(signal.SIGINT)
-        assert command.wait(30) == 130
+        assert command.wait(60) == 130
     finally:
         command.kill()
     kernel = int(pid_file.read_text())

@@ -52,7 +52,14 @@ Numbers = Annotated[list[str] | None, typer.Argument(metavar="[NN]...", help="Le
 Budget = Annotated[
     str | None, typer.Option(metavar="NUMBER", help="Times as many training steps: 3; 1, if not given.")
 ]
-Jobs = Annotated[int, typer.Option(min=1, help="Notebooks at a time.")]
+Jobs = Annotated[
+    int | None,
+    typer.Option(min=1, help="Notebooks at a time; here 2 for build, else 1; on a cluster one a worker."),
+]
+Cluster = Annotated[
+    str | None, typer.Option(metavar="ADDRESS", help="A Dask scheduler, tcp://host:8786; here, if none.")
+]
+Force = Annotated[bool, typer.Option("--force", help="Run again what was run with the same code.")]
 
 
 @app.callback()
@@ -195,7 +202,8 @@ def build(
     run: Annotated[bool, typer.Option("--run", help="Execute what changed and store its outputs.")] = False,
     force: Annotated[bool, typer.Option("--force", help="With --run: execute all of them.")] = False,
     check: Annotated[bool, typer.Option("--check", help="Write nothing; say what is out of step.")] = False,
-    jobs: Jobs = 2,
+    jobs: Jobs = None,
+    cluster: Cluster = None,
 ) -> None:
     """Build the notebooks from their sources."""
     from utils.authoring import build as workshop
@@ -207,7 +215,8 @@ def build(
     if check:
         finish(workshop.check(paths.ROOT, numbers or []))
     else:
-        finish(workshop.build(paths.ROOT, numbers or [], run=run, force=force, jobs=jobs, console=console))
+        options = {"run": run, "force": force, "jobs": jobs, "cluster": cluster, "console": console}
+        finish(workshop.build(paths.ROOT, numbers or [], **options))
 
 
 @app.command()
@@ -265,7 +274,9 @@ def run(
     parameter: Annotated[
         list[str] | None, typer.Option("-p", metavar="NAME=VALUE", help="Any other parameter.")
     ] = None,
-    jobs: Jobs = 1,
+    jobs: Jobs = None,
+    cluster: Cluster = None,
+    force: Force = False,
     out: Annotated[Path, typer.Option(help="Where the executed notebooks go.")] = paths.BUILD / "run",
 ) -> None:
     """Execute lectures with other parameters; the executed notebooks are kept, those that failed too."""
@@ -284,7 +295,7 @@ def run(
         if not equals:
             raise UserError(f"-p takes NAME=VALUE, got {text!r}")
         given[name] = value
-    results = batch.run(paths.ROOT, numbers or [], given, jobs, out.resolve())
+    results = batch.run(paths.ROOT, numbers or [], given, jobs, out.resolve(), cluster, force)
     rows = []
     for name, result in results.items():
         if isinstance(result, batch.Run):
@@ -300,13 +311,16 @@ def claims(
     numbers: Numbers = None,
     seeds: Annotated[int, typer.Option(min=1, help="Seeds 0 to N-1.")] = 5,
     budget: Budget = None,
-    jobs: Jobs = 1,
+    jobs: Jobs = None,
+    cluster: Cluster = None,
+    force: Force = False,
     out: Annotated[Path, typer.Option(help="Where the table goes.")] = paths.BUILD / "claims",
 ) -> None:
     """Measure every claim of the lectures over several seeds; say which bounds say too little."""
     from utils.authoring import measure
 
-    rows, problems, notes = measure.claims(paths.ROOT, numbers or [], seeds, budget, jobs, out.resolve())
+    where = jobs, out.resolve(), cluster
+    rows, problems, notes = measure.claims(paths.ROOT, numbers or [], seeds, budget, *where, force)
     columns = ["lecture", "claim", "bound", "least – median – most", "held"]
     show(
         f"Claims over {seeds} seeds, budget {budget or 1}",

@@ -1,9 +1,7 @@
-"""Lectures with other parameters, executed with papermill: `dlmap run`."""
+"""Lectures with other parameters, put in by papermill: `dlmap run`."""
 
 import ast
-import os
-import tempfile
-from collections.abc import Callable
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,16 +9,8 @@ from typing import Any
 from nbformat import NotebookNode
 
 from utils import runtime
-from utils.authoring.execute import (
-    QUIET,
-    NotebookFailed,
-    OwnKernel,
-    batch_environment,
-    failed,
-    in_parallel,
-    threads_each,
-)
-from utils.authoring.sources import Page, code_cells, dumps, pages, read
+from utils.authoring.execute import NotebookFailed
+from utils.authoring.sources import Page, code_cells, code_hash, dumps, pages, read
 from utils.errors import UserError, choose
 from utils.paths import atomic_write
 
@@ -81,10 +71,18 @@ def parse(given: dict[str, str], known: dict[str, Any], lecture: str) -> dict[st
     return values
 
 
-# --- one run -------------------------------------------------------------------------------------------
+# --- runs ----------------------------------------------------------------------------------------------
 
 
-def run(root: Path, numbers: list[str], given: dict[str, str], jobs: int, out: Path) -> dict[str, Any]:
+def run(
+    root: Path,
+    numbers: list[str],
+    given: dict[str, str],
+    jobs: int | None,
+    out: Path,
+    cluster: str | None = None,
+    force: bool = False,
+) -> dict[str, Any]:
     """Execute lectures with the given parameters; `out` receives the notebooks, those that failed too.
 
     Returns: lecture -> Run or NotebookFailed.
@@ -93,64 +91,79 @@ def run(root: Path, numbers: list[str], given: dict[str, str], jobs: int, out: P
     for page in lectures(root, numbers):
         known = parameters_of(read(page.path))
         todo[page.path.stem] = (page.path, out / page.path.name, parse(given, known, page.path.stem))
-    return run_many(todo, jobs, strict=True)
+    return run_many(todo, jobs, strict=True, cluster=cluster, force=force)
 
 
-def run_many(todo: dict[str, tuple[Path, Path, dict]], jobs: int, *, strict: bool) -> dict[str, Any]:
-    """Run name -> (notebook, output, parameters) side by side."""
-    workers = min(jobs, len(todo))
-    sizes = {
-        name: len(code_cells(read(path))) + bool(given)  # papermill adds a cell
-        for name, (path, _, given) in todo.items()
-    }
-    arguments = {name: (*job, threads_each(workers), strict) for name, job in todo.items()}
-    for _, output, _ in todo.values():
+def run_many(
+    todo: dict[str, tuple[Path, Path, dict]],
+    jobs: int | None,
+    *,
+    strict: bool,
+    cluster: str | None = None,
+    force: bool = False,
+) -> dict[str, Any]:
+    """Run name -> (notebook, output, parameters); each output is written as soon as it is there.
+
+    An output that came from the same code and parameters, and from the same course, stands: it is not run
+    again but with `force`. Returns: name -> Run or NotebookFailed.
+    """
+    from utils.authoring.cluster import Job, Ran, course, in_parallel
+
+    work, stamps, done = {}, {}, {}
+    for name, (path, output, given) in todo.items():
         try:
             output.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UserError(
                 f"cannot write to {output.parent}: {error.strerror}; choose another --out"
             ) from None
-    return in_parallel(run_one, arguments, sizes, workers)
+        nb = parameterized(read(path), given)
+        stamps[name] = {"code": code_hash(nb), "strict": strict, "with": course()}
+        if not force and (before := finished(output, stamps[name])):
+            done[name] = before
+        else:
+            work[name] = Job(nb, path.parent, strict)
+    if done:
+        kept = f"· {len(done)} of {len(todo)} notebooks stand: same code, parameters and course"
+        print(f"{kept}; --force runs them again", file=sys.stderr)
+
+    def keep(name: str, ran: Ran) -> Run:
+        output = todo[name][1]
+        if not ran.error:
+            ran.nb.metadata.dlmap = stamps[name] | {"seconds": ran.seconds}
+        atomic_write(output, dumps(ran.nb))
+        if ran.error:
+            raise NotebookFailed(f"{ran.error}. See {output}")
+        return Run(output, ran.seconds)
+
+    if work:
+        done |= in_parallel(work, keep, jobs if jobs or cluster else 1, cluster, force)
+    return {name: done[name] for name in todo}
 
 
-def run_one(
-    path: Path, output: Path, parameters: dict, threads: int, strict: bool, tell: Callable[[], None]
-) -> Run:
-    """Run one notebook with papermill, standing in the notebook's own folder. Raises NotebookFailed."""
-    import papermill
+def parameterized(nb: NotebookNode, given: dict[str, Any]) -> NotebookNode:
+    """The notebook without outputs, and with papermill's cell that sets the parameters."""
+    from papermill.parameterize import parameterize_notebook
 
-    with tempfile.TemporaryDirectory(prefix="dlmap-") as work:
-        os.environ.update(batch_environment(work, threads, strict=strict))
-        try:
-            papermill.execute_notebook(
-                path,
-                output,
-                parameters,
-                cwd=path.parent,
-                progress_bar=False,
-                kernel_manager_class=OwnKernel,
-                extra_arguments=QUIET,
-                store_widget_state=False,
-                record_timing=False,
-                on_cell_executed=lambda **_: tell(),
-            )
-        except papermill.PapermillExecutionError as error:
-            why = f"{error.ename}: {error.evalue}"
-            raise NotebookFailed(f"{failed(error.source, error.exec_count, why)}. See {output}") from None
-        finally:
-            seconds = tidy(output)
-    return Run(output, seconds)
+    for cell in code_cells(nb):
+        cell.outputs, cell.execution_count = [], None
+    for cell in nb.cells:
+        cell.metadata.setdefault("tags", [])  # papermill counts on them, and on its own metadata
+    nb.metadata.papermill = {}
+    nb = parameterize_notebook(nb, given) if given else nb
+    del nb.metadata["papermill"]
+    return nb
 
 
-def tidy(path: Path) -> list[float]:
-    """Take papermill's paths, times and error banners out of a notebook; returns the seconds of its cells."""
-    nb = read(path)
-    nb.metadata.pop("papermill", None)
-    nb.cells = [cell for cell in nb.cells if "papermill-error-cell-tag" not in cell.metadata.get("tags", [])]
-    notes = [(cell, cell.metadata.pop("papermill", {})) for cell in nb.cells]
-    atomic_write(path, dumps(nb))
-    return [note.get("duration") or 0.0 for cell, note in notes if cell.cell_type == "code"]
+def finished(output: Path, stamp: dict[str, Any]) -> Run | None:
+    """The run that an output holds, if it is the one that the stamp describes and nobody edited it since."""
+    try:
+        nb = read(output)
+    except (FileNotFoundError, UserError):
+        return None
+    said = dict(nb.metadata.get("dlmap", {}))
+    seconds = said.pop("seconds", None)
+    return Run(output, seconds) if said == stamp and code_hash(nb) == stamp["code"] else None
 
 
 def facts(nb: NotebookNode, key: str) -> list[dict]:

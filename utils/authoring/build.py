@@ -5,10 +5,9 @@ from pathlib import Path
 from rich.console import Console
 
 from utils.authoring import index
-from utils.authoring.execute import NotebookFailed, execute_clean, in_parallel, threads_each
+from utils.authoring.execute import CELL_TIMEOUT, NotebookFailed, refuse_noise
 from utils.authoring.sources import (
     Page,
-    code_cells,
     code_hash,
     fresh_problem,
     is_fresh,
@@ -21,7 +20,14 @@ from utils.authoring.sources import (
 
 
 def build(
-    root: Path, numbers: list[str], *, run: bool, force: bool, jobs: int, console: Console | None = None
+    root: Path,
+    numbers: list[str],
+    *,
+    run: bool,
+    force: bool,
+    jobs: int | None,
+    cluster: str | None = None,
+    console: Console | None = None,
 ) -> list[str]:
     """Build every notebook of the given lectures (all, if none is given) under `root`.
 
@@ -45,27 +51,33 @@ def build(
                 )
     for page in index.write(root):
         console.print(f"written   {page.relative_to(root)}, its list of lectures", highlight=False)
-    return execute(stale, jobs, console) if stale else []
+    return execute(stale, jobs, cluster, force, console) if stale else []
 
 
-def execute(stale: dict[str, tuple], jobs: int, console: Console) -> list[str]:
-    """Run and store each (page, notebook); returns what failed."""
-    workers = min(jobs, len(stale))
-    results = in_parallel(
-        execute_clean,
-        {name: (nb, page.path.parent, threads_each(workers)) for name, (page, nb) in stale.items()},
-        {name: len(code_cells(nb)) for name, (_, nb) in stale.items()},
-        workers,
-    )
-    problems = []
-    for name, ran in results.items():
+def execute(
+    stale: dict[str, tuple], jobs: int | None, cluster: str | None, force: bool, console: Console
+) -> list[str]:
+    """Run each (page, notebook), store it as soon as it ran; returns what failed."""
+    from utils.authoring.cluster import Job, Ran, in_parallel
+
+    def keep(name: str, ran: Ran) -> None:
         page, nb = stale[name]
-        if isinstance(ran, NotebookFailed):
-            problems.append(f"{name}: {ran}. The stored notebook is left as it was.")
-            continue
-        ran.metadata.dlmap = {"code": code_hash(nb)}
-        report(console, page, write(page, with_outputs(nb, ran)))
-    return problems
+        if ran.error:
+            raise ran.error
+        refuse_noise(ran.nb)
+        ran.nb.metadata.dlmap = {"code": code_hash(nb)}
+        report(console, page, write(page, with_outputs(nb, ran.nb)))
+
+    todo = {
+        name: Job(nb, page.path.parent, strict=True, offline=True, timeout=CELL_TIMEOUT)
+        for name, (page, nb) in stale.items()
+    }
+    results = in_parallel(todo, keep, jobs if jobs or cluster else 2, cluster, force)
+    return [
+        f"{name}: {result}. The stored notebook is left as it was."
+        for name, result in results.items()
+        if isinstance(result, NotebookFailed)
+    ]
 
 
 def report(console: Console, page: Page, changed: bool) -> None:

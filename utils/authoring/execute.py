@@ -1,16 +1,12 @@
-"""Run notebooks, each in a fresh kernel of this very Python, several at a time, with a bar for each."""
+"""Run a notebook in a fresh kernel of this very Python."""
 
 import os
-import queue
-import signal
-import sys
-import tempfile
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Container
-from multiprocessing import get_context, parent_process
+from collections.abc import Callable, Container, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from subprocess import Popen
 from typing import Any
 
 from ipykernel.kernelspec import RESOURCES, get_kernel_dict
@@ -28,6 +24,7 @@ WIDGET = "application/vnd.jupyter.widget-view+json"
 # A kernel's own log has nothing for us: what a cell does wrong comes back as a message.
 QUIET = ["--IPKernelApp.log_level=CRITICAL"]
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+THREADS = "DLMAP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"
 
 
 class OwnKernelSpec(KernelSpecManager):
@@ -57,13 +54,11 @@ def failed(source: str, count: int | None, why: str) -> NotebookFailed:
 
 
 def batch_environment(work: str, threads: int, *, strict: bool) -> dict[str, str]:
-    """The environment of a notebook that runs with nobody watching; `work` is a folder to throw away."""
-    return {
+    """What a notebook that runs with nobody watching finds set; `work` is a folder to throw away."""
+    return dict.fromkeys(THREADS, str(threads)) | {
         "DLMAP_BATCH": "1",
         "DLMAP_STRICT": "1" if strict else "0",
         "DLMAP_WORK": work,
-        "DLMAP_THREADS": str(threads),
-        "OMP_NUM_THREADS": str(threads),
         "IPYTHONDIR": work,  # nobody's own start-up files
         "MPLBACKEND": "module://matplotlib_inline.backend_inline",
     }
@@ -74,27 +69,31 @@ def run_notebook(
     folder: Path,
     tell: Callable[[], None],
     *,
+    environment: dict[str, str] | None = None,
+    wanted: Callable[[], bool] = lambda: True,
     skip: Container[int] = (),
-    timeout: int = CELL_TIMEOUT,
+    timeout: int | None = CELL_TIMEOUT,
     **options: Any,
-) -> None:
+) -> list[float]:
     """Execute `nb` in place in a kernel that stands in `folder`; `tell()` after each code cell.
 
+    `environment` is what the kernel finds set beside what is set here; once `wanted()` is False it is killed.
     `skip` holds the indices of cells that do not run; `timeout` is what a cell may take, in seconds.
     `options` go to nbclient: `allow_errors=True` runs on after a cell that raised.
-    Raises NotebookFailed, with `index` and `why`.
+    Returns: the seconds that each code cell took. Raises NotebookFailed, with `index` and `why`.
     """
-    last = 0
+    last, began, seconds = 0, 0.0, []
 
     def remember(cell: NotebookNode, cell_index: int) -> None:
-        nonlocal last
-        last = cell_index
+        nonlocal last, began
+        last, began = cell_index, time.perf_counter()
 
     leaves = False
 
     def executed(execute_reply: dict[str, Any], **_: object) -> None:
         nonlocal leaves
         leaves = any(load["source"] == "ask_exit" for load in execute_reply["content"].get("payload", []))
+        seconds.append(time.perf_counter() - began)
         tell()
 
     def stopped(why: str) -> NotebookFailed:
@@ -116,8 +115,18 @@ def run_notebook(
         on_cell_executed=executed,
         **options,
     )
+    # Unlike execute(), setup_kernel() leaves the signals of this process alone.
+    start = {"env": os.environ | (environment or {})}
     try:
-        with client.setup_kernel():  # unlike execute(), it leaves the signals of this process alone
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(client.setup_kernel(**start))
+            except RuntimeError as error:
+                if "Kernel died before replying" not in str(error):
+                    raise
+                # Another program took a port between its choice and its use.
+                stack.enter_context(client.setup_kernel(**start))
+            stack.enter_context(killed_unless(wanted, client.km.provisioner.process))
             for index, cell in enumerate(nb.cells):
                 if index not in skip:
                     client.execute_cell(cell, index)
@@ -129,15 +138,24 @@ def run_notebook(
         raise stopped(f"took longer than {timeout} s") from None
     except DeadKernelError:
         raise stopped("the kernel died (out of memory?)") from None
+    return seconds
 
 
-def execute_clean(nb: NotebookNode, folder: Path, threads: int, tell: Callable[[], None]) -> NotebookNode:
-    """Execute a notebook of the course for storing: claims must hold, nothing on stderr, no widget."""
-    with tempfile.TemporaryDirectory(prefix="dlmap-") as work:
-        os.environ.update(batch_environment(work, threads, strict=True), DLMAP_OFFLINE="1")
-        run_notebook(nb, folder, tell)
-    refuse_noise(nb)
-    return nb
+@contextmanager
+def killed_unless(wanted: Callable[[], bool], kernel: Popen) -> Iterator[None]:
+    """Ask twice a second whether a notebook is still wanted, and end a cell that runs for nobody."""
+    done = threading.Event()
+
+    def follow() -> None:
+        while not done.wait(0.5):
+            if not wanted():
+                kernel.kill()
+
+    threading.Thread(target=follow, daemon=True).start()
+    try:
+        yield
+    finally:
+        done.set()
 
 
 def refuse_noise(nb: NotebookNode) -> None:
@@ -158,105 +176,7 @@ def refuse_noise(nb: NotebookNode) -> None:
                 raise failed(cell.source, cell.execution_count, why)
 
 
-# --- many at a time ------------------------------------------------------------------------------------
-
-
-def mark(result: Any) -> str:
-    """✔, or ✗ for a notebook that failed."""
-    return "✗" if isinstance(result, NotebookFailed) else "✔"
-
-
-def in_parallel(
-    work: Callable[..., Any],
-    jobs: dict[str, tuple],
-    sizes: dict[str, int],
-    workers: int,
-    mark: Callable[[Any], str] = mark,
-) -> dict[str, Any]:
-    """Call `work(*arguments, tell)` for every job in a process of its own, `workers` at a time.
-
-    Parameters: `jobs` name -> arguments; `sizes` name -> how often the job will `tell()`, for its bar.
-    Shows a bar for each that runs and, when it ends, a line with its time behind `mark(result)`.
-    Returns: name -> what the job returned, or the NotebookFailed that ended it.
-    Leaving early (Ctrl-C) ends the processes; a kernel ends by itself when its parent is gone.
-    """
-    context = get_context("spawn")
-    mail = context.Queue()
-    waiting, running, results = deque(jobs), {}, {}
+def bars() -> Progress:
+    """Bars for notebooks that run, on stderr: cells done, cells in all, time."""
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
-    with Progress(*columns, console=Console(stderr=True, highlight=False)) as progress:
-        whole = progress.add_task("all", total=len(jobs))
-        bars, began = {}, {}
-
-        def finish(name: str, result: Any) -> None:
-            results[name] = result
-            process = running.pop(name)
-            process.join(10)  # its word is here: one that cannot end holds nobody up
-            process.kill()
-            progress.console.print(f"{mark(result)} {name} {time.monotonic() - began[name]:.1f} s")
-            progress.remove_task(bars[name])
-            progress.advance(whole)
-
-        try:
-            while waiting or running:
-                while waiting and len(running) < workers:
-                    name = waiting.popleft()
-                    arguments = (work, name, jobs[name], mail)
-                    running[name] = context.Process(target=_in_child, args=arguments, daemon=True)
-                    running[name].start()
-                    bars[name], began[name] = progress.add_task(name, total=sizes[name]), time.monotonic()
-                gone = [name for name, process in running.items() if not process.is_alive()]
-                try:
-                    name, done, value = mail.get(timeout=0.5)
-                except queue.Empty:  # a process that ended and left no word was killed from outside
-                    for name in gone:
-                        code = running[name].exitcode
-                        finish(name, NotebookFailed(f"its process ended with code {code}"))
-                    continue
-                if done:
-                    finish(name, value)
-                else:
-                    progress.advance(bars[name])
-        finally:
-            for process in running.values():
-                process.terminate()
-            for process in running.values():
-                process.join(5)
-                process.kill()
-    return {name: results[name] for name in jobs}
-
-
-def _in_child(work: Callable[..., Any], name: str, arguments: tuple, mail: Any) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
-    signal.signal(signal.SIGTERM, _leave)
-    threading.Thread(target=_follow_parent, daemon=True).start()
-    try:
-        try:
-            result = work(*arguments, lambda: mail.put((name, False, None)))
-        except RuntimeError as error:
-            if "Kernel died before replying" not in str(error):
-                raise
-            # Another program took a port between its choice and its use; nothing has run yet.
-            result = work(*arguments, lambda: mail.put((name, False, None)))
-    except NotebookFailed as error:
-        result = error
-    except Exception as error:  # not every exception travels between processes; its words do
-        result = NotebookFailed(f"{type(error).__name__}: {error}")
-    mail.put((name, True, result))
-
-
-def _follow_parent() -> None:
-    """A parent that was killed cannot say so; nobody would fetch the result of an orphan."""
-    parent_process().join()
-    os._exit(1)
-
-
-def _leave(*_: object) -> None:
-    """Stop at the parent's word: kernel and temporary folder are cleared away, without last words."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-    sys.exit(1)
-
-
-def threads_each(workers: int) -> int:
-    """Threads for one of `workers` notebooks that run side by side, so that they do not fight."""
-    return max(1, CORES // workers)
+    return Progress(*columns, console=Console(stderr=True, highlight=False))

@@ -1,6 +1,5 @@
 """`dlmap check`: run the learner's own copy of an exercise in memory; the file stays as it is."""
 
-import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from nbformat import NotebookNode
 from utils import progress
 from utils.authoring.batch import facts
 from utils.authoring.copies import copy_of, find
-from utils.authoring.execute import CELL_TIMEOUT, NotebookFailed, in_parallel, run_notebook
+from utils.authoring.execute import CELL_TIMEOUT, NotebookFailed, bars, run_notebook
 from utils.authoring.sources import code_cells, code_hash, pages, read
 from utils.errors import UserError
 
@@ -42,11 +41,9 @@ def check(
     except UserError as error:
         raise UserError(f"{error} any more; rename it and `dlmap start` a new copy") from None
     name = source.stem
-    size = {name: len(code_cells(nb))}
-    outcome = in_parallel(run_copy, {name: (nb, work, timeout)}, size, 1, mark=lambda _: "ran")[name]
-    if isinstance(outcome, NotebookFailed):
-        raise UserError(f"{name}: {outcome}")
-    ran, stopped = outcome
+    with bars() as progress_bar:
+        bar = progress_bar.add_task(name, total=len(code_cells(nb)))
+        ran, stopped = run_copy(nb, work, timeout, lambda: progress_bar.advance(bar))
     said = {fact["task"]: Result(fact["task"], fact["state"], fact["message"]) for fact in facts(ran, "task")}
     lines = {index: describe(ran.cells[index], why) for index, why in sorted(stopped.items())}
     setup, leads = parts(ran)
@@ -113,11 +110,11 @@ def run_copy(
     After a cell that never ends, or that ends its kernel, a new kernel runs all cells but that one.
     Returns: the notebook; and for each cell that stopped, by its index, why.
     """
-    os.environ.update(DLMAP_BATCH="1", DLMAP_STRICT="0")
+    options = {"environment": {"DLMAP_BATCH": "1", "DLMAP_STRICT": "0"}}
+    options |= {"allow_errors": True, "shutdown_kernel": "immediate"}
     stopped: dict[int, str] = {}
     while True:
         try:
-            options = {"allow_errors": True, "shutdown_kernel": "immediate"}
             run_notebook(nb, folder, tell, skip=stopped, timeout=timeout, **options)
             break
         except NotebookFailed as error:

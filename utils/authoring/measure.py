@@ -60,7 +60,14 @@ class Measured:
 
 
 def claims(
-    root: Path, numbers: list[str], seeds: int, budget: str | None, jobs: int, out: Path
+    root: Path,
+    numbers: list[str],
+    seeds: int,
+    budget: str | None,
+    jobs: int | None,
+    out: Path,
+    cluster: str | None = None,
+    force: bool = False,
 ) -> tuple[list[Measured], list[str], list[str]]:
     """Run lectures over seeds 0 … `seeds`-1 at a budget, gather every claim, and write it into a table.
 
@@ -80,7 +87,7 @@ def claims(
             trained = values.get("BUDGET", 1.0)
             folder = f"seed-{seed}" if trained == 1 else f"budget-{trained:g}-seed-{seed}"
             todo[f"{stem} seed {seed}"] = path, out / folder / path.name, values
-    rows, problems = gather(run_many(todo, jobs, strict=False), seeds)
+    rows, problems = gather(run_many(todo, jobs, strict=False, cluster=cluster, force=force), seeds)
     problems += [
         f"{row.lecture}: held on {row.held} of {seeds} seeds at budget {trained:g}: {row.claim}"
         for row in rows
