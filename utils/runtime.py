@@ -101,6 +101,12 @@ def find_device(name: str):
     """The `torch.device` of that name; "auto" takes the best there is. Raises UserError, never falls back."""
     import torch
 
+    if name.split(":")[0] == "emulated":
+        from utils import emulated  # claims a device type of PyTorch's: only where it is asked for
+
+        if name not in emulated.NAMES:
+            raise choose("emulated device", name, emulated.NAMES)
+        return emulated.find(name)
     there = ["cpu"]
     there += [f"cuda:{i}" for i in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
     there += ["mps"] if torch.backends.mps.is_available() else []
