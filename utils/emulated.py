@@ -97,6 +97,7 @@ class Rule(NamedTuple):
     indices: bool  # whether its second argument holds indices, which may lie on the CPU
     integers: bool  # whether it takes whole numbers on CUDA
     view: bool  # whether it makes or changes a view and leaves the memory alone
+    tensors: tuple[int, ...]  # the places of its arguments that are tensors, numbers too
 
 
 @cache
@@ -120,6 +121,7 @@ def _rule(op: Any) -> Rule:
         indices=name in ("index", "_index_put_impl_", "_unsafe_index"),
         integers=name not in ("mm", "bmm", "addmm", "baddbmm", "addmv", "dot"),
         view=any(not alias.is_write for alias in aliases) or name in ("set_", "as_strided_"),
+        tensors=tuple(i for i, a in enumerate(op._schema.arguments) if isinstance(a.type, torch.TensorType)),
     )
 
 
@@ -153,6 +155,11 @@ def _kernel(op: Any, *args: Any, **kwargs: Any) -> Any:
     _refuse(op, rule, args, kwargs)
     if rule.view:
         return op.redispatch(_ON_CPU, *args, **kwargs)  # the CPU's kernel does not look at the device
+    # PyTorch hands on the 3 of `x % 3` as a number and asks for it back as a tensor.
+    numbers = {i: args[i] for i in rule.tensors if i < len(args) and isinstance(args[i], int | float)}
+    for i, number in numbers.items():
+        exact = torch.float64 if isinstance(number, float) else None
+        args = (*args[:i], torch.tensor(number, dtype=exact), *args[i + 1 :])
     hosts: dict[int, Tensor] = {}  # id of an emulated tensor -> the same memory as the CPU sees it
     given: dict[int, Tensor] = {}  # id of that -> the emulated tensor
 
@@ -231,8 +238,9 @@ class Generator(torch.Generator, metaclass=_AnyGenerator):
         if torch.device(device).type != NAME:
             return torch._C.Generator(device)
         self = super().__new__(cls, "cpu")
-        if not cls.emulated:
-            _OwnGenerators().__enter__()
+        if not any(isinstance(kept, _OwnGenerators) for kept in _installed):
+            _installed.append(_OwnGenerators())
+            _installed[-1].__enter__()
         cls.emulated[self._cdata] = self
         return self
 
