@@ -50,7 +50,8 @@ def setup(
 ) -> Run:
     """Seed everything, choose the device, print one line that says what runs where.
 
-    Parameters: `profile` is "lecture" or "full"; `device` is "auto", "cpu", "cuda", "cuda:1" or "mps";
+    Parameters: `profile` is "lecture" or "full"; `device` is "auto", "cpu", "cuda", "cuda:1" or "mps",
+    or "emulated": the CPU, refusing what a GPU would refuse (`utils/emulated.py`);
     `budget` multiplies the training steps (`run.steps`): does a sentence still hold when all train longer?
     `threads` is how many threads NumPy and PyTorch may use at most: 1 where the matrices are so small that
     a second thread would only wait. By default as many as they choose.
@@ -118,7 +119,7 @@ def find_device(name: str):
         raise UserError(
             f"PyTorch finds no device {name!r} on this machine; choose one of: auto, {', '.join(there)}"
         )
-    raise choose("device", name, ["auto", *there])
+    raise choose("device", name, ["auto", *there, "emulated"])
 
 
 def torchvision_ready() -> None:
