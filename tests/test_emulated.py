@@ -279,7 +279,12 @@ def comes_to(code: str, expected: str, device: str):
 @pytest.fixture(scope="module", autouse=True)
 def only_here():
     """The device type stays claimed; what else was put in PyTorch's place is taken back for other tests."""
-    kept = [(torch, "Generator"), (torch.UntypedStorage, "clone"), (nn.Module, "_apply")]
+    kept = [
+        (torch, "Generator"),
+        (torch.UntypedStorage, "clone"),
+        (torch.UntypedStorage, "to"),
+        (nn.Module, "_apply"),
+    ]
     before = [getattr(owner, name) for owner, name in kept]
     yield
     for (owner, name), value in zip(kept, before, strict=True):
@@ -362,6 +367,15 @@ def test_views_share_memory_with_each_other_and_arrays_do_not(device):
     x.detach()[0] = 2
     (x[1:].reshape(5).unfold(0, 2, 1) ** 2).sum().backward()
     assert x.grad.tolist() == [0, 0, 0, 4, 4, 2]
+
+
+def test_what_was_saved_comes_back_where_it_was_or_is_asked_for(device, tmp_path):
+    x = torch.arange(6.0, device=device).view(2, 3).T
+    torch.save(x, tmp_path / "x.pt")
+    torch.save(x.cpu(), tmp_path / "c.pt")
+    for name, where, kind in [("x", None, "emulated"), ("x", "cpu", "cpu"), ("c", device, "emulated")]:
+        again = torch.load(tmp_path / f"{name}.pt", map_location=where)
+        assert again.device.type == kind and again.tolist() == x.tolist()
 
 
 def test_memory_goes_when_the_tensors_go(device):

@@ -20,7 +20,9 @@ from utils.paths import ROOT
 PARAMETERS = {"DEVICE": "emulated:no-float64", "BUDGET": 0.001}
 
 # What an emulation cannot run: notebook -> {words of the cell: why}.
-SKIPPED = {}
+SKIPPED = {
+    "lectures/18_frameworks": {"torch.autocast(": "each maker of hardware lists what it does in fewer bits"},
+}
 FORK = "forkserver" if "forkserver" in get_all_start_methods() else "spawn"  # Windows has only the latter
 context = get_context(FORK)
 if FORK == "forkserver":

@@ -102,7 +102,7 @@ class Rule(NamedTuple):
 
 @cache
 def _table() -> dict[str, str]:
-    """PyTorch's own list of operations: "mm.out" -> its entry, without comments."""
+    """PyTorch's own list of operations: "mm.out" -> its entry, with kernels and checks of each backend."""
     torchgen = Path(find_spec("torchgen").submodule_search_locations[0])
     text = (torchgen / "packaged/ATen/native/native_functions.yaml").read_text(encoding="utf-8")
     return {entry.partition("(")[0]: entry for entry in text.split("\n- func: ")[1:]}
@@ -267,6 +267,13 @@ def _clone(storage: torch.UntypedStorage) -> torch.UntypedStorage:
     return torch.empty(0, dtype=torch.uint8, device=NAME).set_(storage).clone().untyped_storage()
 
 
+def _storage_to(storage: torch.UntypedStorage, *, device: Any, non_blocking: bool = False) -> Any:
+    """What `torch.load` asks of the memory it has read."""
+    if torch.device(device).type != NAME or storage.device.type == NAME:
+        return _storage_to_elsewhere(storage, device=device, non_blocking=non_blocking)
+    return torch.empty(0, dtype=torch.uint8).set_(storage).to(NAME).untyped_storage()
+
+
 def _apply(model: torch.nn.Module, change: Callable, recurse: bool = True) -> torch.nn.Module:
     """`model.to(...)` keeps its parameters the same objects, as it does between the CPU and CUDA."""
     before = torch.__future__.get_swap_module_params_on_conversion()
@@ -277,7 +284,8 @@ def _apply(model: torch.nn.Module, change: Callable, recurse: bool = True) -> to
         torch.__future__.set_swap_module_params_on_conversion(before)
 
 
-_clone_elsewhere, _apply_elsewhere = torch.UntypedStorage.clone, torch.nn.Module._apply
+_clone_elsewhere, _storage_to_elsewhere = torch.UntypedStorage.clone, torch.UntypedStorage.to
+_apply_elsewhere = torch.nn.Module._apply
 
 
 def _install() -> None:
@@ -300,6 +308,6 @@ def _install() -> None:
         some.impl(name, cell, "PrivateUse1")
         some.impl(name, cell, "AutogradPrivateUse1")  # differentiated through its parts
     torch.Generator = Generator
-    torch.UntypedStorage.clone = _clone
+    torch.UntypedStorage.clone, torch.UntypedStorage.to = _clone, _storage_to
     torch.nn.Module._apply = _apply
     _installed.extend([every, some])
