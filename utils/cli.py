@@ -268,7 +268,9 @@ def slides(
 def run(
     numbers: Numbers = None,
     profile: Annotated[str | None, typer.Option(help="lecture or full.")] = None,
-    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.")] = None,
+    device: Annotated[
+        str | None, typer.Option(help="auto, cpu, cuda, mps, or emulated: fails as a GPU would.")
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="A whole number from 0.")] = None,
     budget: Budget = None,
     parameter: Annotated[

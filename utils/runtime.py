@@ -50,7 +50,8 @@ def setup(
 ) -> Run:
     """Seed everything, choose the device, print one line that says what runs where.
 
-    Parameters: `profile` is "lecture" or "full"; `device` is "auto", "cpu", "cuda", "cuda:1" or "mps";
+    Parameters: `profile` is "lecture" or "full"; `device` is "auto", "cpu", "cuda", "cuda:1" or "mps",
+    or "emulated": the CPU, refusing what a GPU would refuse (`utils/emulated.py`);
     `budget` multiplies the training steps (`run.steps`): does a sentence still hold when all train longer?
     `threads` is how many threads NumPy and PyTorch may use at most: 1 where the matrices are so small that
     a second thread would only wait. By default as many as they choose.
@@ -103,6 +104,12 @@ def find_device(name: str):
     """The `torch.device` of that name; "auto" takes the best there is. Raises UserError, never falls back."""
     import torch
 
+    if name.split(":")[0] == "emulated":
+        from utils import emulated  # claims a device type of PyTorch's: only where it is asked for
+
+        if name not in emulated.NAMES:
+            raise choose("emulated device", name, emulated.NAMES)
+        return emulated.find(name)
     there = ["cpu"]
     there += [f"cuda:{i}" for i in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
     there += ["mps"] if torch.backends.mps.is_available() else []
@@ -114,7 +121,7 @@ def find_device(name: str):
         raise UserError(
             f"PyTorch finds no device {name!r} on this machine; choose one of: auto, {', '.join(there)}"
         )
-    raise choose("device", name, ["auto", *there])
+    raise choose("device", name, ["auto", *there, "emulated"])
 
 
 def torchvision_ready() -> None:
