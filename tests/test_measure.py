@@ -189,7 +189,7 @@ def test_a_loose_bound_fails(monkeypatch, course, tmp_path):
     source.write_text(source.read_text().replace("SEED, at_most=0.5", "SEED, at_most=99"))
     build(course, ["00"], run=False, force=False, jobs=1)
     monkeypatch.setattr(measure, "SEEDS", {1: 1, 3: 1})
-    _, problems, _ = measure.claims(course, ["00"], 1, None, 1, tmp_path)
+    _, problems = measure.claims(course, ["00"], 1, None, 1, tmp_path)
     why = "the bound ≤ 99 is over three spreads from 0; set it nearer than 3"
     assert problems == [f"00_good: a seed below one is below one: {why}"]
 

@@ -74,16 +74,16 @@ def test_claims_over_seeds_and_budgets_complete_one_table(built, tmp_path, clust
     source.write_text(source.read_text() + f"\n# %%\n{more}")
     build(built, ["00"], run=False, force=False, jobs=1)
 
-    rows, problems, notes = measure.claims(built, ["00"], 2, None, 2, tmp_path, cluster)
+    rows, problems = measure.claims(built, ["00"], 2, None, 2, tmp_path, cluster)
     assert [(row.measured, row.bound, row.verdict) for row in rows] == [
         ([0, 1], "≤ 0.5", "1/2"),
         ([1, 1], "≤ 1", "2/2"),
     ]
     assert problems == ["00_good: held on 1 of 2 seeds at budget 1: a seed below one is below one"]
 
-    rows, problems, notes = measure.claims(built, ["00"], 1, "3", 1, tmp_path, cluster)
+    rows, problems = measure.claims(built, ["00"], 1, "3", 1, tmp_path, cluster)
     assert [row.measured for row in rows] == [[0], [3]]
-    assert problems == notes == [], "a claim about a short training is not broken by a long one"
+    assert problems == [], "a claim about a short training is not broken by a long one"
     text = (tmp_path / "claims.md").read_text(encoding="utf-8")
     assert "| 00_good | a seed below one is below one | ≤ 0.5 | 0 – 0.5 – 1 | 1/2 | 0 | 1/1 |" in text
     assert "| 00_good | in one step it is small | ≤ 1 | 1 | 2/2 | 3 | short |" in text
@@ -98,7 +98,7 @@ def test_a_lecture_that_crashed_stays_in_the_table_as_it_was(built, tmp_path, cl
         "code", "versions", {1: "2026-01-01"}, [measure.Row("it", "≥ 1", {1: ("1", "5/5")})]
     )
     (built / "lectures" / "CLAIMS.md").write_text(measure.render({"01_raises": before, "99_gone": before}))
-    _, problems, _ = measure.claims(built, ["01"], 1, None, 1, tmp_path, cluster)
+    _, problems = measure.claims(built, ["01"], 1, None, 1, tmp_path, cluster)
     assert "ZeroDivisionError" in problems[0]
     assert measure.parsed((tmp_path / "claims.md").read_text()) == {"01_raises": before}
 

@@ -322,7 +322,7 @@ def claims(
     from utils.authoring import measure
 
     where = jobs, out.resolve(), cluster
-    rows, problems, notes = measure.claims(paths.ROOT, numbers or [], seeds, budget, *where, force)
+    rows, problems = measure.claims(paths.ROOT, numbers or [], seeds, budget, *where, force)
     columns = ["lecture", "claim", "bound", "least – median – most", "held"]
     show(
         f"Claims over {seeds} seeds, budget {budget or 1}",
@@ -330,8 +330,6 @@ def claims(
         ((r.lecture, r.claim, r.bound, r.spread, r.verdict) for r in rows),
     )
     console.print(f"written: {out / 'claims.md'}", soft_wrap=True)
-    for note in notes:
-        console.print(f"· {note}", soft_wrap=True, markup=False)
     finish(problems)
 
 

@@ -68,14 +68,13 @@ def claims(
     out: Path,
     cluster: str | None = None,
     force: bool = False,
-) -> tuple[list[Measured], list[str], list[str]]:
+) -> tuple[list[Measured], list[str]]:
     """Run lectures over seeds 0 … `seeds`-1 at a budget, gather every claim, and write it into a table.
 
     `out` receives the executed notebooks and `claims.md`: the newer of `lectures/CLAIMS.md` and what was
     there, lecture by lecture, with this run's column replaced (where its budget has one). A lecture that
     crashed, or that did not make each claim on each seed, stays in the table as it was.
-    Returns: what was measured; what crashed, did not hold, or has a bound that says too little, a line each;
-    and such bounds in lectures of the first edition, which are only noted.
+    Returns: what was measured; what crashed, did not hold, or has a bound that says too little, a line each.
     Raises: UserError for an unknown lecture, a budget that is no number above 0, a lecture without BUDGET.
     """
     chosen = {page.path.stem: page.path for page in lectures(root, numbers)}
@@ -97,17 +96,15 @@ def claims(
     built = {page.path.stem for page in pages(root)}
     table = newest(out / "claims.md", root / "lectures" / "CLAIMS.md")
     table = {stem: lecture for stem, lecture in table.items() if stem in built}
-    notes = []
     for stem in chosen if trained in SEEDS else ():
         mine = [row for row in rows if row.lecture == stem]
         if not mine or any(len(row.measured) < seeds for row in mine):
             continue
         lecture = table.setdefault(stem, Lecture())
         lecture.record(mine, trained, code_hash(read(chosen[stem]))[:8])
-        loose = [f"{stem}: {row.claim}: {why}" for row in lecture.rows if (why := too_loose(row))]
-        problems.extend(loose)
+        problems += [f"{stem}: {row.claim}: {why}" for row in lecture.rows if (why := too_loose(row))]
     atomic_write(out / "claims.md", render(table))
-    return rows, problems, notes
+    return rows, problems
 
 
 def gather(results: dict[str, Run | NotebookFailed], seeds: int) -> tuple[list[Measured], list[str]]:
