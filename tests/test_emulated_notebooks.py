@@ -51,7 +51,7 @@ def execute(cells: list[str], folder: Path, mail) -> None:
     plots.show = lambda alt: matplotlib.pyplot.close("all")  # a picture is on the CPU by then
     os.environ["DLMAP_STRICT"] = "0"
     os.chdir(folder)
-    sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - the process ends with it
+    sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - the process ends with it
     module = sys.modules["__main__"] = types.ModuleType("__main__")
     for number, source in enumerate(cells):
         name = f"<cell {number}>"
