@@ -27,7 +27,7 @@ MEMORY = setting("HUB_MEMORY", "2G", r"[1-9]\d*[MG]", "a learner's memory, such 
 CORES = float(setting("HUB_CORES", "2", r"[1-9]\d*(\.\d+)?|0\.\d*[1-9]\d*", "a learner's cores, such as 1 or 2.5"))
 THREADS = setting("HUB_THREADS", "1", r"[1-9]\d*", "the threads of one notebook, such as 1")
 IDLE = int(setting("HUB_IDLE_MINUTES", "60", r"[1-9]\d*", "minutes until an idle server is stopped, such as 60"))
-REPOSITORY = setting("HUB_REPOSITORY", f"file://{COURSE}", r"(https|ssh|file)://\S+", "where the course is pulled from")
+REPOSITORY = setting("HUB_REPOSITORY", f"file://{COURSE}", r"(https|ssh|file)://\S+", "where the course is pulled from: https://…, or file:///…")
 BRANCH = setting("HUB_BRANCH", "main", r"[\w./-]+", "a branch")
 ADDRESS = setting("HUB_ADDRESS", "http://127.0.0.1:8000", r"https?://\S+:\d+", "an address with a port")
 
@@ -49,6 +49,7 @@ c.PAMAuthenticator.open_sessions = False
 
 c.JupyterHub.spawner_class = "systemd"
 c.Spawner.cmd = [sys.executable, str(COURSE / "deploy" / "server.py")]
+c.Spawner.default_url = "/lab/tree/deep-learning-map/lectures/00_the_map.ipynb"
 c.Spawner.start_timeout = c.Spawner.http_timeout = 120  # the first start copies the course
 c.Spawner.environment = {
     "COURSE_REPOSITORY": REPOSITORY,
@@ -72,7 +73,9 @@ c.SystemdSpawner.unit_extra_properties = {
     "MemorySwapMax": "0",
     "TasksMax": "500",
 }
-c.Spawner.args = [  # variables of a notebook that nobody ran for long make room for others
+c.Spawner.args = [
+    "--KernelManager.transport=ipc",  # sockets in the learner's home; other users can reach a port
+    # The variables of a notebook that nobody ran for twice as long make room for others.
     f"--MappingKernelManager.cull_idle_timeout={120 * IDLE}",
     "--MappingKernelManager.cull_connected=True",
 ]
@@ -84,7 +87,7 @@ c.JupyterHub.services = [
         "name": "culler",
         "command": [
             *(sys.executable, "-m", "jupyterhub_idle_culler"),
-            *(f"--timeout={60 * IDLE}", "--cull-every=300", f"--max-age={12 * 3600}"),
+            *(f"--timeout={60 * IDLE}", f"--max-age={12 * 3600}"),  # the latter ends a loop by next morning
         ],
     }
 ]

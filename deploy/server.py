@@ -14,9 +14,11 @@ COURSE, WORK = "deep-learning-map", "deep-learning-work"
 
 def update(course: Path, repository: str, branch: str) -> None:
     """Get or renew the clone; without a network, the one that is there serves."""
-    command = [sys.executable, "-m", "nbgitpuller.pull", repository, branch, str(course)]
-    if subprocess.run(command, cwd=course.parent, check=False).returncode:
-        print(f"{course} could not be updated from {repository}", file=sys.stderr)
+    puller = Path(sys.executable).with_name("gitpuller")
+    try:
+        subprocess.run([puller, repository, branch, course], cwd=course.parent, check=True, timeout=60)
+    except (subprocess.SubprocessError, OSError):
+        print(f"{course} could not be updated from {repository}, branch {branch}", file=sys.stderr)
 
 
 def command(home: Path, arguments: list[str]) -> list[str]:

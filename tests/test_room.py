@@ -74,7 +74,7 @@ def test_the_command_says_what_it_wrote(tmp_path):
     progress.record("01.loop", True)
     result = dlmap("--share", tmp_path / "me.json", "--name", "김민지")
     assert result.exit_code == 0
-    assert "1 tasks and 0 predictions, under the name 김민지" in result.stdout
+    assert "tasks: 1, predictions: 0, under the name 김민지" in result.stdout
     assert json.loads((tmp_path / "me.json").read_text("utf-8"))["name"] == "김민지"
 
 

@@ -117,8 +117,8 @@ def progress(
     if share is not None:
         own = room.share(share, name)
         under = f"under the name {own.name}" if own.name else "without a name"
-        what = f"{len(own.tries)} tasks and {len(own.guesses)} predictions, {under}"
-        console.print(f"written: {share}: {what}; it is text, read it", soft_wrap=True, markup=False)
+        what = f"tasks: {len(own.tries)}, predictions: {len(own.guesses)}, {under}"
+        console.print(f"written: {share}; {what}. It is text: read it.", soft_wrap=True, markup=False)
         return
     if all is not None:
         show_room(all)
