@@ -24,10 +24,19 @@ def setting(name: str, default: str, pattern: str, expected: str) -> str:
 
 
 MEMORY = setting("HUB_MEMORY", "2G", r"[1-9]\d*[MG]", "a learner's memory, such as 1500M or 2G")
-CORES = float(setting("HUB_CORES", "2", r"[1-9]\d*(\.\d+)?|0\.\d*[1-9]\d*", "a learner's cores, such as 1 or 2.5"))
+CORES = float(
+    setting("HUB_CORES", "2", r"[1-9]\d*(\.\d+)?|0\.\d*[1-9]\d*", "a learner's cores, such as 1 or 2.5")
+)
 THREADS = setting("HUB_THREADS", "1", r"[1-9]\d*", "the threads of one notebook, such as 1")
-IDLE = int(setting("HUB_IDLE_MINUTES", "60", r"[1-9]\d*", "minutes until an idle server is stopped, such as 60"))
-REPOSITORY = setting("HUB_REPOSITORY", f"file://{COURSE}", r"(https|ssh|file)://\S+", "where the course is pulled from: https://…, or file:///…")
+IDLE = int(
+    setting("HUB_IDLE_MINUTES", "60", r"[1-9]\d*", "minutes until an idle server is stopped, such as 60")
+)
+REPOSITORY = setting(
+    "HUB_REPOSITORY",
+    f"file://{COURSE}",
+    r"(https|ssh|file)://\S+",
+    "where the course is pulled from: https://…, or file:///…",
+)
 BRANCH = setting("HUB_BRANCH", "main", r"[\w./-]+", "a branch")
 ADDRESS = setting("HUB_ADDRESS", "http://127.0.0.1:8000", r"https?://\S+:\d+", "an address with a port")
 
@@ -40,6 +49,7 @@ def bytes_of(size: str) -> int:
 # --- who may come in -----------------------------------------------------------------------------------
 
 c.JupyterHub.bind_url = ADDRESS
+c.JupyterHub.cleanup_servers = False  # learners work on while the hub starts anew
 c.JupyterHub.authenticator_class = "pam"  # the accounts of the machine, with their passwords
 c.PAMAuthenticator.allowed_groups = {"learners", "teachers"}
 c.PAMAuthenticator.admin_groups = {"teachers"}

@@ -43,7 +43,9 @@ class Learner:
         if self.web.post(f"{HUB}/hub/login", data=form).status_code == 403:
             raise RuntimeError(f"{self.name} cannot log in: a wrong password, or not of the group learners")
         xsrf = {"X-XSRFToken": self.web.cookies.get("_xsrf", path="/hub/")}
-        reply = self.web.post(f"{HUB}/hub/api/users/{self.name}/tokens", json={"expires_in": 3600}, headers=xsrf)
+        reply = self.web.post(
+            f"{HUB}/hub/api/users/{self.name}/tokens", json={"expires_in": 3600}, headers=xsrf
+        )
         reply.raise_for_status()
         self.web = requests.Session()
         self.web.headers["Authorization"] = f"token {reply.json()['token']}"
@@ -90,9 +92,25 @@ class Kernel:
         self.socket = websocket.create_connection(address, header=header, timeout=600)
 
     def send(self, code: str) -> str:
-        header = {"msg_id": uuid.uuid4().hex, "msg_type": "execute_request", "username": "", "session": self.id}
-        content = {"code": code, "silent": False, "store_history": True, "allow_stdin": False, "stop_on_error": True}
-        message = {"header": header | {"version": "5.3"}, "parent_header": {}, "metadata": {}, "channel": "shell"}
+        header = {
+            "msg_id": uuid.uuid4().hex,
+            "msg_type": "execute_request",
+            "username": "",
+            "session": self.id,
+        }
+        content = {
+            "code": code,
+            "silent": False,
+            "store_history": True,
+            "allow_stdin": False,
+            "stop_on_error": True,
+        }
+        message = {
+            "header": header | {"version": "5.3"},
+            "parent_header": {},
+            "metadata": {},
+            "channel": "shell",
+        }
         self.socket.send(json.dumps(message | {"content": content}))
         return header["msg_id"]
 
@@ -111,7 +129,7 @@ class Kernel:
 
 
 def lesson(learner: Learner) -> tuple[float, Kernel]:
-    """Run lecture 01 from its first cell to its last. Returns: the seconds, the kernel. Raises RuntimeError."""
+    """Run lecture 01 as a whole. Returns: the seconds, the kernel. Raises RuntimeError."""
     kernel, begin = learner.kernel(), time.monotonic()
     for cell in learner.cells(LECTURE):
         if error := kernel.run(cell):
