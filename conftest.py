@@ -18,7 +18,10 @@ HOME = pytest.StashKey[tempfile.TemporaryDirectory]()
 
 def pytest_configure(config: pytest.Config) -> None:
     """Runs in each worker before it starts a kernel; kernels and commands inherit the environment."""
-    config.stash[HOME] = tempfile.TemporaryDirectory(prefix="dlmap-tests-")
+    config.stash[HOME] = tempfile.TemporaryDirectory(
+        prefix="dlmap-tests-",
+        ignore_cleanup_errors=True,  # Windows removes no file that a kernel still has open
+    )
     os.environ.pop("MPLBACKEND", None)  # a kernel draws inline unless it is told otherwise
     os.environ.update(
         DLMAP_BATCH="1",
@@ -49,7 +52,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo):
 def memory(pid: int) -> float:
     """The most that a process has held in memory, in MB; where the system does not say, what it holds now."""
     try:
-        status = Path(f"/proc/{pid}/status").read_text()
+        status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
         return int(status.partition("VmHWM:")[2].split()[0]) / 1024
     except (OSError, IndexError):
         return psutil.Process(pid).memory_info().rss / 2**20
@@ -68,7 +71,7 @@ def pytest_terminal_summary(terminalreporter) -> None:
     if not taken:
         return
     store = BUILD / "notebooks.json"
-    known = json.loads(store.read_text()) if store.exists() else {}
+    known = json.loads(store.read_text(encoding="utf-8")) if store.exists() else {}
     rows = {path: row for path, row in sorted((known | taken).items()) if (ROOT / path).exists()}
     atomic_write(store, json.dumps(rows, indent=1) + "\n")
     lines = ["| notebook | seconds | slowest cell | MB |", "|---|---|---|---|"]

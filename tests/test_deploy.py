@@ -1,6 +1,7 @@
 """The class server, as far as it can be tested where no JupyterHub is: settings, start, sizes, pins."""
 
 import importlib.util
+import os
 import re
 import sys
 from pathlib import Path
@@ -10,6 +11,8 @@ import pytest
 from traitlets.config import Config
 
 from utils import paths
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="JupyterHub runs on Linux")
 
 DEPLOY = paths.ROOT / "deploy"
 PAGE = (DEPLOY / "README.md").read_text(encoding="utf-8")
