@@ -19,8 +19,8 @@ from utils import paths
 from utils.pictures import tag
 
 # What a learner does not open: the browser of files shows the rest.
-HIDDEN = ["src", "tests", "benchmarks", "build", "conftest.py", "pyproject.toml", "requirements.lock"]
-HIDDEN += ["environment.yml", "Makefile", "*.egg-info", "progress.lock", "__pycache__", "*.pyc", "*~"]
+HIDDEN = ["src", "tests", "benchmarks", "deploy", "build", "conftest.py", "pyproject.toml", "*.egg-info"]
+HIDDEN += ["requirements.lock", "environment.yml", "Makefile", "progress.lock", "__pycache__", "*.pyc", "*~"]
 
 
 class Notebooks(AsyncLargeFileManager):
