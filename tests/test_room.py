@@ -140,10 +140,13 @@ def test_a_disk_that_takes_nothing_is_one_line(tmp_path, monkeypatch, learn):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    learn("mine.json", right=["01.loop"])
+    mine = learn("mine.json", right=["01.loop"])
+    before = mine.read_bytes()
     monkeypatch.setattr(paths, "atomic_write", full)
-    with pytest.raises(UserError, match=r"cannot write .*mine.json: No space left on device"):
-        room.share(tmp_path / "room" / "mine.json")
+    for place in (mine, tmp_path / "room" / "new.json"):
+        with pytest.raises(UserError, match=rf"cannot write {place}: No space left on device; choose"):
+            room.share(place)
+    assert mine.read_bytes() == before and [file.name for file in mine.parent.iterdir()] == ["mine.json"]
 
 
 # ---------------------------------------------------------------------- the room

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 from utils import checks, paths, progress
-from utils.authoring import copies
 from utils.concept_map.drawing import BLUE, FONTS, GREEN, GREY, INK, ORANGE
 from utils.errors import UserError
 
@@ -80,19 +79,29 @@ def share(path: Path, name: str | None = None) -> Member:
     content = json.dumps(_as_json(own), indent=1, ensure_ascii=False) + "\n"
     if not path.parent.is_dir():
         raise UserError(f"no folder {path.parent}; make it, or choose another place")
+    new = False
     try:
-        if copies.create(path, content):
-            return own
-        before = _read(path, known)
-    except ValueError:
-        before = None
-    if before is None or before.word != own.word:
-        raise UserError(f"{path} is there and is not a file that you shared; choose another name")
-    try:
+        try:
+            path.open("x").close()  # the name is ours now, or was taken before
+            new = True
+        except FileExistsError:
+            if not _is_of(path, own.word, known):
+                why = "is there and is not a file that you shared; choose another name"
+                raise UserError(f"{path} {why}") from None
         paths.atomic_write(path, content)
     except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror}") from None
+        if new:
+            path.unlink()
+        raise UserError(f"cannot write {path}: {error.strerror}; choose another place") from None
     return own
+
+
+def _is_of(path: Path, word: str, known: set[str]) -> bool:
+    """Whether a file is an older one of this member."""
+    try:
+        return _read(path, known).word == word
+    except ValueError:
+        return False
 
 
 def _as_json(member: Member) -> dict[str, Any]:
