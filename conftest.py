@@ -20,7 +20,10 @@ HOME = pytest.StashKey[tempfile.TemporaryDirectory]()
 
 def pytest_configure(config: pytest.Config) -> None:
     """Runs in each worker before it starts a kernel; kernels and commands inherit the environment."""
-    config.stash[HOME] = tempfile.TemporaryDirectory(prefix="dlmap-tests-")
+    config.stash[HOME] = tempfile.TemporaryDirectory(
+        prefix="dlmap-tests-",
+        ignore_cleanup_errors=True,  # Windows removes no file that a kernel still has open
+    )
     os.environ.update(
         DLMAP_BATCH="1",
         DLMAP_OFFLINE="1",

@@ -19,7 +19,7 @@ import os
 import random
 import time
 from collections.abc import Iterator
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -194,7 +194,8 @@ def _child(task, answer: Answer, function: ast.FunctionDef) -> None:
     """Ends without an error if the answer is accepted."""
     import resource
 
-    resource.setrlimit(resource.RLIMIT_AS, (6 * 2**30,) * 2)
+    with suppress(ValueError):  # macOS knows no such limit
+        resource.setrlimit(resource.RLIMIT_AS, (6 * 2**30,) * 2)
     with (
         open(os.devnull, "w", encoding="utf-8") as nowhere,
         redirect_stdout(nowhere),

@@ -10,7 +10,7 @@ from utils.authoring.sources import pages
 from utils.paths import ROOT
 
 
-@pytest.mark.parametrize("command", ["check .", "format --check utils tests conftest.py"])
+@pytest.mark.parametrize("command", ["check .", "format --check utils tests deploy conftest.py"])
 def test_ruff(command):
     ran = subprocess.run(
         [sys.executable, "-m", "ruff", *command.split()], cwd=ROOT, capture_output=True, text=True

@@ -130,11 +130,31 @@ def check(number: Number) -> None:
 @app.command()
 def progress(
     map: Annotated[bool, typer.Option("--map", help="Draw the map with your progress too.")] = False,
+    share: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write what you share with a room.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="With --share: what you are called there.")] = None,
+    all: Annotated[
+        Path | None, typer.Option("--all", metavar="FOLDER", help="Show what the members of a room shared.")
+    ] = None,
 ) -> None:
-    """Show what you have done so far."""
-    from utils import checks
+    """Show what you have done so far; share it, or show what the members of a room shared."""
+    from utils import checks, room
     from utils import progress as state
 
+    if sum((map, share is not None, all is not None)) > 1:
+        raise UserError("--map, --share and --all are three commands; give one of them")
+    if name is not None and share is None:
+        raise UserError("--name is what --share writes into its file; give it together with --share FILE")
+    if share is not None:
+        own = room.share(share, name)
+        under = f"under the name {own.name}" if own.name else "without a name"
+        what = f"tasks: {len(own.tries)}, predictions: {len(own.guesses)}, {under}"
+        console.print(f"written: {share}; {what}. It is text: read it.", soft_wrap=True, markup=False)
+        return
+    if all is not None:
+        show_room(all)
+        return
     done, tries = state.done(), state.tries()
     rows = []
     for number, name in paths.units().items():
@@ -153,6 +173,35 @@ def progress(
         picture = paths.BUILD / "map.svg"
         paths.atomic_write(picture, concept_map.svg(progress=checks.fractions()))
         console.print(f"the map: {picture}", soft_wrap=True)
+
+
+def show_room(folder: Path) -> None:
+    """The table and the picture of a room."""
+    from utils import room
+
+    members, notes = room.gather(folder)
+    tasks, most = room.tasks(), 5
+    rows = [
+        (name, f"{len(m.done)} of {len(tasks)}", str(len(m.tries)), "{} of {}".format(*m.right), str(m.day))
+        for name, m in zip(room.names(members), members, strict=True)
+    ]
+    show("The room", ["member", "done", "tried", "predictions right", "shared on"], rows)
+    missed = room.missed(members)[:most]
+    if missed:
+        rows = [(row.name, f"{row.wrong} of {row.seen}", row.said, row.shows) for row in missed]
+        show("\nPredictions missed most", ["", "missed by", "most of them said", "the run shows"], rows)
+    tried = room.tried(members)[:most]
+    if tried:
+        rows = [(row.name, str(row.wrong), f"{row.done} of {row.members}") for row in tried]
+        show("\nTasks with most wrong tries", ["", "wrong tries", "right now"], rows)
+    for note in notes:
+        print(f"· {note}", file=sys.stderr)
+    picture = paths.BUILD / "room.svg"
+    try:
+        paths.atomic_write(picture, room.picture(members))
+    except OSError as error:
+        raise UserError(f"no picture: cannot write {picture}: {error.strerror}") from None
+    console.print(f"the picture: {picture}", soft_wrap=True)
 
 
 # --- for everyone --------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 import os
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 from utils.errors import UserError
@@ -66,6 +67,18 @@ def beside(notebook: Path | None) -> str:
     return Path(way).as_posix()
 
 
+def _replace(new: str, path: Path) -> None:
+    """Rename over a file. As long as somebody reads the old one Windows refuses that: wait a moment."""
+    for pause in (0.02, 0.1, 0.5, None):
+        try:
+            os.replace(new, path)
+            return
+        except PermissionError:
+            if sys.platform != "win32" or pause is None:
+                raise
+            time.sleep(pause)
+
+
 def atomic_write(path: Path, content: str | bytes) -> None:
     """Write a file so that nobody ever reads half of it: to a neighbour first, then renamed into place."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -75,7 +88,7 @@ def atomic_write(path: Path, content: str | bytes) -> None:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
         os.chmod(name, 0o644)  # mkstemp makes a private file; a shared one is what readers expect
-        os.replace(name, path)
+        _replace(name, path)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise

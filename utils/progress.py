@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
+from uuid import uuid4
 
 from filelock import FileLock
 
@@ -39,9 +40,8 @@ def record(task: str, done: bool) -> bool:
 
     def note(state: dict) -> None:
         entry = state["tasks"].setdefault(task, {"tries": 0, "done": None})
-        entry["tries"] += 1
-        if done and not entry["done"]:
-            entry["done"] = _now()
+        if not entry["done"]:  # `dlmap check` runs a right answer again each time: that is no try
+            entry |= {"tries": entry["tries"] + 1, "done": _now() if done else None}
 
     saved = _update(note)
     if not saved and done:
@@ -69,6 +69,13 @@ def settle(name: str, measured: str) -> None:
 def predictions() -> dict[str, dict]:
     """Name -> {"choice", "at", "measured"}; `measured` is None until the outcome was seen."""
     return _read()["predictions"] | _guesses
+
+
+def member() -> str:
+    """A random word that marks this learner's shared files: of two of them the newer one counts."""
+    word = uuid4().hex[:12]
+    _update(lambda state: state.setdefault("member", word))
+    return _read().get("member", word)  # a new one each time where the work folder cannot be written
 
 
 def _update(change: Callable[[dict], None]) -> bool:
@@ -104,7 +111,7 @@ def done() -> set[str]:
 
 
 def tries() -> dict[str, int]:
-    """How often each task was checked."""
+    """How often each task was checked until it was right."""
     return {name: entry["tries"] for name, entry in _read()["tasks"].items()}
 
 
@@ -122,6 +129,8 @@ def _read() -> dict:
         for guess in state.setdefault("predictions", {}).values():  # the first edition kept none
             if not isinstance(guess["choice"], str) or not isinstance(guess["measured"], str | None):
                 raise TypeError
+        if not isinstance(state.get("member", ""), str):
+            raise TypeError
         for old in RENAMED.keys() & state["tasks"].keys():
             state["tasks"].setdefault(RENAMED[old], state["tasks"].pop(old))
         return state

@@ -137,7 +137,7 @@ def torchvision_ready() -> None:
     spec = find_spec("torchvision")  # finds the package without importing it
     if spec is None or not spec.origin or torch.version.cuda or _DECLARED:
         return
-    if "+cu" not in Path(spec.origin).with_name("version.py").read_text():
+    if "+cu" not in Path(spec.origin).with_name("version.py").read_text(encoding="utf-8"):
         return
     library = torch.library.Library("torchvision", "DEF")
     for operator in ("nms", "qnms"):

@@ -31,7 +31,7 @@ def missing(name: str) -> str:
 
 def compiler() -> bool:
     """Whether there is a C++ compiler, which `torch.compile` needs on a CPU."""
-    usual = "clang++" if sys.platform == "darwin" else "g++"
+    usual = {"darwin": "clang++", "win32": "cl"}.get(sys.platform, "g++")
     return shutil.which(os.environ.get("CXX") or usual) is not None
 
 

@@ -19,8 +19,8 @@ from utils import paths
 from utils.pictures import tag
 
 # What a learner does not open: the browser of files shows the rest.
-HIDDEN = ["src", "tests", "benchmarks", "build", "conftest.py", "dlmap.py", "pyproject.toml", "Makefile"]
-HIDDEN += ["requirements.lock", "environment.yml", "*.egg-info", "progress.lock", "__pycache__"]
+HIDDEN = ["src", "tests", "benchmarks", "deploy", "build", "conftest.py", "dlmap.py", "pyproject.toml"]
+HIDDEN += ["requirements.lock", "environment.yml", "Makefile", "*.egg-info", "progress.lock", "__pycache__"]
 HIDDEN += ["*.pyc", "*~"]
 
 
