@@ -7,17 +7,15 @@ For authors: build, site, run, claims.
 # What is heavy is imported inside the command that needs it, so that `dlmap --help` answers at once.
 import errno
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 import typer.core
-from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from utils import paths
+from utils.console import console, finish, show, tell
 from utils.errors import UserError
 
 # What a folder or a disk refuses; anything else is a fault of ours, and stays a traceback.
@@ -44,7 +42,6 @@ class Commands(typer.core.TyperGroup):
 app = typer.Typer(
     cls=Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__
 )
-console = Console(highlight=False)
 MARKS = {"done": Text("✔", "green"), "wrong": Text("✗", "red"), "todo": Text("○", "yellow")}
 
 Number = Annotated[str, typer.Argument(metavar="NN", help="A lecture: 04.")]
@@ -380,32 +377,6 @@ def claims(
     )
     console.print(f"written: {out / 'claims.md'}", soft_wrap=True)
     finish(problems)
-
-
-# --- what the commands share ---------------------------------------------------------------------------
-
-
-def show(title: str, columns: list[str], rows: Iterable[tuple[str | Text, ...]]) -> None:
-    table = Table(*columns, title=title or None, box=None, title_justify="left", pad_edge=False)
-    for row in rows:
-        table.add_row(
-            *(Text(cell) if isinstance(cell, str) else cell for cell in row)
-        )  # brackets as they are
-    console.print(table)
-
-
-def tell(lines: Iterable[str]) -> None:
-    for line in lines:
-        console.print(line, soft_wrap=True, markup=False)
-
-
-def finish(problems: Iterable[str]) -> None:
-    """Print what went wrong, a line each, and end with 1 if anything did."""
-    problems = list(problems)
-    for problem in problems:
-        print(f"✗ {problem}", file=sys.stderr)
-    if problems:
-        raise typer.Exit(1)
 
 
 if __name__ == "__main__":

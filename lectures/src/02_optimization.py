@@ -42,7 +42,7 @@ concept_map.show("02")
 #
 # **Optimization** (최적화) makes losses small.
 # **Steepest descent** (최급강하법), lecture 01's gradient descent, steps against the gradient $g$: $w \leftarrow w - \eta\, g(w)$.
-# ($w$ holds all knobs, lecture 01's $\theta$.) All that you choose is the learning rate $\eta$ ("eta"), in code `lr`.
+# ($w$: all knobs, lecture 01's $\theta$.) You choose only the learning rate $\eta$ ("eta"), in code `lr`.
 # **The library's way** is `torch.optim.SGD(parameters, lr=…)`. Its default is 0.001.
 #
 # One weight: $2w^2$ has the slope $4w$, so a step is $w \leftarrow w - \eta \cdot 4w = (1 - 4\eta)\, w$.
