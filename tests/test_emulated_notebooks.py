@@ -17,7 +17,7 @@ import pytest
 from utils.authoring.sources import code_cells, pages
 from utils.paths import ROOT
 
-PARAMETERS = {"DEVICE": "emulated:no-float64", "BUDGET": 0.001}
+PARAMETERS = {"DEVICE": "emulated:no-float64", "BUDGET": 0.005}
 
 # What an emulation cannot run: notebook -> {words of the cell: why}.
 SKIPPED = {

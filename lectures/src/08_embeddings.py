@@ -163,7 +163,7 @@ claim("Adam, after ten look-ups: what row a still moves, as a share of its move 
       on["Adam"], at_least=0.5)
 
 # %% [markdown]
-# Momentum steps along a fading sum of past gradients, Adam along a fading mean. Adam's step is $\eta$ times the mean of $g$ over the root of the mean of $g^2$, each corrected for its start (lecture 02): the first fades to 0.9 of itself each step, the second only to 0.999. So after *one* look-up, late in training, the idle steps sum to nine times the look-up's step: $0.9 + 0.9^2 + \dots = 9$.
+# Momentum steps along a fading sum of past gradients, Adam along a fading mean. Adam's step is $\eta \cdot \bar g \,/ \sqrt{\overline{g^2}}$, each mean corrected for its start (02): $\bar g$ fades to 0.9 of itself each step, $\overline{g^2}$ only to 0.999. So after *one* look-up, late in training, the idle steps sum to nine times the look-up's step: $0.9 + 0.9^2 + \dots = 9$.
 # Weight decay (lecture 06) shrinks every row in every step. Rare names settle near zero, where decay and their few gradients balance.
 #
 # `SparseAdam` works on the rows that were looked up, and on no others. So a step costs what the batch needs, not the size of the table. Its price: a row that comes back after a long time still holds its old average.

@@ -66,7 +66,7 @@ s.show("Boxes in a row: all ads, retrieve a few, pCTR, auction, one ad shown, cl
 #
 # - *attributes*: age, gender, category, site, position, device, hour;
 # - *ids*: user, ad and context besides;
-# - *crosses*: three combinations of attributes (lecture 01), a weight for each cell;
+# - *crosses*: three combinations of attributes (lecture 03), a weight for each cell;
 # - *pairs*: user × ad and context × ad, 21,500 cells more.
 #
 # What it is not told it must build. Trees cut by one column after the other; the factorization machine (FM) of lecture 08 multiplies vectors; the deep part has 64 ReLUs over all vectors.
@@ -82,7 +82,7 @@ TRAINING = {"epochs": max(3, run.steps(6)), "seed": SEED, "device": run.device}
 print("a cross:", CROSSES[0], " a pair:", PAIRS[0], " rows:", len(past), len(future))
 
 # %% [markdown]
-# Thirteen models, in groups that are told the same. Days 8 and 9 chose, after training on the days before: for the networks six passes (more overfit) at rate 0.02, of 0.01, 0.02 and 0.04; for the regressions scikit-learn's C, 1 over the L2 price, at 0.3, of 0.1, 0.3, 1 and 3. Boosting stops by itself.
+# Thirteen models, in groups that are told the same. Days 8 and 9 chose, after training on the days before: for the networks six passes (more overfit) at rate 0.02, of 0.01, 0.02 and 0.04; for the regressions scikit-learn's C, 1 over the L2 price, at 0.3, of 0.1, 0.3, 1 and 3. Boosting stops within 150 trees.
 #
 # **Predict first.** Wide & deep has crosses and a deep part. Give the crosses to the FM, which has no deep part. How far is wide & deep ahead?
 
@@ -159,8 +159,8 @@ claim("boosting: crosses and pairs add (points)", lead["boosting + pairs"], at_l
 claim("a gate and two tables add to FM + crosses (points)", lead["mixture"], at_least=2)
 
 # %% [markdown]
-# Read within a group. On ids, only the FM multiplies user by ad; the deep net's ReLUs must learn to. On five seeds it ended between 6 points behind and 4 ahead; told the crosses, between 10 behind and 2 ahead. The step that wide & deep seems to make is the crosses' step. With a million rows (`full`, one run) it led by 4, and by 3: depth wants rows.
-# Boosting lacked columns, not power: told the pairs, it climbs by 15 to 20 points.
+# Read within a group. On ids, only the FM multiplies user by ad; the deep net's ReLUs must learn to. On five seeds it ended between 6 points behind and 4 ahead; told the crosses, between 10 behind and 2 ahead. The step that wide & deep seems to make is the crosses' step. With a million rows (`full`, one run) it led by 4, and by 3: rows may help.
+# Boosting lacked columns: told crosses and pairs, it climbs by 15 to 20 points.
 # The regime as one cross has 11,520 cells, and moves neither regression nor boosting by more than a point. Two tables and a gate say it with 432 numbers.
 #
 # Newer rankers build higher products (DCN v2, Wang and others 2021), or join FM and deep part (DeepFM, Guo and others 2017).
@@ -273,7 +273,7 @@ plots.show("Left: weak models lie below the line, FM and mixture above. Right: t
 # %% [markdown]
 # Left: the regression on ids knows 400 users, and earns no more than one click rate an ad: no user changes its order. The FM and the mixture close more in money than in log-loss.
 #
-# Right: the regression on pairs, with three strengths of L2. With one ad and no choice all promise about what comes; where 50 compete, two do not. That is lecture 00's winner's curse: the largest of many scores has a high truth or a lucky error, and the maximum cannot tell which.
+# Right: the regression on pairs, with three strengths of L2. With one ad all promise about what comes; of 50, too much L2 promises less, too little double. That is lecture 00's winner's curse: the largest of many scores has a high truth or a lucky error, and the maximum cannot tell which.
 # L2 that fits the noise protects: it is a prior (lecture 06), and the posterior has given its luck away.
 
 # %%
@@ -294,7 +294,7 @@ claim("too little L2: predicted ÷ true of the winners of 50 ads",
 #
 # The largest score, bid × pCTR, wins. For a click, the winner pays
 #
-# - **first price** (최고가 경매): the own bid;
+# - **first price** (최고가 경매): its own bid;
 # - **second price** (차가 경매): the smallest bid that would still have won, $s_{(2)} / \text{pCTR}$, with $s_{(2)}$ the second largest score and the winner's own pCTR.
 #
 # If a click is worth $v$ and has the true probability $p$, a visit won gains $(v - \text{price}) \cdot p$. Does it pay to bid $f \cdot v$, with $f$ other than 1? Below the ad that wins most tries each $f$; all others bid their value.
@@ -366,7 +366,7 @@ claim("second price: largest gain over the truth, any visit, any factor",
 claim("first price: best bid ÷ value", factors[gain["first"].mean(1).argmax()], at_most=0.9)
 
 # %% [markdown]
-# Search charges by the next score. Display advertising has left second price: large exchanges went to first price from 2019 to 2021. So buyers **shade** (입찰가 낮추기) their bids. Let $F(b)$ be the share of such visits that a bid of $b$ would win, learned as pCTR is; bid the $b$ with the largest $(v - b) \cdot F(b)$. The red top is that rule, with one factor for all visits. When all shade, prices fall: in the textbook's symmetric case back to second price's (Vickrey 1961).
+# Search charges by the next score. Display advertising has left second price: large exchanges went to first price from 2017 to 2021. So buyers **shade** (입찰가 낮추기) their bids. Let $F(b)$ be the share of similar visits that a bid of $b$ would win, learned as pCTR is; bid the $b$ with the largest $(v - b) \cdot F(b)$. The red top is that rule, with one factor for all visits. When all shade, prices fall: in the textbook's symmetric case to second price's average (Vickrey 1961).
 #
 # And if pCTR is wrong? A factor for each *visitor* is in all scores of the visit, and cancels. One for each *ad* does not.
 
@@ -411,7 +411,7 @@ for name, make, r in (("chance", few, 1), ("forgotten", thin, 1), ("undone", thi
 #
 # By hand: $u = (1, 2)$; ad A has the vector $(0.5, 0)$ and the number 0.1, B $(0, 0.4)$ and 0. A gets $0.1 + 0.5 = 0.6$, B $0.8$.
 #
-# They meet only in that product: a **two-tower model** (투 타워 모델). An index over the ads finds the largest: **retrieval** (후보 추출). The slow model, here the mixture, ranks what comes back.
+# Visit and ad meet only there: a **two-tower model** (투 타워 모델). An index finds the largest; adding $\ln \text{bid}$ ranks by $\text{bid} \cdot \text{odds}$: **retrieval** (후보 추출). The slow model, here the mixture, ranks what comes back.
 
 # %%
 fm = models["FM"].model
@@ -465,7 +465,7 @@ claim("thinned and undone, over as many rows by chance (points of the gap)",
 #
 # A ranker never learns what it does not show. To show it costs now, and may earn later.
 #
-# By hand, all bids 1. The known ad is clicked in 5 % of its visits. A newcomer is clicked in 8 % or never, each with probability one half. Its mean is 4 %, so greedy never shows it. A hundred trials cost one click, $100 \cdot (0.05 - 0.04)$. In half the cases it is the good ad, and brings 3 clicks more in each hundred visits to come: 1.5 on average. After 67 more visits the price is paid. With 50 visits to come, do not try.
+# By hand, all bids 1. The known ad is clicked in 5 % of its visits. A newcomer is clicked in 8 % or never, each with probability one half. Its mean is 4 %, so greedy never shows it. A hundred trials cost one click, $100 \cdot (0.05 - 0.04)$. In half the cases it is the good ad, and brings 3 clicks more in each hundred visits to come: 1.5 on average. After 67 more visits the price is paid. With only 50, a hundred trials do not pay.
 
 # %% [markdown]
 # Now erase what the FM learned about ten ads. A newcomer's row is nine numbers, its weight $w_a$ and its vector $V_a$. With $h$ the sum of the other columns' vectors, all known, its logit is $\text{rest} + w_a + V_a \cdot h$: a logistic regression, with the known ads' rows as prior. Lecture 15's Laplace keeps the posterior.
@@ -519,7 +519,7 @@ claim("all visits: Thompson's loss ÷ that of 2 % by lot",
       thompson[:, -1].mean() / by_lot[:, -1].mean(), at_most=0.8)
 
 # %% [markdown]
-# Greedy hardly shows a newcomer: the average row seldom wins, and what is not shown is not learned. Thompson pays more in the first thousand visits, catches up, and leads from then on. A lot without aim costs about what it finds.
+# Greedy hardly shows a newcomer: the average row seldom wins, and what is not shown is not learned. Thompson pays more in the first thousand visits, catches up, and leads from then on. So far a lot costs about what it finds.
 #
 # In the dots above the line Thompson lost. Greedy lost little there, so there was little to find. The first edition of this lecture tried *one* set of ten newcomers, saw Thompson lose, and made a rule of it. It was one dot.
 
@@ -545,13 +545,13 @@ claim("all visits: Thompson's loss ÷ that of 2 % by lot",
 #
 # <details><summary>One answer</summary>
 #
-# None: all return a number with a narrow interval. IPS counts only the visits on which both rankings agree; self-normalized takes these for all. Doubly robust is the model there, unchecked.
+# None: all return a number with a narrow interval. IPS counts only the visits where both rankings agree; self-normalized takes these for all. Elsewhere doubly robust is the model, unchecked.
 # </details>
 
 # %% [markdown] tags=["notes"]
 # **Notes for the room (8 minutes).**
 #
-# On the third log doubly robust is the model, and we know that it is right only because we know the world.
+# On the third log doubly robust is mostly the model, and we know that it is right only because we know the world.
 # The remedy was needed before the log was written: explore a little and store the propensity.
 
 # %%
@@ -605,7 +605,7 @@ claim("no chance: at most a tenth of IPS's 95 % intervals hold the truth (share)
       inside.mean(), at_most=0.1)
 
 # %% [markdown]
-# Read lecture 15's effective sample size first: of 10,000 visits some 165 speak where all ads come by chance, some 24 with a tenth. But on the third log it looks *best*, as all weights are 0 or 1. It warns of wild weights, not of what a log never showed.
+# Read lecture 15's effective sample size first: of 10,000 visits some 165 speak where all ads come by chance, some 25 with a tenth. But on the third log it looks *best*, as all weights are 0 or 1. It warns of wild weights, not of what a log never showed.
 
 # %% [markdown]
 # ## 7 · The A/B test, and two ways to be fooled by it
@@ -617,7 +617,7 @@ claim("no chance: at most a tenth of IPS's 95 % intervals hold the truth (share)
 # An **A/B test** (A/B 테스트): a coin sends each *user* to the old or to the new ranking, for good; compare the income a visit.
 #
 # How many visits? By hand, for clicks: 4 % against 4.4 %. One visit has variance $0.04 \cdot 0.96 = 0.0384$, the difference of two means of $n$ visits $2 \cdot 0.0384 / n$.
-# To find it at $z > 1.96$ in 80 of 100 tests, the **power** (검정력), it must be $1.96 + 0.84$ standard errors:
+# To find it ($z > 1.96$) in 80 of 100 tests, the **power** (검정력), takes $1.96 + 0.84$ standard errors (80 % of a bell exceed $-0.84$):
 #
 # $$n = 2 \cdot 2.8^2 \cdot 0.0384 / 0.004^2 \approx 38{,}000 \text{ a side}$$
 
@@ -685,7 +685,7 @@ claim("A/A, by visit, one look: tests that find a difference (of 100)",
 claim("A/A, by user, a look a day (of 100)", peeked, at_least=10)
 
 # %% [markdown]
-# So fix the day before the start, or use limits made for looking (O'Brien and Fleming 1979; Johari and others 2017). FM + crosses earns a few per cent less than the mixture; two weeks seldom find that. Subtracting what a user earned *before* narrows the error (CUPED, Deng and others 2013).
+# So fix the last day beforehand, or use limits made for looking (O'Brien and Fleming 1979; Johari and others 2017). FM + crosses earns a few per cent less than the mixture; two weeks seldom find that. Subtracting what the past *foretells* narrows the error (CUPED, Deng and others 2013).
 #
 # **Ask the room.** Both rankings train nightly on the common log. What does your A/B test compare?
 #
@@ -703,7 +703,7 @@ claim("A/A, by user, a look a day (of 100)", peeked, at_least=10)
 #
 # A new log in blocks of twelve hours. On day 7 nothing breaks, or one of three: a *redesign* lowers every logit by 0.5; the *device* column is stuck at 0; the *categories* are renumbered, each one higher.
 #
-# Four monitors, as distances from the first week in its standard deviations: *log-loss*; *total*, clicks less predicted; *slices*, the same for each device × category, squared and added; *inputs*, counts of device and category against training ($\chi^2$). The grey band is ±4.
+# Four monitors, as distances from the first week in its standard deviations: *log-loss*; *total*, clicks less predicted; *slices*, the same for each device × category, squared and added; *inputs*, counts of device and category against training ($\chi^2 = \sum (\text{seen} - \text{expected})^2 / \text{expected}$). The grey band is ±4.
 #
 # By hand: a block of 7,100 visits should bring 284 clicks, give or take $\sqrt{284} \approx 17$. After the redesign some 180 come: $-104 / 17 \approx -6$.
 
@@ -754,7 +754,7 @@ claim("redesign: log-loss falls, as if the model were better (deviations)", loss
 #
 # With few rows logistic regression, told the right crosses, is as good, cheaper and easier to watch.
 #
-# Four sizes of the log, the most recent rows; all models are told the crosses, two the pairs. The large ones get what small logs need: boosting fewer and smaller trees, networks smaller batches, half the rate and an L2 price that grows as $1/n$, as a prior's weight among $n$ rows does. Scikit-learn's C counts rows by itself.
+# Four sizes of the log, the most recent rows; all models are told the crosses, two the pairs. The large models get what small logs need: boosting fewer and smaller trees, networks smaller batches, half the rate and an L2 price that grows as $1/n$, as a prior's weight among $n$ rows does. Scikit-learn's C counts rows by itself.
 #
 # **Ask the room.** Your platform has 3,000 impressions. What do you build?
 #
@@ -799,8 +799,8 @@ claim("all rows: mixture over the better of boosting and regression told all (po
 # %% [markdown]
 # The fair account:
 #
-# - What paid was *structure that fits*. Told the pairs, a regression comes near the FM, and needs no start and no schedule.
-# - Vectors pay where pairs cannot be listed. A million users and a million ads with nine numbers each make 18 million; their cross has $10^{12}$ cells. Lecture 08's hash does tell them, with collisions: regressions that learn row by row live on it (FTRL, McMahan and others 2013).
+# - What paid was *structure that fits*. Told the pairs, a regression stays behind FM + crosses, but needs no start and no schedule.
+# - Vectors pay where pairs cannot be listed. A million users and a million ads with nine numbers each make 18 million; their cross has $10^{12}$ cells. Lecture 08's hash does tell them, with collisions; FTRL, row by row, keeps only weights that pay (McMahan and others 2013).
 # - Depth paid little at this size, *on a log that is made this way*: its truth is a logit of sums and products of vectors, and the winner has that form by construction. Pictures, texts, sequences (lectures 10 to 12) are other grounds.
 # - No model saves an auction without exploration, propensities, a test and monitors.
 

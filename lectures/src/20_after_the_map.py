@@ -49,7 +49,7 @@ concept_map.show("20")
 # Statisticians have had it since 1964, as **kernel regression** (커널 회귀; Nadaraya, Watson).
 # To predict at a query $q$, take the mean of the known values $v_i$; those with a key $k_i$ near $q$ count more:
 #
-# $$\hat v(q) = \sum_i w_i v_i \qquad w_i \propto e^{-(q - k_i)^2 / 2} \qquad \textstyle\sum_i w_i = 1$$
+# $$\hat v(q) = \sum_i w_i v_i \qquad w_i = e^{-(q-k_i)^2/2} \Big/ \textstyle\sum_j e^{-(q-k_j)^2/2}$$
 #
 # By hand: keys 1, 2, 4 with the values 10, 20, 40; the query is 2.
 # The bells are $e^{-1/2} = 0.61$, 1 and $e^{-2} = 0.14$. Divided by their sum: 0.35, 0.57, 0.08.
@@ -120,7 +120,7 @@ print("by hand, in code:", [f"{w:.2f}" for w in weights[0]], f"{answer.item():.1
 # What does deep learning add? The distances are *learned*: queries and keys are $xW$, a linear regression, and $W$ gets a gradient.
 #
 # A test: 200 known rows of three features; $y$ is $\sin(4 x_1)$ and noise, the other two say nothing. Who predicts 200 new rows?
-# One width for all features, the best of twenty; a learned $W$; or lecture 03's random forest. Width and $W$ are judged on the same known rows: each is predicted from all *others*.
+# One width for all features, the best of twenty; a learned $W$; or a random forest (lecture 03's bag). Width and $W$ are judged on the known rows, each predicted from all *others*.
 
 # %%
 torch.manual_seed(SEED)
@@ -162,7 +162,7 @@ claim("squared error, learned W against the forest (ratio)",
 #
 # On the map: `attention`
 #
-# Learned distances bring the lookup to where the forest stands, no further; but this one has a gradient, and can be a layer. Four details make it today's.
+# Learned distances bring the lookup level with the forest; but this one has a gradient, and can be a layer. Four details make it today's.
 #
 # **Scale.** If the entries of $q$ and $k$ have variance 1, so has each product of two; the score, a sum of $d$ of them, has variance $d$. At $d = 256$ scores are about ±16. Divided by $\sqrt d$, the variance is 1 at any $d$.
 #
@@ -200,7 +200,7 @@ claim("scaled: the entropy changes with d by at most (bits)",
 #
 # **Causal mask.** Who predicts the next word must not see it: position $t$ looks at $1 \dots t$. For three positions the rows are `1 0 0`, `1 1 0`, `1 1 1`. A forbidden score becomes $-\infty$, its weight 0.
 #
-# **Heads.** One mean answers one question. So cut the $C$ numbers of a token into **heads** (헤드), let each look where it likes, and put the answers side by side.
+# **Heads.** One mean answers one question. So cut $q$, $k$, $v$, each $C$ numbers, into **heads** (헤드), let each look where it likes, and put the answers side by side.
 # Queries, keys and values are three linear regressions on the same tokens: **self-attention** (셀프 어텐션).
 #
 # **Positions.** A mean has no order. *Rotary* positions (Su and others, 2021) turn pairs of numbers of $q$ and $k$ by an angle proportional to $t$. A dot product sees only the *difference* of two angles.
@@ -260,7 +260,7 @@ claim("four heads are nn.MultiheadAttention's (largest difference)",
 #
 # Letters make long sequences; words make an endless table, and a new word is unknown. So a language model reads pieces, found by counting.
 #
-# **Byte-pair encoding** (바이트 페어 인코딩; Gage 1994; Sennrich and others 2016) starts from characters, makes the commonest pair of neighbours a new symbol, and repeats.
+# Lecture 09's byte pair encoding (Gage 1994; Sennrich and others 2016) starts from characters, makes the commonest pair of neighbours a new symbol, and repeats.
 #
 # By hand, `low lower lowest`: `l o` stands there 3 times, as does `o w`. Merge `l o` to `lo`; then `lo w` is commonest: `low`. After two merges: `low`, `low e r`, `low e s t`.
 #
@@ -374,7 +374,7 @@ claim("the GPT reads its context: bits more at place 1 than in the later half",
 # %% [markdown]
 # No miracle: a table that was counted in a moment is ahead of both. What made the Transformer win is *scale*: its loss keeps falling as data, size and steps grow together.
 #
-# A stored table (`benchmarks/scale.py`; `PROFILE = "full"` measures the GPT's last point anew, from another start: 1.82): windows of 64 characters, 32 at once, each net from scratch for each number of steps, at its best rate. Beside it is the strongest count, section 3's triples of pieces.
+# A stored table (`benchmarks/scale.py`; `PROFILE = "full"` measures the GPT's last point anew, from another start: 1.82): 32 windows of 64 characters, each net from scratch for each number of steps, at its best rate on test. Beside it is our strongest count, section 3's triples of pieces.
 
 # %%
 counts = {"5-gram": single[5], "3-gram of pieces": paired[3]}
@@ -402,8 +402,8 @@ claim("stored: 2,000 steps bring the GPT at least 0.02 bits ahead of the best co
 #
 # An LSTM must decide what to keep before it knows the question; attention keeps everything and looks it up when asked.
 #
-# Each sequence has its own secret dictionary from eight keys to eight values. It lists random entries: `c7 a2 c7 f4 …`.
-# When a key comes again, its value can be known. To guess is right once in eight, and costs 3 bits.
+# Each sequence lists random entries of its secret dictionary, eight keys, eight values: `c 7 a 2 c ?`.
+# When a key comes again, its value is known. A guess is right once in eight (3 bits), the commonest value in a third.
 #
 # **Ask the room.** Why can one layer of attention not do it, but two can?
 #
@@ -434,7 +434,7 @@ claim("in 350 steps, LSTM: right, better of two starts (per cent)",
 # The two-step circuit of the answer is called an induction head (Olsson and others, 2022). Point at the cliff.
 
 # %% [markdown]
-# Be fair to the LSTM: its failure is the budget. After 1,500 steps it is right in about 60 %, with 128 numbers in its state always (stored). One layer of attention is not: 35 % after 1,300 steps. No budget gives it notes.
+# Be fair to the LSTM: it lacks budget and size. After 1,500 steps it is right in about 60 %; with 128 numbers in its state, always (stored). One layer of attention stays at 35 % after 1,300 steps. No budget gives it notes.
 #
 # The price of attention: its work grows with the square of the length, and while it writes it must keep all keys and values. State-space models (S4, Mamba) are recurrent nets with a state of one size that train in parallel; many models mix both.
 #
@@ -469,7 +469,7 @@ def noised(x):
 #
 # It cannot find the noise that was added, only its mean, given what it sees. Say, data are 2 or −2, by a coin. Then $z = 0.1$ came from 2 with $\varepsilon = -2.5$, or from −2 with $\varepsilon = 2.83$; the bells say 71 against 29 %. The best answer is $0.71 \cdot (-2.5) + 0.29 \cdot 2.83 = -0.95$.
 #
-# In general it is $-\sqrt{1 - \bar\alpha_t}\, \nabla \log p_t(z)$. The gradient of the log-density, *the score*, points uphill, to where data are dense.
+# In general it is $-\sqrt{1 - \bar\alpha_t}\, \nabla \log p_t(z)$; $p_t$ is $z_t$'s density. This gradient, *the score*, points uphill, to dense data.
 #
 # <details><summary>Why (Tweedie's formula; Robbins 1956; Vincent 2011)</summary>
 #
@@ -557,7 +557,7 @@ claim("drawn with the learned noise: on a bump (share)", on_a_bump, at_least=0.8
 # The net is a small U-Net (lecture 10). It outputs $v = \sqrt{\bar\alpha}\,\varepsilon - \sqrt{1 - \bar\alpha}\,x$ (Salimans and Ho, 2022). From $v$ and $z$ follow both, noise and picture: it still is noise prediction, weighted anew.
 #
 # The rivals: lecture 13's VAE, which draws from its prior; and a plain auto-encoder with ten Gaussians fitted to its codes. All see the same letters, 460 batches of 64, each at its best of three or four rates.
-# The marks are lecture 14's: *legible* to a classifier, *density* (how many real letters are near a drawn one), *coverage* (how many real ones have a drawn one near).
+# The marks are lecture 14's: *legible* to a classifier, *density* (real letters near a drawn one, over five; *test* counts itself), *coverage* (real ones with a drawn one near).
 
 # %%
 ink, names = (a.to(run.device) for a in generators.letters("train"))
@@ -586,7 +586,7 @@ def draw(n, steps, eta=1.0):
 after.descend(net, v_loss, LONG, 0.007);
 
 # %%
-CODE, N = 16, 300  # lectures 13 and 14 draw 1,000: more coverage
+CODE, N = 16, 300  # lectures 13 and 14 draw 483: more coverage
 vae = generators.VAE(CODE).to(run.device)
 generators.fit(vae, ink, vae.negative_elbo, steps=LONG, lr=0.04)
 ae = after.auto_encoder(ink, CODE, LONG, lr=0.02)
@@ -627,14 +627,14 @@ claim("in 460 steps: legible, mixture − diffusion (points)",
 #
 # What speaks for diffusion? A plain regression loss that falls, where lecture 14's game may circle; no prior to match; and, with more data and steps, no ten bells to be limited by.
 #
-# The walk back took 40 steps; without fresh noise five do nearly as well. A single one draws the mean of all letters, a blur.
+# Without fresh noise, five steps back do nearly as well as twenty. A single one draws the mean of all letters, a blur.
 
 # %% [markdown]
 # ## 8 · On codes, and to order: guidance
 #
 # On the map: `diffusion`
 #
-# Diffusion can describe an auto-encoder's codes, as the mixture does (image models of today do that); and it can be told what to draw.
+# Diffusion can describe an auto-encoder's codes, as the mixture does (today's image models do); and it is told the letter, the mixture is not.
 #
 # The codes are scaled to mean 0 and variance 1. A small net predicts their noise. It also gets the letter, as five columns of 0 and 1; in a fifth of the training rows all five are 0, "not told".
 # So one net gives two predictions, $\varepsilon_\text{told}$ and $\varepsilon_\text{not}$. **Guidance** (가이던스; Ho and Salimans, 2022) goes on from one past the other:
@@ -713,10 +713,10 @@ claim("on codes, w = 1: coverage, diffusion and mixture differ by (points)",
 # %% [markdown]
 # Trained so, models reason at length before they answer, and do better the longer they may (o1, 2024; R1, 2025). An **agent** (에이전트) is such a model in a loop: it writes a call of a tool, a program runs it, the result joins the text (Yao and others, 2022).
 #
-# To write a token, all weights and all kept keys and values are read. So three savings:
+# To write a token, all weights and all kept keys and values are read. Three savings:
 #
 # - **Grouped queries** (그룹 쿼리 어텐션; Ainslie and others, 2023): several heads share one head of keys and values. With 64 heads of 128 numbers of 16 bits in 80 layers, a token keeps 2.5 MiB; with 8 heads of keys and values, 0.3.
-# - *FlashAttention* (Dao and others, 2022): the same numbers, the table of weights never stored.
+# - *FlashAttention* (Dao and others, 2022): the same numbers, the table of attention never stored.
 # - **Quantization** (양자화): round each row of a matrix to multiples of its largest entry, divided by $2^{b-1} - 1$, for $b$ bits.
 
 # %%
@@ -767,7 +767,7 @@ after.draw_map(concept_map.load().nodes)
 # 2. $1/\sqrt d$ keeps the softmax alive, the mask keeps the future out, positions must be put in.
 # 3. In few steps a tiny GPT is behind an LSTM and counting; in many it passes both. Recall is what attention is for.
 # 4. Diffusion is a regression on noise; here a mixture on codes is ahead. Guidance buys obedience with variety.
-# 5. In a Transformer the boxes of 2017 are all at work at once.
+# 5. In a Transformer many boxes of 2017 are at work at once.
 
 # %% [markdown]
 # ## The end of the map

@@ -66,7 +66,7 @@ def execute(
             raise ran.error
         refuse_noise(ran.nb)
         ran.nb.metadata.dlmap = {"code": code_hash(nb)}
-        report(console, page, write(page, with_outputs(nb, ran.nb)))
+        report(console, page, write(page, with_maps(with_outputs(nb, ran.nb), page)))
 
     todo = {
         name: Job(nb, page.path.parent, strict=True, offline=True, timeout=CELL_TIMEOUT)

@@ -101,7 +101,7 @@ def draw_scale(stored: dict, counts: dict) -> None:
     """Bits per character of nets against "steps", and of two counts as lines, the worse first."""
     steps = stored["steps"]
     _, ax = plots.figure(
-        "At 2,000 steps the GPT is ahead of the LSTM and of all counts",
+        "At 2,000 steps the GPT is ahead of the LSTM and of both counts",
         xlabel="training steps",
         ylabel="bits per character",
     )
