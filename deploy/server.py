@@ -24,7 +24,7 @@ def update(course: Path, repository: str, branch: str) -> None:
 def command(home: Path, arguments: list[str]) -> list[str]:
     """JupyterLab as `dlmap lab` opens it; on the home alone where the course's folder is not the course."""
     course, work = home / COURSE, home / WORK
-    server = [sys.executable, "-m", "jupyterhub.singleuser"]
+    server = [sys.executable, "-P", "-m", "jupyterhub.singleuser"]  # -P: nothing of theirs in its place
     if not (course / "utils" / "authoring" / "lab").is_dir():
         print(f"{course} is not the course: rename it, then stop and start the server", file=sys.stderr)
         return [*server, f"--ServerApp.root_dir={home}", *arguments]

@@ -59,7 +59,7 @@ def test_a_worker_that_dies_is_replaced_once_and_then_named(tmp_path, capfd):
     assert results["good"] == f"1 {tmp_path}"
     assert results["once"] == "again"
     assert str(results["always"]).startswith(
-        "two workers died while they ran it, the last at tcp://127.0.0.1:"
+        "two workers died while they ran it, the last at tls://127.0.0.1:"
     )
     assert "cell [2] `import os`: the kernel died (out of memory?)" in str(results["memory"])
     assert {address.ip for address in open_ports} == {"127.0.0.1"}
@@ -169,3 +169,14 @@ def test_what_cannot_be_kept_is_a_failure_of_its_notebook_alone(tmp_path):
         jobs = {"bad": job(tmp_path, "1"), "full": job(tmp_path, "1"), "good": job(tmp_path, "print(2)")}
         results = in_parallel(jobs, keep, 1, dask.scheduler_address)
     assert [str(result) for result in results.values()] == ["a warning", "OSError: no space left", "2"]
+
+
+def test_a_course_is_its_files_as_they_are_now(tmp_path, monkeypatch):
+    (tmp_path / "data" / ".ipynb_checkpoints").mkdir(parents=True)  # JupyterLab makes it beside what it saves
+    (tmp_path / "data" / "map.yaml").write_text("one", encoding="utf-8")
+    monkeypatch.setattr(cluster, "ROOT", tmp_path)
+    before = cluster.course_now()
+    assert cluster.differs(before) == ""
+    (tmp_path / "data" / "map.yaml").write_text("two", encoding="utf-8")
+    assert cluster.course_now() != before and cluster.differs(before).startswith("course ")
+    cluster.course.cache_clear()

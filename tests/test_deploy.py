@@ -102,7 +102,7 @@ def test_a_learners_server_opens_the_course_of_their_home(tmp_path, monkeypatch)
     monkeypatch.setattr(sys, "path", sys.path.copy())
     (tmp_path / server.COURSE).symlink_to(paths.ROOT)
     command = server.command(tmp_path, ["--more"])
-    assert command[1:3] == ["-m", "jupyterhub.singleuser"] and command[-1] == "--more"
+    assert command[1:4] == ["-P", "-m", "jupyterhub.singleuser"] and command[-1] == "--more"
     assert f"--ServerApp.root_dir={tmp_path}" in command
     assert "--ServerApp.contents_manager_class=utils.authoring.lab.contents.Notebooks" in command
     assert (tmp_path / server.WORK).is_dir()
@@ -115,7 +115,7 @@ def test_without_the_course_the_home_is_served_and_a_line_says_why(tmp_path, cap
     (tmp_path / server.COURSE).mkdir()
     server.update(tmp_path / server.COURSE, f"file://{tmp_path}/nowhere", "main")
     assert server.command(tmp_path, []) == [
-        *(sys.executable, "-m", "jupyterhub.singleuser", f"--ServerApp.root_dir={tmp_path}")
+        *(sys.executable, "-P", "-m", "jupyterhub.singleuser", f"--ServerApp.root_dir={tmp_path}")
     ]
     updated, named = capsys.readouterr().err.splitlines()[-2:]
     assert updated.endswith(f"could not be updated from file://{tmp_path}/nowhere, branch main")

@@ -53,7 +53,13 @@ def test_on_windows_a_path_with_spaces_stays_one_argument(tmp_path, monkeypatch)
     monkeypatch.setattr(lab.subprocess, "call", lambda command: calls.append(command) or 3)
     with pytest.raises(SystemExit, match="3"):
         lab.open_lab(tmp_path, tmp_path, ["--port=1"])
-    assert calls[0][1:] == ["-m", "jupyterlab", "--ServerApp.root_dir=C:/Users/Hong Gil Dong", "--port=1"]
+    assert calls[0][1:] == [
+        "-P",
+        "-m",
+        "jupyterlab",
+        "--ServerApp.root_dir=C:/Users/Hong Gil Dong",
+        "--port=1",
+    ]
 
 
 # --- the server ----------------------------------------------------------------------------------------

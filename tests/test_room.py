@@ -282,3 +282,10 @@ def test_a_picture_that_cannot_be_written_is_one_line_after_the_table(learn, tmp
     result = dlmap("--all", tmp_path / "room")
     assert result.exit_code == 2 and "Ada" in result.stdout
     assert result.stderr.startswith("dlmap: no picture: cannot write ")
+
+
+def test_the_name_of_a_file_cannot_write_to_the_terminal(learn, tmp_path):
+    learn("good.json", right=["01.loop"])
+    (tmp_path / "room" / "red\x1b[31m\nall is well.json").write_text("mine", encoding="utf-8")
+    _, (note,) = room.gather(tmp_path / "room")
+    assert note.isprintable() and note.startswith("'red\\x1b[31m\\nall is well.json' is left out")

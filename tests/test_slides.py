@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from utils import cli, paths
 from utils.errors import UserError
+from utils.predictions import WIDGET
 
 pytest.importorskip("sphinx_revealjs", reason="no reveal.js: `make site` installs it")
 
@@ -340,3 +341,13 @@ def test_claims_and_answers_wait_for_a_click(visit, tmp_path):
         seen.append([claim.evaluate("e => getComputedStyle(e).visibility") for claim in (first, second)])
         page.keyboard.press("ArrowRight")
     assert seen == [["hidden", "hidden"], ["visible", "hidden"], ["visible", "visible"]]
+
+
+def test_what_a_live_run_added_is_not_shown():
+    shown = {"text/plain": "\x1b[32m✔\x1b[0m it holds: 1 ≥ 0"}
+    buttons = {WIDGET: {"model_id": "1"}, "text/plain": "VBox()"}
+    nb = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("claim('it holds', x, at_least=0)")])
+    nb.cells[0].outputs = [nbformat.v4.new_output("display_data", data=data) for data in (shown, buttons)]
+    (left,) = reading.settled(nb).cells[0].outputs
+    assert left.data["text/plain"] == "✔ it holds: 1 ≥ 0"
+    assert teaching("%timeit x", drawn=False) == "%timeit x"

@@ -26,7 +26,7 @@ def course() -> Path:
 def named(variable: str) -> Path | None:
     """The folder that a variable of the environment names: ~ is home, a relative one counts from ROOT."""
     value = os.environ.get(variable)
-    return ROOT / os.path.expanduser(value) if value else None
+    return Path(os.path.abspath(ROOT / os.path.expanduser(value))) if value else None
 
 
 def work() -> Path:

@@ -147,10 +147,11 @@ def gather(folder: Path) -> tuple[list[Member], list[str]]:
         raise UserError(f"no folder {folder}; put there what the members wrote by `dlmap progress --share`")
     read, notes, known = [], [], _known()
     for path in sorted(path for path in folder.iterdir() if not path.name.startswith(".")):
+        name = path.name if path.name.isprintable() else ascii(path.name)  # it goes to a terminal
         try:
-            read.append((_read(path, known), path.name))
+            read.append((_read(path, known), name))
         except ValueError as error:
-            notes.append(f"{path.name} is left out: {error}")
+            notes.append(f"{name} is left out: {error}")
     newest: dict[str, tuple[Member, str]] = {}
     for member, name in sorted(read, key=lambda one: one[0].age, reverse=True):
         if member.word in newest:
@@ -168,9 +169,9 @@ def gather(folder: Path) -> tuple[list[Member], list[str]]:
 def _read(path: Path, known: set[str]) -> Member:
     """A member's file. Raises ValueError that says what is wrong with it, in a few words."""
     foreign = ValueError("not a file that `dlmap progress --share` wrote")
-    if not path.is_file():
-        raise foreign
     try:
+        if not path.is_file():
+            raise foreign
         with path.open("rb") as file:
             content = file.read(LARGEST + 1)
         if len(content) > LARGEST:

@@ -45,9 +45,12 @@ def parameters_of(nb: NotebookNode) -> dict[str, Any]:
     }
 
 
-def parse(given: dict[str, str], known: dict[str, Any], lecture: str) -> dict[str, Any]:
+def parse(
+    given: dict[str, str], known: dict[str, Any], lecture: str, elsewhere: bool = False
+) -> dict[str, Any]:
     """Turn the texts of a command line into values of the types that the lecture's defaults have.
 
+    `elsewhere`: the lecture runs on another machine, which may have an accelerator that this one has not.
     Raises UserError for a name the lecture does not have (papermill would only log it), or another type.
     """
     values = {}
@@ -66,8 +69,9 @@ def parse(given: dict[str, str], known: dict[str, Any], lecture: str) -> dict[st
         if type(value) is not type(known[name]):
             kind = type(known[name]).__name__
             raise UserError(f"{name} of {lecture} is of type {kind}, like {known[name]!r}; got {value!r}")
-    if values.get("DEVICE", "auto") != "auto":
-        runtime.find_device(values["DEVICE"])
+    device = values.get("DEVICE", "auto")
+    if device != "auto" and not (elsewhere and device.split(":")[0] in ("cuda", "mps")):
+        runtime.find_device(device)
     return values
 
 
@@ -90,7 +94,11 @@ def run(
     todo = {}
     for page in lectures(root, numbers):
         known = parameters_of(read(page.path))
-        todo[page.path.stem] = (page.path, out / page.path.name, parse(given, known, page.path.stem))
+        todo[page.path.stem] = (
+            page.path,
+            out / page.path.name,
+            parse(given, known, page.path.stem, cluster is not None),
+        )
     return run_many(todo, jobs, strict=True, cluster=cluster, force=force)
 
 
@@ -163,7 +171,9 @@ def finished(output: Path, stamp: dict[str, Any]) -> Run | None:
         return None
     said = dict(nb.metadata.get("dlmap", {}))
     seconds = said.pop("seconds", None)
-    return Run(output, seconds) if said == stamp and code_hash(nb) == stamp["code"] else None
+    if said != stamp or code_hash(nb) != stamp["code"] or facts(nb, "needs"):
+        return None  # what could not be measured there may be measured now
+    return Run(output, seconds)
 
 
 def facts(nb: NotebookNode, key: str) -> list[dict]:

@@ -30,6 +30,7 @@ from rich.progress import TaskID
 
 from utils.authoring.execute import CORES, NotebookFailed, bars, batch_environment, run_notebook
 from utils.authoring.sources import code_cells
+from utils.environment import threads
 from utils.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[2]  # of the course that this very code belongs to
@@ -80,13 +81,19 @@ class Ran:
 def course() -> dict[str, str]:
     """What the numbers of a notebook hang on beside its own code; equal on two machines, or they differ."""
     digest = hashlib.sha256()
-    for path in sorted([*ROOT.glob("utils/**/*.py"), *ROOT.glob("data/*.*")]):
+    for path in sorted([*ROOT.glob("utils/**/*.py"), *ROOT.glob("data/[!.]*.*")]):
         digest.update(f"{path.relative_to(ROOT).as_posix()}\n".encode() + path.read_bytes())
     python = ".".join(platform.python_version_tuple()[:2])
     found = {"course": digest.hexdigest()[:8], "Python": python}
     return found | {
         name: version(name).partition("+")[0] for name in VERSIONS
     }  # CPU or CUDA is no difference
+
+
+def course_now() -> dict[str, str]:
+    """The same, of the files as they are now: a worker outlives a `git pull`."""
+    course.cache_clear()
+    return course()
 
 
 def execute(job: Job, name: str, topic: str) -> Ran:
@@ -101,7 +108,8 @@ def execute(job: Job, name: str, topic: str) -> Ran:
 
     seconds, ended = [], None
     with tempfile.TemporaryDirectory(dir=worker.local_directory, ignore_cleanup_errors=True) as work:
-        environment = batch_environment(work, worker.state.nthreads, strict=job.strict)
+        most = worker.state.nthreads
+        environment = batch_environment(work, min(most, threads() or most), strict=job.strict)
         if job.offline:
             environment["DLMAP_OFFLINE"] = "1"
         try:
@@ -143,6 +151,7 @@ def connected(address: str | None, workers: int) -> Iterator[Client]:
                 n_workers=workers,
                 threads_per_worker=max(1, CORES // workers),
                 host="127.0.0.1",
+                security=True,  # keys of this run only: who else is logged in here reaches nothing
                 dashboard_address=None,
                 scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
                 memory_limit=0,  # what needs memory is the kernel, which Dask does not see
@@ -191,7 +200,7 @@ class Crew:
                 raise OSError("not connected")
             addresses = list(self.client.nthreads())
             new = [address for address in addresses if address not in self.known]
-            answers = self.client.run(course, workers=new, on_error="return") if new else {}
+            answers = self.client.run(course_now, workers=new, on_error="return") if new else {}
         except (OSError, ValueError, RuntimeError):
             raise Gone("the scheduler went away; start it again") from None
         for address, theirs in answers.items():
@@ -205,7 +214,7 @@ class Crew:
         self.asked = time.monotonic()
         if self.present:
             self.seen = self.asked
-        elif self.asked - self.seen > PATIENCE or (addresses and not any(self.known.values())):
+        elif self.asked - self.seen > PATIENCE or (self.known and not any(self.known.values())):
             start = f"`dask worker {self.client.scheduler.address} --nthreads 1`"
             raise Gone(f"no worker has this very course; start one in a copy of it: {start}")
         return self.present

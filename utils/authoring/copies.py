@@ -81,6 +81,7 @@ def stage(root: Path, number: str) -> Path:
     What draws is folded, the presenter's notes are left out. Raises UserError.
     """
     original = find(root / "lectures", number, "lecture")
+    fresh(root, original, root / "build")  # says what is wrong with a broken one
     stored = json.loads(original.read_text(encoding="utf-8"))
     if "dlmap" not in stored["metadata"]:
         key = original.stem[:2]

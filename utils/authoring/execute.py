@@ -98,7 +98,8 @@ def run_notebook(
 
     def stopped(why: str) -> NotebookFailed:
         cell = nb.cells[last]
-        error = failed(cell.source, cell.execution_count, why)
+        count = cell.execution_count or len(seconds) + 1  # a kernel that dies at once does not tell it
+        error = failed(cell.source, count, why)
         error.index, error.why = last, why
         return error
 

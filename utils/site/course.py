@@ -13,6 +13,7 @@ from utils import concept_map, glossary
 from utils.authoring import index
 from utils.authoring.sources import Page, pages
 from utils.glossary import Term
+from utils.predictions import WIDGET
 
 SECTION = re.compile(r"## (\d+) · (.+)")
 HEADING = re.compile(r"## (?:(\d+) · )?(.+)")
@@ -167,8 +168,19 @@ def read(root: Path) -> Course:
         if stored is None or (page.executed and "dlmap" not in stored.metadata):
             missing[page.name] = remedy(page)
         else:
-            notebooks[page.name] = stored
+            notebooks[page.name] = settled(stored)
     return Course(root, index.headers(root), notebooks, missing, repository(root))
+
+
+def settled(nb: NotebookNode) -> NotebookNode:
+    """A notebook without what only a live run adds to it: widgets, and the colours of a terminal."""
+    for cell in nb.cells:
+        if "outputs" in cell:
+            cell.outputs = [output for output in cell.outputs if WIDGET not in output.get("data", {})]
+            for data in (output.get("data", {}) for output in cell.outputs):
+                if "text/plain" in data:
+                    data["text/plain"] = re.sub(r"\x1b\[[\d;]*m", "", data["text/plain"])
+    return nb
 
 
 def remedy(page: Page) -> str:

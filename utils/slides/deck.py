@@ -262,7 +262,11 @@ def teaching(source: str, drawn: bool) -> str:
     function whose result is not used draws, too), and what is left must be more than plain assignments.
     """
     lines, kept, begun, start = source.splitlines(), [], False, 0
-    for node in ast.parse(source).body:
+    try:
+        statements = ast.parse(source).body
+    except SyntaxError:  # a magic, or a line that was not written to its end
+        return source
+    for node in statements:
         text, start = "\n".join(lines[start : node.end_lineno]), node.end_lineno
         call = called(node)
         draws = bool(names(node) & DRAWING) or (drawn and call.isidentifier() and call != "print")

@@ -25,7 +25,8 @@ def open_lab(root: Path, work: Path, arguments: Sequence[str], stage: str | None
     if shown:  # predictions made there are thrown away with the copy
         work = shown.parent
         os.environ |= {"DLMAP_WORK": str(work), "DLMAP_STAGE": "1"}
-    command = [sys.executable, "-m", "jupyterlab", *options(root, work, shown), *arguments]
+    # -P: what lies in the folder where one stands, a `utils` say, is not imported
+    command = [sys.executable, "-P", "-m", "jupyterlab", *options(root, work, shown), *arguments]
     os.environ["PATH"] = sysconfig.get_path("scripts") + os.pathsep + os.environ.get("PATH", os.defpath)
     sys.stdout.flush()
     if os.name == "nt":  # execv there takes a path with a space for two arguments
