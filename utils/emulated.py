@@ -27,6 +27,8 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from torch.utils.backend_registration import _setup_privateuseone_for_python_backend as claim_device_type
 
+from utils.errors import UserError
+
 NAME = "emulated"
 NAMES = NAME, f"{NAME}:no-float64"
 aten = torch.ops.aten
@@ -36,10 +38,19 @@ _refused: tuple[torch.dtype, ...] = ()  # what the device has no numbers for
 
 
 def find(name: str) -> torch.device:
-    """The emulated device in one of its NAMES; the name asked for last holds for the whole process."""
+    """The emulated device in one of its NAMES; the name asked for last holds for the whole process.
+
+    Raises UserError where this process has trained already: PyTorch counted the devices then.
+    """
     global _refused
     if not _installed:
         _install()
+    try:
+        torch.ones(1, device=torch.device(NAME, 0), requires_grad=True).sum().backward()
+    except RuntimeError:
+        raise UserError(
+            "this process went backward before it had the emulated device; restart the kernel, then run anew"
+        ) from None
     _refused = () if name == NAME else (torch.float64, torch.complex128)
     return torch.device(NAME, 0)
 

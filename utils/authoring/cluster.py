@@ -16,6 +16,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
+from contextvars import Context
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
@@ -113,7 +114,8 @@ def execute(job: Job, name: str, topic: str) -> Ran:
         if job.offline:
             environment["DLMAP_OFFLINE"] = "1"
         try:
-            seconds = run_notebook(
+            seconds = Context().run(  # an empty one: its own event loop, not that of whoever sent the job
+                run_notebook,
                 job.nb,
                 ROOT / job.folder,
                 lambda: worker.log_event(topic, name),
