@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
-from utils.errors import UserError, choose
+from utils.errors import UserError
 from utils.paths import atomic_write
 from utils.site import course as reading
 from utils.site import guide, lectures, pages
@@ -61,12 +61,7 @@ def build(root: Path, out: Path) -> tuple[list[str], list[str]]:
 def guide_page(root: Path, number: str, out: Path) -> tuple[Path, list[str]]:
     """Lay one lecture's page of the guide out for paper. Returns the page and what Sphinx warns of."""
     course = reading.read(root)
-    stems = {stem[:2]: stem for stem in course.heads}
-    if number.zfill(2) not in stems:
-        raise choose("lecture", number, stems)
-    stem = stems[number.zfill(2)]
-    if why := course.missing.get(f"lectures/{stem}"):
-        raise UserError(why)
+    stem = course.stem(number)
     problems = make({"index.md": guide.paper(course, stem), **static()}, out / stem)
     return out / stem / "index.html", problems
 

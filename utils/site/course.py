@@ -12,6 +12,7 @@ from nbformat import NotebookNode
 from utils import concept_map, glossary
 from utils.authoring import index
 from utils.authoring.sources import Page, pages
+from utils.errors import UserError, choose
 from utils.glossary import Term
 from utils.predictions import WIDGET
 
@@ -95,6 +96,16 @@ class Course:
                         found.setdefault(id, aim(stem, part.place))
             found |= dict.fromkeys(mine - found.keys(), aim(stem))
         return found
+
+    def stem(self, number: str) -> str:
+        """The lecture of a number, "04_…", which is built. Raises UserError."""
+        stems = {stem[:2]: stem for stem in self.heads}
+        if number.zfill(2) not in stems:
+            raise choose("lecture", number, stems)
+        stem = stems[number.zfill(2)]
+        if why := self.missing.get(f"lectures/{stem}"):
+            raise UserError(why)
+        return stem
 
     def sections(self, name: str) -> list[Section]:
         """The sections of a notebook, its header first."""

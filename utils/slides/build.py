@@ -8,7 +8,7 @@ from string import Template
 
 from pygments.formatters import HtmlFormatter
 
-from utils.errors import UserError, choose
+from utils.errors import UserError
 from utils.paths import atomic_write
 from utils.site import course as reading
 from utils.site.build import deliver, mathjax, package, written
@@ -26,12 +26,7 @@ def slides(root: Path, number: str, out: Path) -> Path:
     built, where a package is missing, or where the folder holds what the course did not write.
     """
     course = reading.read(root)
-    stems = {stem[:2]: stem for stem in course.heads}
-    if number.zfill(2) not in stems:
-        raise choose("lecture", number, stems)
-    stem = stems[number.zfill(2)]
-    if why := course.missing.get(f"lectures/{stem}"):
-        raise UserError(why)
+    stem = course.stem(number)
     write(course, stem, out / stem)
     return out / stem / "index.html"
 
