@@ -245,13 +245,23 @@ def test_run_executes_what_changed_and_leaves_failures_alone(course, monkeypatch
     [
         ("import time\ntime.sleep(30)", r"cell \[1\] `import time`: took longer than 1 s"),
         ("exit()", r"cell \[1\] `exit\(\)`: it ends the kernel; leave out exit\(\)"),
-        ("import os\nos._exit(1)", r"cell \[[1*]\] `import os`: the kernel died"),
+        ("import os\nos._exit(1)", r"cell \[[1*]\] `import os`: the kernel died \(out of memory\?\)"),
     ],
 )
 def test_a_cell_that_never_ends_or_kills_its_kernel(source, message, tmp_path):
     nb = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
     with pytest.raises(execute.NotebookFailed, match=message):
         execute.run_notebook(nb, tmp_path, lambda: None, timeout=1)
+
+
+def test_what_a_kernel_prints_past_its_messages_is_said_only_where_it_does_not_start(tmp_path, capfd):
+    """As ipykernel's traceback of its own, where its sockets close before it has answered the last time."""
+    late = "import atexit, sys\natexit.register(print, 'Traceback: ZMQError', file=sys.__stderr__)"
+    nb = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(late)])
+    execute.run_notebook(nb, tmp_path, lambda: None)
+    with pytest.raises(UserError, match="no kernel starts: ModuleNotFoundError: No module named 'encodings'"):
+        execute.run_notebook(nb, tmp_path, lambda: None, environment={"PYTHONHOME": str(tmp_path)})
+    assert capfd.readouterr().err == ""
 
 
 def test_ctrl_c_ends_with_130_and_takes_the_kernels_along(course):

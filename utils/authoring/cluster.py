@@ -125,6 +125,8 @@ def execute(job: Job, name: str, topic: str) -> Ran:
             )
         except NotebookFailed as error:
             ended = error
+        except UserError as error:
+            ended = NotebookFailed(str(error))
         except Exception as error:  # not every exception travels between processes; its words do
             ended = NotebookFailed(f"{type(error).__name__}: {error}")
     return Ran(job.nb, seconds, ended)

@@ -1,13 +1,15 @@
 """Run a notebook in a fresh kernel of this very Python."""
 
 import os
+import re
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Container, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from subprocess import Popen
-from typing import Any
+from typing import IO, Any
 
 from ipykernel.kernelspec import RESOURCES, get_kernel_dict
 from jupyter_client import AsyncKernelManager
@@ -18,6 +20,8 @@ from nbformat import NotebookNode
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from traitlets import default
+
+from utils.errors import UserError
 
 CELL_TIMEOUT = 60  # seconds
 WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -80,7 +84,8 @@ def run_notebook(
     `environment` is what the kernel finds set beside what is set here; once `wanted()` is False it is killed.
     `skip` holds the indices of cells that do not run; `timeout` is what a cell may take, in seconds.
     `options` go to nbclient: `allow_errors=True` runs on after a cell that raised.
-    Returns: the seconds that each code cell took. Raises NotebookFailed, with `index` and `why`.
+    Returns: the seconds that each code cell took.
+    Raises: NotebookFailed, with `index` and `why`; UserError where no kernel starts.
     """
     last, began, seconds = 0, 0.0, []
 
@@ -116,30 +121,45 @@ def run_notebook(
         on_cell_executed=executed,
         **options,
     )
-    # Unlike execute(), setup_kernel() leaves the signals of this process alone.
-    start = {"env": os.environ | (environment or {})}
-    try:
-        with ExitStack() as stack:
-            try:
-                stack.enter_context(client.setup_kernel(**start))
-            except RuntimeError as error:
-                if "Kernel died before replying" not in str(error):
-                    raise
-                # Another program took a port between its choice and its use.
-                stack.enter_context(client.setup_kernel(**start))
-            stack.enter_context(killed_unless(wanted, client.km.provisioner.process))
-            for index, cell in enumerate(nb.cells):
-                if index not in skip:
-                    client.execute_cell(cell, index)
-                if leaves:  # the kernel goes a moment later, and would take another cell along
-                    raise stopped("it ends the kernel; leave out exit()")
-    except CellExecutionError as error:
-        raise stopped(f"{error.ename}: {error.evalue}") from None
-    except CellTimeoutError:
-        raise stopped(f"took longer than {timeout} s") from None
-    except DeadKernelError:
-        raise stopped("the kernel died (out of memory?)") from None
+    # What a kernel prints past its messages: why it does not start, or a traceback of ipykernel's as it goes.
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as log:
+        # Unlike execute(), setup_kernel() leaves the signals of this process alone.
+        start = {"env": os.environ | (environment or {}), "stderr": log}
+        try:
+            with ExitStack() as stack:
+                try:
+                    stack.enter_context(client.setup_kernel(**start))
+                except RuntimeError as error:
+                    if "Kernel died before replying" not in str(error):
+                        raise
+                    # Another program took a port between its choice and its use.
+                    stack.enter_context(client.setup_kernel(**start))
+                stack.enter_context(killed_unless(wanted, client.km.provisioner.process))
+                for index, cell in enumerate(nb.cells):
+                    if index not in skip:
+                        client.execute_cell(cell, index)
+                    if leaves:  # the kernel goes a moment later, and would take another cell along
+                        raise stopped("it ends the kernel; leave out exit()")
+        except CellExecutionError as error:
+            raise stopped(f"{error.ename}: {error.evalue}") from None
+        except CellTimeoutError:
+            raise stopped(f"took longer than {timeout} s") from None
+        except DeadKernelError:
+            raise stopped("the kernel died (out of memory?)") from None
+        except RuntimeError as error:
+            if "Kernel died before replying" not in str(error):
+                raise
+            raise UserError(
+                f"no kernel starts: {last_error(log) or error}; `dlmap doctor` looks why"
+            ) from None
     return seconds
+
+
+def last_error(log: IO[str]) -> str:
+    """The last line that names an error, of what a kernel printed; nothing where none does."""
+    log.seek(0)
+    found = re.findall(r"^.*error\b.*$", log.read(), re.MULTILINE | re.IGNORECASE)
+    return found[-1].strip() if found else ""
 
 
 @contextmanager
