@@ -128,6 +128,8 @@ def test_a_claim_about_few_data_is_not_judged_on_more(capsys, monkeypatch):
     monkeypatch.setattr(runtime, "last", runtime.Run("full", 0, None))
     claim("from 20 rows it is seen", 0, at_least=1, small=True)
     assert capsys.readouterr().out == "– from 20 rows it is seen: 0 ≥ 1 (said of less data)\n"
+    claim("in 20 steps it is seen", 0, at_least=1, short=True)  # there training is longer, too
+    assert capsys.readouterr().out == "– in 20 steps it is seen: 0 ≥ 1 (said of a shorter training)\n"
     monkeypatch.setattr(runtime, "last", runtime.Run("lecture", 0, None, budget=3))
     with pytest.raises(ClaimFailed):
         claim("from 20 rows it is seen", 0, at_least=1, small=True)

@@ -25,8 +25,8 @@ def claim(
         ✔ joint training beats the greedy stack on spirals: 0.107 ≥ 0.05
 
     Parameters: `measured` is one number (a one-element array or tensor will do); at least one bound is given.
-    `short` marks a sentence about a short training ("in 50 steps …"), not judged where the budget is over 1;
-    `small` one about few data ("from 200,000 rows …"), not judged in the full profile.
+    `short` marks a sentence about a short training ("in 50 steps …"), not judged where the budget is over 1
+    nor in the full profile; `small` one about few data ("from 200,000 rows …"), not judged in the latter.
     `needs` names what may be missing on this machine, and how to get it; `measured` may be None then, and the
     sentence is said without a judgement. Such a run is never stored: `dlmap build` refuses it.
     Live, a broken claim prints ✘ and the notebook goes on: a learner who changed a number sees what it broke.
@@ -53,11 +53,9 @@ def claim(
         bound = f"≥ {at_least:g}"
     else:
         bound = f"∈ [{at_least:g}, {at_most:g}]"
-    said_of = ""
-    if short and runtime.last and runtime.last.budget > 1:
-        said_of = "a shorter training"
-    elif small and runtime.last and runtime.last.profile == "full":
-        said_of = "less data"
+    full = runtime.last and runtime.last.profile == "full"
+    longer = full or (runtime.last and runtime.last.budget > 1)
+    said_of = "a shorter training" if short and longer else "less data" if small and full else ""
     judged = not said_of
     line = f"{('✔' if held else '✘') if judged else '–'} {text}: {number:.3g} {bound}"
     line += f" (said of {said_of})" if said_of else ""

@@ -213,8 +213,9 @@ for ax, x, y, color, text in (
         (axes[1], 11, 4, plots.RED, "N(0, 1)"),
         (axes[1], 12.5, 6e-6, plots.PURPLE, "4 × Glorot")):
     plots.name(ax, x, y, text, color, dx=0, fontsize=10)
-plots.show("Signal by layer: Glorot is nearly flat for tanh, He for ReLU; for the sigmoid "
-           "only N(0, 1) is flat, with most units saturated.")
+plots.show("Signal by layer. For tanh N(0, 1), 4 × Glorot and He are flat, Glorot sinks a "
+           "little; for ReLU He is flat, larger ones shoot up; for the sigmoid only "
+           "N(0, 1) is flat. All others fall.")
 
 # %% [markdown]
 # A flat line is no good start yet: at the left, and for N(0, 1) in the middle, most units of large starts are saturated (lecture 04).
@@ -397,8 +398,8 @@ plots.curves(ax, np.linspace(0, CLIMB, len(climbs["CD-1"])), top,
              dy={"exact gradient": 13, "CD-5": 1, "persistent CD": -11, "CD-1": -11})
 ax.axhline(-np.log(14), color=plots.INK, linewidth=1, linestyle=":")
 plots.name(ax, 0, -np.log(14), "perfect", plots.INK, dy=8)
-plots.show("Four rising curves: the exact one and CD-5 end near the dotted line, "
-           "persistent CD a little lower, CD-1 well below.")
+plots.show("Four curves rise: the exact one to the dotted line; CD-5 ends just below; "
+           "persistent CD zigzags, dips deep and ends near CD-5; CD-1 stays well below.")
 exact, five, persistent, one = (line[-1] for line in top.values())
 claim("CD-1 ends below the exact gradient by (nats)", exact - one, at_least=0.2)
 claim("persistent CD ends above CD-1 by (nats)", persistent - one, at_least=0.1)
@@ -686,13 +687,14 @@ best = {depth: {"naive": each["random"][1][FACTORS.index(1)],
         | {"softmax regression": regression} for depth, each in tried.items()}
 
 # %%
-fig, (ax, *axes) = plots.panels("50 labels: a good scale does most; pre-training adds some",
+fig, (ax, *axes) = plots.panels("50 labels: a good scale does most; RBMs add some",
                                 ["random starts", *best], xlabel="test accuracy (%)",
                                 ylabel="", size=(11, 4.2), width_ratios=[0.8, 1, 1])
-for (depth, each), color in zip(tried.items(), (plots.BLUE, plots.RED), strict=True):
+for (depth, each), style in zip(tried.items(), ("o-", "o--"), strict=True):
     line = each["random"][1].mean(1)
-    ax.plot(FACTORS, line, "o-", color=color, markersize=4)
-    plots.name(ax, 8, 92 if depth == "3 layers" else 25, depth, color, dx=0, ha="right")
+    ax.plot(FACTORS, line, style, color=plots.GREY, markersize=4)  # as at the right
+    plots.name(ax, 8, 92 if depth == "3 layers" else 25, depth, plots.GREY, dx=0,
+               ha="right")
 ax.set(xticks=[1, 2, 4, 6, 8], xlabel="gain", ylabel="test accuracy (%)", ylim=(0, 100))
 colors = [plots.GREY, plots.GREY, plots.SKY, plots.BLUE, plots.RED, plots.PURPLE,
           plots.ORANGE, plots.INK]
@@ -702,7 +704,8 @@ for ax, rows in zip(axes, best.values(), strict=True):
 axes[1].set_yticklabels([])
 plots.show("Left: accuracy by gain; ten layers need a gain near 6. Middle, three layers: "
            "all but the naive start are close. Right, ten layers: naive at chance, "
-           "shuffled RBMs far below, repaired ones near the best random start, RBMs above.")
+           "shuffled RBMs far below the others, repaired ones near the best random start, "
+           "RBMs above, the regression highest.")
 print("chosen factor (3 layers, 10 layers):")
 for kind in KINDS:
     print(f"{kind:25}", *(FACTORS[each[kind][0].mean(1).argmax()]
@@ -827,7 +830,7 @@ reached = {way: np.array([adapt(count, *how) for count in COUNTS])
            for way, how in WAYS.items()}  # (counts, 2) each
 
 # %%
-fig, axes = plots.panels("Few labels: keep what was learned. Many: let it go on learning",
+fig, axes = plots.panels("Few labels: frozen layers lead scratch. Many: they fall behind",
                          ["fonts it knows", "fonts it has never seen"],
                          xlabel="labelled pictures a letter (log)",
                          ylabel="test accuracy (%)", size=(10, 4), sharey=True)

@@ -202,13 +202,14 @@ def draw_letters(loss, *, momentum=0.5, extra=None, lr=0.01, kinds=1):
 
 # %%
 failed = draw_letters(minimax, momentum=0.9)
-plots.strips("The game as written, with Adam's usual momentum: nothing to read",
+plots.strips(f"The game as written, with Adam's usual momentum, after {STEPS:,} steps",
              {"real": x[::40], "drawn": failed}, frame=True)
-plots.show("Twelve real letters, and below them twelve drawings, none of them a letter.")
+plots.show("Twelve real letters, and below them twelve drawings: after 300 steps no "
+           "letter.")
 # lecture 13's coverage, on bare pixels: test letters with a drawing as near as their fifth
 # nearest test letter
-claim("as many drawings as test letters: share of the test letters covered",
-      density_and_coverage(test, failed)[1], at_most=0.05)
+claim("in 300 steps, as many drawings as test letters: share of these covered",
+      density_and_coverage(test, failed)[1], at_most=0.05, short=True)
 
 # %% [markdown]
 # ## 2 · The best discriminator is a ratio of densities
@@ -743,10 +744,12 @@ for name, (legible, dense, covered, distance, pixels) in table.items():
 best_gan = np.maximum(table["GAN"][:3], table["GAN, to order"][:3])
 rival = table["auto-encoder + mixture"]
 unseen = nearest(test)[0].median().item()
-claim("auto-encoder + mixture leads the better GAN: density", rival[1] - best_gan[1],
-      at_least=0.3)
-claim("and coverage (points)", 100 * (rival[2] - best_gan[2]), at_least=15)
-claim("section 1's game: coverage (points)", 100 * table["section 1"][2], at_most=2)
+claim("in 300 steps the auto-encoder's mixture leads the better GAN: density",
+      rival[1] - best_gan[1], at_least=0.3, short=True)
+claim("in 300 steps, coverage (points)", 100 * (rival[2] - best_gan[2]), at_least=15,
+      short=True)
+claim("in 300 steps, section 1's game: coverage (points)", 100 * table["section 1"][2],
+      at_most=2, short=True)
 claim("after the three changes (points)", 100 * table["GAN"][2], at_least=20)
 with torch.no_grad():
     asked = (judge(to_order).argmax(1) == wanted).float().mean()
@@ -756,7 +759,7 @@ claim("mixture: pixels off the nearest training letter, against an unseen letter
 
 
 # %% [markdown]
-# So lecture 13's mixture wins by far in density, coverage and FID. (The GAN to order, which is told the labels, is about as legible.) And it is no copier: its letters are as far from the training letters as unseen ones are.
+# So in 300 steps lecture 13's mixture wins by far in density, coverage and FID. (The GAN to order, which is told the labels, is about as legible.) And it is no copier: its letters are as far from the training letters as unseen ones are. After 5,000 steps, from two starts: section 1's game covers 39 % and nothing, the GAN to order 84 and 83, the mixture 96 and 90.
 #
 # What is left for the GAN? No real pixel is grey, and a discriminator can see that; so the generator draws few. A VAE hedges with grey, a GAN commits. But crisp is not the same as good: round the VAE's pixels, and they are crisp, too.
 

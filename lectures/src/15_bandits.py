@@ -232,14 +232,14 @@ def valley(ax, constants, runs, color):
     ax.minorticks_off()
 
 
-fig, axes = plots.panels("Each remedy has a valley, and on its left, exploring too little, "
-                         "runs lock in", list(grids), xlabel="constant (log)",
+fig, axes = plots.panels("Too small a constant explores too little, and runs lock in",
+                         list(grids), xlabel="constant (log)",
                          ylabel="regret (clicks)", sharey=True, size=(10, 3.7))
 for ax, name, color in zip(axes, grids, [plots.ORANGE, plots.GREEN, plots.RED],
                            strict=True):
     valley(ax, grids[name][1], tuned[name][-1], color)
-plots.show("Regret against each constant, with bars for the middle 80 % of runs: a curve "
-           "falls and rises again, and the bars are long at the left.")
+plots.show("Regret against each constant, with bars for the middle 80 % of runs: bars are "
+           "long at the left; b and s fall, then climb steeply; c falls and flattens.")
 regret["UCB1"], regret["ε = 0.1"] = tuned["s of UCB's bonus"][:, 4:], play(epsilon_greedy,
                                                                           (0.1,))
 final = {name: runs[-1].mean() for name, runs in regret.items()}
@@ -303,7 +303,7 @@ for y in seen:
     history.append(belief / (belief.sum() * width))      # and rescaled to one
 
 # %%
-fig, axes = plots.panels("The belief narrows around the truth (line), click by click",
+fig, axes = plots.panels("The belief narrows around the truth (line), visitor by visitor",
                          range(4), xlabel="click rate (%)", ylabel="belief", size=(10, 3))
 for ax, n in zip(axes, [0, 25, 250, 2500], strict=True):
     ax.fill_between(100 * grid, history[n] / 100, color=plots.BLUE, alpha=0.35)
@@ -360,7 +360,7 @@ regret |= {"KL-UCB": play(bandits.kl_ucb()), "Thompson, flat": tuned["trust"][:,
 # Thompson's prior Beta(1, 24) is near the truth, which is a help. The flat prior has none.
 
 # %%
-fig, axes = plots.panels("Untuned, Thompson loses least; one good constant halves that",
+fig, axes = plots.panels("Untuned, Thompson loses least; tuned, UCB and trust lose less",
                          ["as in the books", "the best of five constants, after the fact"],
                          xlabel="visitor", ylabel="regret (clicks; log)", size=(10.5, 4.4),
                          sharey=True)
@@ -461,14 +461,15 @@ delay = {name: (at_once.mean(), late[-1].mean()) for name, (at_once, late) in de
 times = {name: late / at_once for name, (at_once, late) in delay.items()}
 fig, ax = plots.figure("When clicks come late, UCB needs a repair; Thompson does not",
                        xlabel="regret (clicks)", ylabel="", size=(8, 3.0))
-for row, (at_once, late) in enumerate(delay.values()):
+for row, (name, (at_once, late)) in enumerate(delay.items()):
+    color = plots.RED if name == "UCB" else plots.BLUE   # as in the race
     ax.plot([at_once, late], [row, row], color=plots.GREY, zorder=1)
-    for x, color in ((at_once, plots.BLUE), (late, plots.ORANGE)):
-        ax.plot(x, row, "o", color=color, markersize=9)
-plots.name(ax, delay["UCB"][0], 0, "at once", plots.BLUE, dx=-18, dy=14)
-plots.name(ax, delay["UCB"][1], 0, "500 visitors late", plots.ORANGE, dx=-60, dy=14)
+    for x, fill in ((at_once, "white"), (late, color)):
+        ax.plot(x, row, "o", color=color, markerfacecolor=fill, markersize=9)
+plots.name(ax, delay["UCB"][0], 0, "at once", plots.RED, dx=-18, dy=14)
+plots.name(ax, delay["UCB"][1], 0, "500 visitors late", plots.RED, dx=-60, dy=14)
 ax.set(yticks=range(3), yticklabels=list(delay), ylim=(2.5, -0.6), xlim=(0, 250))
-plots.show("Regret at once and with delay: UCB's grows threefold, "
+plots.show("Regret at once, open dots, and with delay, filled: UCB's grows threefold, "
            "that of the other two hardly.")
 more = [times[name] > 2 for name in ("UCB", "Thompson, flat")]
 outcome("15.late", WHO[{(1, 0): 0, (0, 1): 1, (1, 1): 2, (0, 0): 3}[tuple(more)]])
@@ -750,8 +751,8 @@ claim("2,000 impressions are worth (effective sample size)", worth, at_most=220)
 # Wrong answer to expect: "two thousand rows are two thousand rows".
 
 # %%
-fig, axes = plots.panels("The model is biased; IPS is not, but pays for large rewards; "
-                         "robust does not",
+fig, axes = plots.panels("The model is biased; IPS is not, but a frequent reward makes it "
+                         "noisy",
                          ["reward: click", "reward: no click"],
                          xlabel="estimate − truth (percentage points)",
                          ylabel="", sharex=True, sharey=True, size=(10, 3.2))
@@ -763,9 +764,9 @@ for ax, estimate, truth in zip(axes, (clicked, stayed), (value, 1 - value), stri
                 alpha=0.3, markersize=4)
         ax.plot(error.mean(), row, "|", color=plots.INK, markersize=26)
 axes[0].set(yticks=range(3), yticklabels=list(clicked), ylim=(2.5, -0.5))
-plots.show("Errors of three estimators over 300 logs: "
-           "the model is off, IPS wide, doubly robust less so.")
-claim("the model misses the value, and more data would not help (share of the value)",
+plots.show("Errors of three estimators over 300 logs: the model is off; IPS is as wide as "
+           "doubly robust for clicks, three times as wide for no click.")
+claim("the model's estimate misses the value, mean over the logs (share of the value)",
       abs(clicked["model"].mean() - value) / value, at_least=0.15)
 claim("IPS and doubly robust are right on average: the larger miss (share of the value)",
       max(abs(clicked[name].mean() - value) for name in ("IPS", "doubly robust")) / value,
@@ -788,14 +789,14 @@ fig, ax = plots.figure("Clipping trades noise for bias; the best cap lies betwee
                        xlabel="cap of the weights (log)",
                        ylabel="doubly robust, off by (points)")
 for line, name, color, dy in ((size, "usual error", plots.BLUE, 7),
-                              (off.std(1), "spread", plots.ORANGE, -7),
-                              (np.abs(off.mean(1)), "bias", plots.RED, 0)):
+                              (off.std(1), "spread", plots.SKY, -7),
+                              (np.abs(off.mean(1)), "bias", plots.PURPLE, 0)):
     ax.semilogx(CAPS, line, "o-", color=color)
     plots.name(ax, CAPS[-1], line[-1], name, color, dy=dy)
 ax.set_xticks(CAPS, CAPS)
 ax.minorticks_off()
-plots.show("Against the cap: the bias falls to 0, the spread grows, and the usual error "
-           "is least in between.")
+plots.show("Against the cap: the bias falls close to 0, the spread grows, and the usual "
+           "error is least in between.")
 claim("the best cap's usual error, as a share of that without a cap",
       size.min() / size[-1], at_most=0.95)
 

@@ -10,7 +10,7 @@
 # On the map: `reinforcement-learning` · `alphago`
 
 # %% tags=["parameters"]
-PROFILE = "lecture"  # "full" trains longer, with more runs
+PROFILE = "lecture"  # "full" trains longer
 SEED = 0
 DEVICE = "auto"
 BUDGET = 1.0  # times as many training steps
@@ -170,7 +170,8 @@ predict("16.sarsa", "Q-learning", "SARSA", "the same, within 1 point")
 # %%
 grounds, rules = ("firm ground", "slippery ground"), ("Q-learning", "SARSA")
 learned = cliff.by_steps([firm, firm, slippery, slippery], [False, True] * 2, learners=10,
-                         steps=run.steps(12_000), rng=np.random.default_rng([SEED, 5]))
+                         steps=run.steps(run.pick(lecture=12_000, full=36_000)),
+                         rng=np.random.default_rng([SEED, 5]))
 learned = learned.reshape(2, 2, 10, cliff.S, 4)          # ground, rule, learner
 earned = np.array([[[np.median(world.worth(cliff.greedy(Q, epsilon))[:, cliff.START])
                      for epsilon in (0, 0.2)] for Q in rows]
@@ -274,7 +275,8 @@ claim("with the exact value as baseline, variance left (share)", left, at_most=0
 
 # %%
 kinds, RATES = ("none", "learned", "exact", "critic"), (0.1, 0.2, 0.5, 1.0, 2.0)
-end = cliff.climb(slippery, kinds, RATES, runs=8, updates=run.steps(200),
+updates = run.steps(run.pick(lecture=200, full=600))
+end = cliff.climb(slippery, kinds, RATES, runs=8, updates=updates,
                   rng=np.random.default_rng([SEED, 6]))  # (4, 5, 8) exact value of START
 low, high = slippery.worth(uniform)[cliff.START], best["slippery ground"][cliff.START].max()
 share = 100 * (end - low) / (high - low)                 # of the way from random to best
@@ -360,7 +362,7 @@ def q_loss(nets, copies, rows, gamma=0.99):
 
 # %%
 def dqn(steps, rate=2e-3):
-    """Train twenty DQNs. Points at ten moments (10, 20), and the largest Q on a batch."""
+    """Train twenty DQNs -> points at ten moments (10, 5, 4); largest Q there (5, 4)."""
     torch.manual_seed(SEED)
     rng, count = np.random.default_rng([SEED, 7]), RUNS * len(CELLS)
     nets = cartpole.Nets(count, (4, 32, 32, 2)).to(run.device)
@@ -383,7 +385,8 @@ def dqn(steps, rate=2e-3):
     return np.array(curve).reshape(-1, len(CELLS), RUNS), largest.reshape(-1, RUNS)
 
 
-curve, largest = dqn(run.steps(2000))                    # curve: moments, cells, runs
+updates = run.steps(run.pick(lecture=2000, full=6000))
+curve, largest = dqn(updates)                            # curve: moments, cells, runs
 
 # %% [markdown]
 # **Predict first.** Without the target net, with which loss do the learners learn nothing?
@@ -393,19 +396,19 @@ WHERE = ("with either", "with Huber only", "with the squared error only", "with 
 predict("16.target", *WHERE)
 
 # %%
-fig, axes = plots.panels("DQN learns, and forgets; Huber without a copy learns nothing",
+fig, axes = plots.panels("No target net: Huber runs away, unless its falls weigh more",
                          ["target net", "no target net"], xlabel="updates",
                          ylabel="points (at most 500)", size=(10, 4), sharey=True)
-at = max(1, run.steps(2000) // 10) * np.arange(1, len(curve) + 1)
+at = max(1, updates // 10) * np.arange(1, len(curve) + 1)
 for (loss, copy), lines in zip(CELLS, curve.transpose(1, 0, 2), strict=True):
     ax = axes[int(copy == "none")]
-    color = {"squared": plots.BLUE, "Huber": plots.RED}.get(loss, plots.ORANGE)
+    color = {"squared": plots.BLUE, "Huber": plots.GREEN}.get(loss, plots.ORANGE)
     ax.plot(at, lines, color=color, linewidth=1, alpha=0.45)
     ax.plot(at, lines.mean(1), color=color)
     plots.name(ax, at[-1], lines[-1].mean(), loss.replace(", ", ",\n"), color,
                dy={"squared": 7, "Huber": -7}.get(loss, 0))
-plots.show("Points over updates, four thin lines and their mean for each cell: with a "
-           "target net both losses rise and fall; without it Huber stays at ten.")
+plots.show("Points over updates, four thin lines and their mean for each cell: all rise "
+           "and waver, but for Huber without a target net, which stays at ten.")
 late = curve[len(curve) // 2:].mean((0, 2))              # second half: a mean for each cell
 square, huber = late[1] < 30, late[3] < 30
 outcome("16.target", WHERE[0 if square and huber else 1 if huber else 2 if square else 3])
@@ -485,7 +488,7 @@ def ppo(rates, clips, passes, batches):
     return np.array(curve)
 
 
-PPO_RATES, batches = (3e-3, 1e-2, 3e-2), run.steps(36)
+PPO_RATES, batches = (3e-3, 1e-2, 3e-2), run.steps(run.pick(lecture=36, full=108))
 rates = np.repeat(PPO_RATES, 4).tolist()                 # twelve learners
 once = ppo(rates, [1e9] * 12, passes=1, batches=batches)
 ten = ppo(rates * 2, [1e9] * 12 + [0.2] * 12, passes=10, batches=batches)
@@ -695,7 +698,7 @@ def alpha(generations, games=64, sims=24, updates=50):
     return read(net)
 
 
-prior, value = alpha(run.steps(20))
+prior, value = alpha(run.steps(run.pick(lecture=20, full=60)))
 
 # %% [markdown]
 # How good is it? A tempting test is 200 games from the empty board against the perfect player; in it, more simulations do not help. But that is *one* start: self-play has been through its lines hundreds of times, and one reply, learned right or wrong, decides.
@@ -732,8 +735,8 @@ ax.axhline(alone, color=plots.GREEN, linewidth=1.5)
 plots.name(ax, SIMS[-1], alone, "net alone", plots.GREEN)
 ax.set(xscale="log", xticks=SIMS, xticklabels=SIMS, ylim=(-3, 100), xlim=(0.9, 100))
 ax.minorticks_off()
-plots.show("Share of spoiled games over simulations for four players; net with search "
-           "falls fastest and below the net alone.")
+plots.show("Share of spoiled games over simulations for four players, all falling; net "
+           "with search starts below the net alone and is lowest at nearly every point.")
 
 # %% [markdown]
 # The two mixed players change one adviser back at a time. At six simulations the prior matters more: it decides what is looked at.

@@ -119,7 +119,7 @@ ends = {f"a bad end: inertia {max(inertia):.0f}": np.argmax(inertia),
         f"the best of twenty: {inertia[best]:.0f}": best}
 plots.groups("One rule, two starts, two answers; neither sees the long clouds",
              dict.fromkeys(ends, X), [runs[at][1] for at in ends.values()], size=(9.5, 3.9))
-plots.show("Four stretched clouds cut by two runs of k-means; "
+plots.show("Four clouds, two of them long, cut by two runs of k-means; "
            "both cut the long clouds across.")
 
 # %% [markdown]
@@ -511,10 +511,10 @@ by_net = squared(plain(net, xt_new))
 # %%
 rows = {**{f"{K} experts": (by_descent[K], by_em[K]) for K in by_em},
         "16 ReLUs,\nno gate": (by_net, [])}
-helpers.draw_starts("Four experts suffice in theory; spare ones make it happen", rows,
+helpers.draw_starts("By descent, eight experts solve it from more starts than four", rows,
                     {"one line": one, "solved": 0.01})
-plots.show("Dots for each start: two experts never solve it, four in some starts, eight in "
-           "nearly all; the ReLU network without a gate solves it from some starts.")
+plots.show("Dots for each start: two experts never solve it; four solve it from some by "
+           "descent and from most by EM, eight from all; 16 ReLUs, no gate, from some.")
 
 # %%
 at, piece = loss.argmin(), np.digitize(x_new, CUTS)  # eight experts, the likeliest start
@@ -522,7 +522,7 @@ asked = experts(crew, xt_new, 8)[1][at].argmax(1).cpu().numpy()
 pure = sum(np.bincount(piece[asked == j]).max() for j in np.unique(asked)) / len(piece)
 claim("by descent, eight experts instead of four: more starts that solve it (share)",
       np.mean(by_descent[8] < 0.01) - np.mean(by_descent[4] < 0.01), at_least=0.2)
-claim("nobody named the pieces; the most asked of eight experts tells the piece (share)",
+claim("nobody named the pieces; who has most weight at a point tells its piece (share)",
       pure, at_least=0.9)
 
 # %% [markdown]
@@ -632,7 +632,7 @@ claim("no remedy: experts that are dead, of eight, mean over starts", dead["none
       at_least=2.4)
 claim("a strong balancing loss over a weak one: error of c = 0.1 over c = 0.01 (ratio)",
       middle["c = 0.1"] / middle["c = 0.01"], at_least=1.5)
-claim("equal work: error of two of eight over that of two dense (ratio)",
+claim("equal work, c = 0.01: median error of two of eight over two dense (ratio)",
       sparse_two / two, at_most=0.08)
 
 # %% [markdown]
@@ -709,9 +709,10 @@ shares = {name: values for name, (_, values) in found.items()}
 
 # %%
 alone = 100 * logs[2].share_of_gap(machine.probability(logs[2].features))
-helpers.draw_shares("Two experts pay where the gate can see the regime",
+helpers.draw_shares("Two experts pay where the gate finds the regime",
                     {"nothing added": [alone], **shares}, gated=list(shares)[3:])
-plots.show("Dots: a logit a cell is highest, far to the right of all others.")
+plots.show("Dots, a row for each addition: a logit a cell is far to the right of all "
+           "others; the network gate is among the additions without a gate.")
 outcome("17.ads", max(shares, key=lambda name: np.mean(shares[name])))
 
 # %% [markdown]

@@ -58,7 +58,7 @@ check("19.slots", slots)
 
 # %% [markdown] tags=["solution-only"]
 # How much a slot is seen does not enter the price: it is in the own score and in the next one alike, and cancels.
-# The reserve acts as one more bidder, the platform itself. A common factor on all pCTR no longer cancels against it: lecture 19's "costs elsewhere".
+# The reserve acts as one more bidder, the platform itself. A common factor on all pCTR no longer cancels against it, as it did in the lecture.
 
 # %% [markdown]
 # ## 2 · Is the truth still best?

@@ -306,8 +306,8 @@ def on_the_log(scale, asked, past=100):
     rates = []
     for row in asked:
         rows = np.flatnonzero(user[:row] == user[row])[-past:]
-        given = (kinds[None, rows], log.click[None, rows].astype(float), [len(rows)],
-                 kinds[None, row])
+        given = (kinds[None, rows], log.click[None, rows].astype(float),
+                 np.array([len(rows)]), kinds[None, row])
         rates.append(click_rate(*given, base, 5.0)[0])
     return np.array(rates)
 

@@ -72,6 +72,32 @@ def losers_left_out(bid, pctr, S, reserve):
     return winner, np.where(winner >= 0, price, 0.0)
 
 
+def sorted_by_bid_too(bid, pctr, S, reserve):
+    """Sorts tuples (−score, bid, …): of equal scores the smaller bid goes first."""
+    order = np.lexsort((bid, -bid * pctr), axis=1)
+    winner, price = slots(*(np.take_along_axis(a, order, 1) for a in (bid, pctr)), S, reserve)
+    return np.where(winner >= 0, np.take_along_axis(order, np.maximum(winner, 0), 1), -1), price
+
+
+def hidden_by(reaches):
+    """The reserve asks another question than whether the own score reaches it."""
+
+    def answer(bid, pctr, S, reserve):
+        winner, price = slots(bid, pctr, S, reserve, keep=False)
+        shown = (winner >= 0) & reaches(bid, pctr, np.maximum(winner, 0), reserve)
+        return np.where(shown, winner, -1), np.where(shown, price, 0.0)
+
+    return answer
+
+
+def bid_reaches(bid, pctr, at, reserve):
+    return np.take_along_axis(bid, at, 1) >= reserve
+
+
+def best_reaches(bid, pctr, at, reserve):
+    return (bid * pctr).max(1, keepdims=True) >= reserve
+
+
 def slots_as_lists(bid, pctr, S, reserve):
     out, paid = np.full((len(bid), S), -1), np.zeros((len(bid), S))
     for i in range(len(bid)):
@@ -173,6 +199,12 @@ def zero_by_zero(shown, mu, y, new, clip):
         return float(np.sum(w * y) / np.sum(w)), float(np.sum(w) ** 2 / np.sum(w**2))
 
 
+def nothing_earned(shown, mu, y, new, clip):
+    """Takes an estimate of 0 for rankings that never agree."""
+    estimate, size = from_log(shown, mu, y, new, clip)
+    return (estimate, size) if estimate else (0.0, 0.0)
+
+
 # ----------------------------------------------------------------------------------------------- paced
 def paced(v, p, rival, budget):
     """Sorted, with the last row of each group of equal ratios as the only place to cut."""
@@ -230,6 +262,22 @@ def reaching(v, p, rival, budget):
     return ratio <= levels[-1] if levels else np.zeros(len(p), dtype=bool)
 
 
+def on_a_grid(v, p, rival, budget):
+    won = [m * v * p > rival for m in np.linspace(0, 1, 10_001)]
+    return [w for w in won if rival[w].sum() <= budget][-1]
+
+
+def from_the_top(v, p, rival, budget):
+    """Begins with all that can be won, as if there were always some."""
+    ratio = rival / (v * p)
+    levels = list(np.unique(ratio[ratio < 1]))
+    won = ratio <= levels[-1]
+    while rival[won].sum() > budget:
+        levels.pop()
+        won = ratio <= levels[-1] if levels else np.zeros(len(p), dtype=bool)
+    return won
+
+
 WRONG = {
     "19.slots": {
         "first price": (first_price, "first price"),
@@ -244,6 +292,9 @@ WRONG = {
         "winners only": (lambda *a: slots(*a)[0], "expected 2 results"),
         "ads that do not exist": (padded_with_zeros, "wrong values for one ad"),
         "any of a tie": (lambda *a: padded_with_zeros(*a, kind=None, fill=-1.0), "wrong values for sixty"),
+        "ties by bid": (sorted_by_bid_too, "wrong values for equal scores of different bids"),
+        "reserve for bids": (hidden_by(bid_reaches), "wrong values for a reserve that some reach"),
+        "reserve for the best": (hidden_by(best_reaches), "wrong values for a reserve that some reach"),
         "one slot": (lambda b, p, S, r: slots(b, p, 1, r), "shape"),
     },
     "19.truth": {
@@ -282,6 +333,7 @@ WRONG = {
         "upside down": (log_with(usual, size=lambda w: (w**2).sum() / w.sum() ** 2), "upside down"),
         "zero by zero": (zero_by_zero, "contains nan"),
         "weights are mu": (log_with(lambda s, m, n, c: m * (s == n)), "wrong values"),
+        "nothing earned": (nothing_earned, "wrong values for rows that earned nothing"),
         "estimate only": (lambda *a: from_log(*a)[0], "expected 2 results"),
     },
     "19.paced": {
@@ -292,6 +344,8 @@ WRONG = {
         "own price": (pays_own, "not its own"),
         "reaching": (reaching, "not just reach it"),
         "all that pay": (lambda v, p, r, b: r < v * p, "wrong values"),
+        "on a grid": (on_a_grid, "wrong values for ratios close together"),
+        "from the top": (from_the_top, "stops for rivals that are all too strong"),
         "numbers": (lambda *a: np.flatnonzero(paced(*a)), "shape"),
         "zeros and ones": (lambda *a: paced(*a).astype(int), "dtype"),
     },

@@ -50,6 +50,22 @@ def rows_of_padding_only(scores, lengths):
         return np.nan_to_num(softmax(np.where(seen, scores, -np.inf), axis=2))
 
 
+def zero_is_hidden(scores, lengths):
+    """Takes each 0 for a place that the mask has emptied."""
+    kept = np.where(mask(np.zeros_like(scores), lengths) > 0, scores, 0)
+    with np.errstate(all="ignore"):
+        return np.nan_to_num(softmax(np.where(kept == 0, -np.inf, kept), axis=2))
+
+
+def causal_by_sum(scores, lengths):
+    """Adds −inf to the future: where padding asks, it may be nan."""
+    T = scores.shape[1]
+    real = np.arange(T) >= T - np.asarray(lengths)[:, None, None]
+    scores = np.where(real, scores, -np.inf) + np.where(np.tri(T, dtype=bool), 0, -np.inf)
+    with np.errstate(all="ignore"):
+        return np.where(np.isneginf(scores).all(2, keepdims=True), 0, softmax(scores, axis=2))
+
+
 def mask_by_torch(scores, lengths):
     T = scores.shape[1]
     hidden = torch.ones(T, T).triu(1).bool() | (torch.arange(T) < T - torch.tensor(lengths)[:, None, None])
@@ -83,7 +99,8 @@ def cache(x, K, V, Wq, Wk, Wv, heads, root=None, order=1, newest=True, deal=Fals
         if not newest:
             scores[:, -1] = -np.inf
         with np.errstate(all="ignore"):
-            w = softmax(scores, axis=1) if shift else np.exp(scores) / np.exp(scores).sum(1, keepdims=True)
+            e = np.exp(scores - (scores.max(1, keepdims=True, initial=0) if shift == "down" else 0))
+            w = softmax(scores, axis=1) if shift is True else e / e.sum(1, keepdims=True)
         out[:, columns] = np.einsum("bt,btd->bd", w, V[:, :, columns])
     return out, K, V
 
@@ -192,12 +209,14 @@ def without_roots(z, told, free, w, now, then):
 
 
 # --------------------------------------------------------------------------------------------- clicks
-def clicks(ads, clicked, lengths, candidate, base, trust, root=True, use=True, sink=None, divide=1.0):
+def clicks(
+    ads, clicked, lengths, candidate, base, trust, root=True, use=True, sink=None, divide=1.0, most=np.inf
+):
     T, d = ads.shape[1:]
     real = np.arange(T) < np.asarray(lengths)[:, None]
     ads, clicked = np.where(real[..., None], ads, 0), np.where(real, clicked, 0)
     scores = (ads @ candidate[..., None])[..., 0] / (np.sqrt(d) if root else 1) * use
-    scores = np.c_[np.where(real, scores, -np.inf), np.full(len(ads), trust / divide)]
+    scores = np.c_[np.where(real, np.minimum(scores, most), -np.inf), np.full(len(ads), trust / divide)]
     return (softmax(scores, axis=1) * np.c_[clicked, np.full(len(ads), base if sink is None else sink)]).sum(
         1
     )
@@ -230,6 +249,22 @@ def overflowing(ads, clicked, lengths, candidate, base, trust):
         return top / (e.sum(1) + np.exp(trust))
 
 
+def shifted_down_only(ads, clicked, lengths, candidate, base, trust):
+    """No shift where all scores are negative: then all weights may be 0."""
+    T, d = ads.shape[1:]
+    real = np.arange(T) < np.asarray(lengths)[:, None]
+    scores = np.where(real, np.einsum("btd,bd->bt", ads, candidate) / np.sqrt(d), -np.inf)
+    scores = np.c_[scores, np.full(len(ads), trust)]
+    with np.errstate(all="ignore"):
+        w = np.exp(scores - scores.max(1, keepdims=True, initial=0))
+        return (w * np.c_[np.where(real, clicked, 0), np.full(len(ads), base)]).sum(1) / w.sum(1)
+
+
+def cut_at_700(ads, clicked, lengths, candidate, base, trust):
+    """So that exp does not overflow; but then 1000 and 2000 count alike."""
+    return clicks(ads, clicked, lengths, candidate, base, trust, most=700)
+
+
 def blended(ads, clicked, lengths, candidate, base, trust):
     """Half history, half base."""
     return (no_base(ads, clicked, lengths, candidate, base, trust) + base) / 2
@@ -253,6 +288,8 @@ WRONG = {
         "not causal": (lambda *a: mask(*a, causal=False), "after them"),
         "padding seen": (lambda *a: mask(*a, padded=False), "the padding is seen"),
         "mask by product": (mask_by_product, "contains nan for padding that is nan"),
+        "zero is hidden": (zero_is_hidden, "wrong values for scores of just 0"),
+        "causal by sum": (causal_by_sum, "contains nan for padding that is nan"),
         "no shift": (no_shift, "contains nan"),
         "rows, not columns": (rows_of_padding_only, "wrong values"),
         "transposed": (lambda s, n: mask(s, n).transpose(0, 2, 1), "wrong values"),
@@ -286,6 +323,8 @@ WRONG = {
         "old cache": (old_cache_returned, "should have shape"),
         "answer only": (lambda *a: cache(*a)[0], "expected 3 results"),
         "overflow": (lambda *a: cache(*a, shift=False), "contains nan"),
+        "shifted down only": (lambda *a: cache(*a, shift="down"), "contains nan for the first token"),
+        "squeezed": (lambda *a: (cache(*a)[0].squeeze(), *cache(*a)[1:]), "should have shape (1, 2)"),
         "one head": (one_head_only, "wrong values"),
         "token cached": (query_cached, "wrong values"),
         "weights turned": (lambda x, K, V, Q, *r: cache(x, K, V, Q.T, *r), "wrong values"),
@@ -347,6 +386,9 @@ WRONG = {
         "padding counts": (padding_counts, "wrong values"),
         "nan times zero": (nan_times_zero, "contains nan"),
         "overflow": (overflowing, "contains nan"),
+        "cut at 700": (cut_at_700, "wrong values for a single user, scores of 1000"),
+        "shifted down only": (shifted_down_only, "contains nan for no trust"),
+        "squeezed": (lambda *a: clicks(*a).squeeze(), "should have shape (1,), got (), for a single user"),
         "half and half": (blended, "wrong values"),
         "sum, not mean": (lambda *a: clicks(*a) * (1 + np.asarray(a[2])), "wrong values"),
         "trust without a limit": (lambda *a: np.full(len(a[0]), a[4]), "wrong values"),

@@ -137,7 +137,7 @@ def draw_recall(recalled: dict) -> None:
             ax.plot(np.convolve(losses, np.ones(width) / width, "valid"), color=color, linewidth=1.2)
         ax.axhline(3, color=plots.INK, linewidth=0.8, linestyle=":")
     plots.show(
-        "Three panels, two starts each: two layers fall to zero, one layer and the LSTM stay above two."
+        "Three panels, two starts each: two layers fall to zero, one layer and the LSTM remain far off."
     )
 
 
@@ -159,7 +159,7 @@ def draw_bumps(drawn: dict, noises: Sequence[Callable], t: int = 80) -> None:
         ax.quiver(*places.T.cpu(), *down.T.cpu(), color=plots.GREY, width=0.004)
         ax.plot(*points.T.cpu(), ".", color=color, markersize=3)
         ax.set(xlim=(-2.2, 2.2), ylim=(-2.2, 2.2), aspect="equal")
-    plots.show("Two panels: arrows lead to three clusters of drawn points; learned and exact look alike.")
+    plots.show("Two panels: arrows lead to three clusters of drawn points; learned leaves some between.")
 
 
 def draw_guidance(guided: dict, mixture: float) -> None:

@@ -104,7 +104,7 @@ def draw_densities(z, code, f, x, picture, *, noise: float, draws: Sequence[floa
         ylabel="p(z)",
         size=(10, 3.2),
     )
-    left.plot(z, code, color=plots.BLUE)
+    left.plot(z, code, color=plots.GREY)
     middle.plot(z, f(z), color=plots.INK)
     middle.fill_between(z, f(z) - noise, f(z) + noise, color=plots.INK, alpha=0.12, linewidth=0)
     right.plot(x, picture, color=plots.GREEN)
@@ -193,8 +193,8 @@ def draw_codes(plain: Tensor, vae: Tensor, prior: Tensor, letter: Tensor, names:
         edge = max(3.5, np.abs(values).max())
         line = np.linspace(-edge, edge, 400)
         ax.hist(values, bins=40, density=True, color=plots.SKY)
-        ax.plot(line, np.exp(-(line**2) / 2) / np.sqrt(2 * np.pi), color=plots.INK)
-    plots.name(left, 1, 0.3, "prior", plots.INK)
+        ax.plot(line, np.exp(-(line**2) / 2) / np.sqrt(2 * np.pi), color=plots.GREY)
+    plots.name(left, 1, 0.3, "prior", plots.GREY)
     plots.name(left, np.quantile(plain[:, 0].cpu().numpy(), 0.6), 0.07, "codes", plots.BLUE)
     right.scatter(*(prior @ plane).cpu().numpy().T, s=6, color="#B0B0B0")
     colors = [plots.BLUE, plots.ORANGE, plots.GREEN, plots.RED, plots.PURPLE]

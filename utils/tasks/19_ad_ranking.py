@@ -42,6 +42,14 @@ slots = Function(
         Case("equal scores", (np.full((2, 4), 2.0), np.full((2, 4), 0.25), 2, 0.1)),
         Case("a score that is just the reserve", (np.array([[2.0, 1.0]]), np.array([[0.25, 0.25]]), 2, 0.25)),
         Case("a reserve that nobody reaches", (*_views(3, 3), 2, 9.0)),
+        Case(
+            "a reserve that some reach",
+            (np.array([[4.0, 1.0, 3.0, 2.0]]), np.array([[0.125, 0.75, 0.0625, 0.125]]), 3, 0.375),
+        ),
+        Case(
+            "equal scores of different bids",
+            (np.array([[1.0, 4.0, 2.0, 8.0]]), np.array([[0.5, 0.125, 0.25, 0.0625]]), 3, 0.25),
+        ),
         Case("a bid of zero, no reserve", (np.array([[0.0, 1.0]]), np.array([[0.5, 0.5]]), 2, 0.0)),
         Case("one ad, three slots, no reserve", (np.array([[2.0]]), np.array([[0.5]]), 3, 0.0)),
         Case(
@@ -265,6 +273,9 @@ from_log = Function(
         Case("a clip that bites nearly always", _policy(100, 2, 1.5)),
         Case("rankings that never agree", (_five, np.full(5, 0.5), np.ones(5), _five + 1, 10.0)),
         Case("a single row", (np.array([3]), np.array([0.01]), np.array([4.0]), np.array([3]), 20.0)),
+        Case(
+            "rows that earned nothing", (_five, np.array([0.5, 0.5, 0.1, 0.2, 0.4]), np.zeros(5), _five, 4.0)
+        ),
         Case("certain logs", (_five, np.ones(5), _five * 1.0, np.array([0, 1, 2, 0, 0]), 5.0)),
     ],
     oracle=_from_log,
@@ -362,6 +373,8 @@ paced = Function(
         Case("a dear view before a cheap one", (1.0, np.array([1.0, 0.1]), np.array([0.5, 0.06]), 0.2)),
         Case("a budget that is just enough", (1.0, np.array([1.0, 1.0]), np.array([0.25, 0.5]), 0.75)),
         Case("a single view", (3.0, np.array([0.5]), np.array([1.0]), 2.0)),
+        Case("rivals that are all too strong", (1.0, np.array([0.5, 0.25]), np.array([0.75, 0.5]), 9.0)),
+        Case("ratios close together", (1.0, np.array([1.0, 1.0]), np.array([0.500021, 0.500029]), 0.6)),
     ],
     oracle=_paced,
     mistakes=[

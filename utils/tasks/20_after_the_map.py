@@ -11,11 +11,11 @@ rng = np.random.default_rng(19)
 
 # -------------------------------------------------------------------------------------------- 20.mask
 def _texts(lengths, T, scale=1.0, padding=None):
-    """Scores of texts that are padded on the left; `padding` is what stands in the padded columns."""
+    """Scores of texts that are padded on the left; `padding` stands where padding asks or is asked."""
     scores = scale * rng.normal(size=(len(lengths), T, T))
     if padding is not None:
         for b, n in enumerate(lengths):
-            scores[b, :, : T - n] = padding
+            scores[b, :, : T - n] = scores[b, : T - n] = padding
     return scores, np.array(lengths)
 
 
@@ -54,6 +54,7 @@ mask = Function(
         Case("scores of ±1000", _texts([4, 2, 3], 4, scale=1000.0)),
         Case("padding that is nan", _texts([3, 0, 5], 5, padding=np.nan)),
         Case("padding far above the real scores", _texts([3, 1], 5, padding=1e300)),
+        Case("scores of just 0", (np.array([[[0.0, 2, 1], [1, 0, 2], [0, -1, 0]]]), np.array([3]))),
     ],
     oracle=_seen_row_by_row(),
     mistakes=[
@@ -153,6 +154,17 @@ cached = Function(
         Case("one head", _token(2, 4, 4, 1)),
         Case("as many heads as columns", _token(2, 3, 5, 5)),
         Case("scores in the thousands", _token(2, 6, 8, 4, scale=60.0)),
+        Case(
+            "the first token of a single text, scores far below 0",
+            (
+                np.array([[1.0, 2.0]]),
+                *np.zeros((2, 1, 0, 2)),
+                40 * np.eye(2),
+                -40 * np.eye(2),
+                np.ones((2, 2)),
+                2,
+            ),
+        ),
     ],
     oracle=_by_torch(),
     mistakes=[
@@ -378,10 +390,21 @@ clicks = Function(
     cases=[
         Case("users with 5, 2 and 0 past ads", _users([5, 2, 0], 5, 4)),
         Case("a zero as padding", _users([3, 1, 4], 6, 3, padding=0.0)),
-        Case("no trust in the base rate", _users([4, 0], 4, 2, trust=-50.0)),
+        Case("no trust in the base rate", _users([4, 0], 4, 2, trust=-1000.0)),
         Case("scores in the thousands", _users([4, 3, 1], 4, 4, scale=2000.0)),
         Case("full histories", _users([3, 3], 3, 5, base=0.5, trust=0.0)),
         Case("all users new", _users([0, 0], 2, 3, base=0.07)),
+        Case(
+            "a single user, scores of 1000 and 2000",
+            (
+                np.array([[[1000.0] * 4, [500.0] * 4, [np.nan] * 4]]),
+                np.array([[1.0, 0.0, np.nan]]),
+                np.array([2]),
+                np.ones((1, 4)),
+                0.04,
+                1.0,
+            ),
+        ),
     ],
     oracle=_user_by_user(),
     mistakes=[
