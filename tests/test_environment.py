@@ -52,6 +52,8 @@ def test_a_flag_is_1_or_0(monkeypatch, name):
         ("DLMAP_STRICT", "true", "DLMAP_STRICT is 'true'; expected 1 or 0"),
         ("DLMAP_WORK", __file__, f"DLMAP_WORK is {__file__!r}, a file; expected a folder"),
         ("DLMAP_CACHE", __file__, f"DLMAP_CACHE is {__file__!r}, a file; expected a folder"),
+        ("DLMAP_THREAD", "1", "the course has no variable DLMAP_THREAD; is DLMAP_THREADS meant?"),
+        ("DLMAP_COLOUR", "1", "the course has no variable DLMAP_COLOUR; unset it"),
     ],
 )
 def test_every_command_begins_with_the_variables(dlmap, monkeypatch, name, value, line):

@@ -1,10 +1,11 @@
 """What the environment variables ask for. One that cannot be used is a line here, not a traceback later.
 
 Those of the course begin with DLMAP_. Three name folders (`utils/paths.py`), DLMAP_THREADS is a number, the
-others are 1 or 0.
+others are 1 or 0; any other is a slip of the pen.
 """
 
 import atexit
+import difflib
 import os
 import re
 import shutil
@@ -16,7 +17,9 @@ from pathlib import Path
 from utils import paths
 from utils.errors import UserError
 
-FLAGS = ("DLMAP_BATCH", "DLMAP_OFFLINE", "DLMAP_STRICT")
+FLAGS = ("DLMAP_BATCH", "DLMAP_OFFLINE", "DLMAP_STAGE", "DLMAP_STRICT")
+FOLDERS = ("DLMAP_WORK", "DLMAP_CACHE", "DLMAP_DATA")
+NAMES = (*FLAGS, *FOLDERS, "DLMAP_THREADS")
 MOST_THREADS = 4096
 # Where Jupyter, IPython and Matplotlib write beside what they are asked for; in the home folder, if unset.
 HOMES = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR", "MPLCONFIGDIR")
@@ -42,13 +45,17 @@ def threads() -> int | None:
 
 
 def problems() -> Iterator[str]:
-    """A line for each variable of the course that cannot be used."""
+    """A line for each variable of the course that cannot be used, or that it does not have."""
+    for name in sorted(os.environ):
+        if name.startswith("DLMAP_") and name not in NAMES:
+            meant = difflib.get_close_matches(name, NAMES, n=1, cutoff=0.8)
+            yield f"the course has no variable {name}; " + (f"is {meant[0]} meant?" if meant else "unset it")
     for ask in (threads, *(partial(flag, name) for name in FLAGS)):
         try:
             ask()
         except UserError as error:
             yield str(error)
-    for name in ("DLMAP_WORK", "DLMAP_CACHE", "DLMAP_DATA"):
+    for name in FOLDERS:
         folder = paths.named(name)
         if folder and folder.exists() and not folder.is_dir():
             yield f"{name} is {str(folder)!r}, a file; expected a folder"

@@ -8,14 +8,13 @@ plots.show("Training loss falls from 2.3 to 0.1 in ten epochs.")
 import base64
 import inspect
 import io
-import os
 from uuid import uuid4
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 
-from utils import runtime
+from utils import environment, runtime
 from utils.pictures import tag
 
 # Okabe & Ito (2008), Color Universal Design: told apart with any kind of colour vision.
@@ -258,7 +257,7 @@ def show(alt: str) -> None:
 
     fig = plt.gcf()
     raw, small = io.BytesIO(), io.BytesIO()
-    sharp = 2 if os.environ.get("DLMAP_STAGE") else 1  # a projector shows it larger
+    sharp = 2 if environment.flag("DLMAP_STAGE") else 1  # a projector shows it larger
     fig.savefig(raw, format="png", facecolor="white", dpi=sharp * fig.dpi)
     width, height = (int(side) for side in fig.get_size_inches() * fig.dpi)
     plt.close(fig)
