@@ -657,7 +657,7 @@ outcome("00.winner", CURSE[2 if lost > 0.01 else 0 if lost < -0.01 else 1])
 # %% [markdown]
 # So the chosen model is better than one at random, and worse than its own validation score says.
 # This is what the test rows are for: they took no part in the choice. Use them to choose, and they are validation rows.
-# Fewer candidates make the price smaller, but what is kept, too: see the left end. More validation rows should, too (not tried here).
+# Fewer candidates make the price smaller, but what is kept, too: see the left end. More validation rows should cut only the price.
 
 # %%
 claim("the best of forty on 1,000 rows promises more than it keeps (difference of AUC)",

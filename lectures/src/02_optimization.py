@@ -636,7 +636,7 @@ claim("SGD on a line to zero comes near AdaGrad's better plan (points of the gap
 # And the family scales the *axes*. What if the ravine runs diagonally?
 # The race has $\kappa = 100$. Each method runs at the best of those of 71 rates that keep it in the picture, for either ravine anew.
 # The dot is the start, the number the last loss (2e-04 is 0.0002). Turn `tilt` yourself.
-# Along an axis AdaGrad scales the ravine into a bowl: at the luckiest rate its first step is too far, and the next two land (4e-107 is as good as zero). Turned, its lead is gone.
+# Along an axis AdaGrad scales the ravine into a bowl: at the best rate its first step is too far, then each leaves a fifth (4e-107 is as good as zero). Turned, its lead is gone.
 # RMSProp's too. Adam had none; it takes as many steps to a loss of 0.001 (claims).
 
 # %%
@@ -686,7 +686,7 @@ claim("turned by 45°, Adam hardly more (ratio)", slower["Adam"], at_least=0.9, 
 #
 # On the map: `sgd` · `adagrad` · `adadelta` · `adam` · `optimization`
 #
-# On a convex model with scaled inputs their accuracy is alike, SGD's too; on words their losses are not.
+# On a convex model with scaled inputs their accuracy is alike, SGD's too; on words Adam beats momentum.
 #
 # The sentence is from the article that drew the map. First softmax regression, which is convex: one cosine schedule for all six, 21 rates from $10^{-7}$ to $10^3$.
 # Digits are scaled to $[0, 1]$; tumours are in *raw* units, from thousandths to thousands.

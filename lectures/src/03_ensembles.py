@@ -482,7 +482,7 @@ plots.show("Four maps of two moons; the border grows from a line to a staircase.
 # A row has $y = 3$ and $F = 2$, so 1 is left. The tree says 0.8 there, and $\eta = 0.5$: now $F = 2.4$, and 0.6 is left.
 #
 # The slope of $(y - F)^2$ by $F$ is $-2(y - F)$: downhill (but for the 2) is the residual. So this is lecture 01's descent, with a tree for a step.
-# Any loss will do. For clicks it is cross-entropy, whose slope by the logit, downhill, is $y - p$: once more what is left.
+# Any loss with a slope will do. For clicks, cross-entropy: its downhill slope by the logit is $y - p$, again what is left.
 # Below, left: the points and $F$; right: what is left, and the next step $\eta h$.
 
 # %%
@@ -597,7 +597,7 @@ outcome("03.depth", f"{words[0]} on both" if words[0] == words[1]
         else f"{words[0]} on the moons, {words[1]} on the digits")
 
 # %% [markdown]
-# So "shallow" is right on the moons with wrong labels, and wrong on the digits after 60 rounds. (There a forest, without boosting, does as well or better.)
+# So the footnote holds on the moons with wrong labels, but not on the digits (60 rounds). (There a forest, without boosting, does as well or better.)
 # Boosted deep trees learn every label by heart, the wrong ones too, but each in a tiny region, a spike, around which the other trees outvote it (Wyner and others, 2017).
 # Our guess: on two columns test points often fall on a spike, among 64 pixels hardly ever. Overlap and columns were not varied apart.
 #
@@ -677,7 +677,7 @@ claim("the leak drags the stack below its best machine (points of accuracy)",
 # Then a hundred, each on five random rows, and from them three teams of sixteen:
 #
 # - *the best, averaged*: those most often right by themselves (training rows); the mean of their probabilities, cut at ½;
-# - *for each other, averaged*: picked in a row by AdaBoost's weights (some twice);
+# - *for each other, averaged*: picked in a row by AdaBoost's weights (some often);
 # - *any, stacked*: the first sixteen, and a seventeenth regression that reads them.
 #
 # **Predict first.** The first two: the same hundred, the same labels, the same average.
@@ -755,7 +755,7 @@ outcome("03.hinge", {(False, True): "the sixteen for each other", (True, True): 
 
 # %% [markdown]
 # Both teams are picked from the same hundred lines, and both are averaged: so averaging is not what keeps a border straight.
-# What fails is averaging members that were each made, or picked, *to be right alone*. They all say about the same, and so does their mean.
+# What fails is averaging lines that were each made, or picked, *to be right alone*. What they share is one line, and so is their mean.
 # Lines picked for each other are poorer alone, by far. But their mistakes fall on different points.
 #
 # Stacking is the other way out: the regression on top decides whom to count, and against whom. Printed below, the parts swapped: any sixteen *averaged* stay near one regression; the best, *stacked*, gain too, but less: they say nearly the same.
@@ -773,7 +773,7 @@ claim("any sixteen, stacked, do (points of accuracy)", more["any 16, stacked"], 
 
 # %% [markdown]
 # Look at the last panel: sixteen regressions side by side, one more on top.
-# That is the *form* of a **neural network** (신경망). The sixteen are its *hidden layer*: no data says what they should answer.
+# That is the *form* of a **neural network** (신경망). The sixteen are its *hidden layer*; in a network they get no labels.
 # Its *training* is still missing: here sixteen learn first, then one. Lecture 04 trains all together.
 #
 # **The library's way.** `StackingClassifier` does the folds; `MLPClassifier` trains a network.
@@ -805,7 +805,7 @@ claim("and beat one with 160 regressions (points of accuracy)",
       together - wider, at_least=0.15)
 
 # %% [markdown]
-# ## 7 · The ad log: trees find the crosses by themselves
+# ## 7 · The ad log: trees find crosses by themselves
 #
 # On the map: `boosting`
 #
@@ -862,7 +862,7 @@ predicted = {name: model.fit(X, past.click).predict_proba(X_future)[:, 1]
 
 # %% [markdown]
 # A **cross** (교차 특성) is a column for each *combination* of values: this hour *and* that category.
-# Two questions in a row *are* a cross, so trees can find crosses untold. Of two rivals without trees, one is told the three that matter (we wrote the log).
+# Two questions in a row *are* a cross, so trees can find crosses untold. Of two rivals without trees, one is told three that matter (we wrote the log).
 # Train on the first ten days, judge on the last four, in per cent of the gap (base rate 0, truth 100).
 
 # %%

@@ -524,7 +524,7 @@ print(f"loss {loss.value:.3f}, its slope by w {loss.slope:.3f}")
 # | | walks for a gradient | must keep |
 # |---|---|---|
 # | nudging | 2 a weight | nothing |
-# | forward mode | 1 of pairs (double work) a weight | nothing |
+# | forward mode | 1 of pairs (triple work) a weight | nothing |
 # | backward mode | 1 a *loss* | every value on the way |
 #
 # A network, many weights and one loss: backward. One input and many results: forward (PyTorch: `torch.func.jvp(f, inputs, nudges)` gives results and their slopes).
@@ -650,8 +650,8 @@ for i, (a, b) in enumerate(pairwise(boxes)):
     if i:
         s.arrow(b.bottom, a.bottom, "" if i == 5 else "× σ′ × W", bend=0.3,
                 color=plots.RED)
-s.show("x, layers 1 to 20 and the loss in a row; red arrows lead back from each to the one "
-       "before, each labelled: times the slope, times the weights.")
+s.show("x, layers 1 to 20 and the loss in a row; red arrows lead back from the loss to "
+       "layer 1, those between layers labelled: times the slope, times the weights.")
 
 # %% [markdown]
 # A sigmoid's slope is at most ¼, at $z = 0$; nineteen of them multiply. That is the **vanishing gradient** (기울기 소실).
@@ -894,8 +894,8 @@ w = np.sort([*np.linspace(-1.25, 1.17, 400), -1, 1])  # the bottoms, too
 ax.semilogy(w, (w**20 - 1) ** 2 + 1e-6, color=plots.GREY)
 ax.semilogy(clipped, (clipped**20 - 1) ** 2 + 1e-6, "o-", color=plots.BLUE, markersize=4)
 ax.plot([-1.25, 1.15], [230, 230], "<-", color=plots.RED, markevery=[0])
-plots.name(ax, -0.62, 530, f"without clipping: to w = {number(free[1])[:4]}", plots.RED)
-plots.show("A flat valley with walls: the clipped path walks down one, the other leaves.")
+plots.name(ax, -0.62, 530, f"unclipped: to w = {number(free[1].round(1))}", plots.RED)
+plots.show("A plateau, two pits, two walls: the clipped path walks down one into a pit.")
 
 # %% [markdown]
 # The same on a real net: ReLU with skips. Each layer adds to its input, so lengths grow from layer to layer, and the gradient with them.
@@ -943,7 +943,7 @@ claim("tanh from N(0, 1), clipped, at any rate reads at most 16 per cent",
 # %% [markdown]
 # ## What goes wrong in practice
 #
-# - **Clipping as a cure-all.** It mends a length, not a direction: tanh from N(0, 1) stays at chance (last claim). Without it, ReLU nets learn less.
+# - **Clipping as a cure-all.** It mends a length, not a direction: tanh from N(0, 1) stays at chance (last claim). ReLU with skips needed it here.
 # - **Gradients that were not cleared.** They add up over steps: often the loss falls, then wanders.
 # - **A value changed in place.** Between forward and backward, that makes a wrong gradient. PyTorch counts changes and refuses where a rule saved the value, unless they go through `.data`.
 # - **A detached piece.** `.detach()`, `.data` or `.item()` in the middle of a loss, and nothing before it learns from that part, silently. (`.numpy()` refuses.)

@@ -664,7 +664,7 @@ kind, plural = ({name: both[i].mean() for name, both in judged.items()} for i in
 
 # %%
 fig, axes = plots.panels(
-    "Kinds rank nobody; on plurals PPMI is first, GloVe last of the learned",
+    "On kinds only counts trail; on plurals PPMI leads, GloVe is last of the learned",
     ["kinds (a guess: 50 %)", "plurals (a guess: 0.2 %)"],
     xlabel="right (%)", ylabel="", size=(10, 3.3), sharey=True)
 for i, ax in enumerate(axes):
@@ -683,7 +683,7 @@ claim("plurals: GloVe is behind skip-gram, points", plural["skip-gram"] - plural
       at_least=19)
 
 # %% [markdown]
-# Ten kinds rank nobody. On plurals the ends are clear: full PPMI first, GloVe last of the learned; between them bars overlap. After three times the passes skip-gram leads the tables of 64 numbers, behind full PPMI; GloVe falls to 37 behind skip-gram (at the same rates).
+# On kinds only counts trail. On plurals the ends are clear: PPMI first, GloVe last of the learned; between them bars overlap. After three times the passes skip-gram leads the tables of 64 numbers, behind full PPMI; GloVe falls to 37 behind skip-gram (at the same rates).
 # Levy, Goldberg and Dagan (2015) found counting and learning level in general English, with equal care.
 #
 # The famous trick is the **analogy** (유추). *Row* is to *rows* as *matrix* is to …: what is nearest to *rows* − *row* + *matrix*?
@@ -736,9 +736,9 @@ claim("opposites solved by the word nearest to c, with no sum, per cent",
       alone["opposite"], at_least=75)
 
 # %% [markdown]
-# The sum stays near the words it was made from. With the rule, ask a rival: the word nearest to the third, $c$, and no sum (Linzen, 2016). It equals the sum on opposites, near neighbours anyway, and fails on past tenses. The sum carries less than its score says.
+# The sum stays near the words it was made from. With the rule, ask a rival: the word nearest to the third, $c$, and no sum (Linzen, 2016). It equals the sum on opposites and plurals, wins on -ing, fails on past tenses. The sum carries less than its score says.
 #
-# A picture of words is as treacherous. Below are six kinds, a colour each, some words by name, by lecture 08's PCA, the two widest directions, and t-SNE, which tries to keep neighbours. The axes have no meaning.
+# A picture of words is as treacherous. Below are six kinds, a colour each. Left: lecture 08's PCA, the two widest directions. Right: t-SNE, which tries to keep neighbours. The axes have no meaning.
 # In PCA, what is far apart is far apart in the 64 numbers, but what is near may not be. In t-SNE trust neighbours, not gaps or sizes of islands.
 
 # %%
@@ -829,7 +829,7 @@ for word in ("polynomial", "ndarray", "estimator", "figure", "tensors"):
 plots.show("A cloud from NumPy's words at the lower left to PyTorch's at the upper right.")
 others = [agreement(*rng.choice(words[:500], 2, replace=False)) for _ in range(200)]
 claim("slant and place: rank correlation", agreement("array", "tensor"), at_least=0.45)
-claim("that is more than between two random words (share of 200 directions)",
+claim("more than between two of the 500 commonest words (share of 200)",
       np.mean(np.array(others) < agreement("array", "tensor")), at_least=0.9)
 
 # %% [markdown]

@@ -282,7 +282,7 @@ plots.show("A matrix with a broken diagonal band; each row holds nine colours.")
 #
 # Shared weights are few, and what a filter learns in one place it knows in every place.
 #
-# Three nets read letters of 14×14 pixels on a page of 36×36; its speckle is paper noise. In training every letter stands in the upper left.
+# Three nets read letters of 14×14 pixels on a page of 36×36: ink 1, paper 0, some noise. In training every letter stands in the upper left.
 # In the test it stands there, or *elsewhere*: seven pixels further down and right.
 #
 # - *dense*: 128 hidden units, each sees the whole page;
@@ -485,7 +485,7 @@ claim("left behind with zeros at the border, at any shift: the least share",
 # So $f(x) = \sum_k x_k\, S^k f(\delta)$: one small picture, $f(\delta)$, moved to each pixel and weighted by it. That is a convolution; its filter is $f(\delta)$, read backwards.
 # </details>
 #
-# Strides multiply: with product $s$ only shifts by multiples of $s$ are safe. Section 3's convolution ($s = 4$) read *elsewhere* because training corners, 6 to 9, gave each remainder by 4. Usually it breaks more than is believed (Azulay and Weiss, 2019); blurring first mends a good part (Zhang, 2019).
+# Strides multiply: with product $s$ only shifts by multiples of $s$ are safe. Section 3's convolution ($s = 4$) read *elsewhere*: its training letters began at 6 to 9, each remainder by 4. Strides break more than is believed (Azulay and Weiss, 2019); blurring first mends a good part (Zhang, 2019).
 #
 # **Ask the room.** A camera on a conveyor belt: the same part, one pixel further, and the net's answer flips.
 # Which layers do you suspect, and how would you find out?
@@ -672,7 +672,7 @@ for ax, (name, shown) in zip(axes.flat, drawn.items(), strict=False):
     ax.set(xticks=[], yticks=[])
     ax.set_title(name, fontsize=11, loc="center")
     ax.spines[:].set_visible(True)
-plots.show("Six 5 by 5 filters; their maps of a G, strokes of one direction or side each; "
+plots.show("Six 5 by 5 filters; their maps of a G, some nearly whole, some only sides; "
            "the G and four growing fields in frames, the last 16 of 28 pixels a side.")
 
 # %% [markdown]

@@ -314,7 +314,7 @@ claim("our block with torchvision's weights: largest difference in its output",
 # %% [markdown]
 # The thinning can go to the end. A **depthwise convolution** (깊이별 합성곱) gives each map one filter of its own and mixes nothing; a 1×1 after it mixes. From 192 maps to 192 that is $192 \cdot 9 + 192 \cdot 192 = 38{,}592$ multiply-adds a pixel, where 3×3 straight needs $192 \cdot 192 \cdot 9$, nearly nine times as many. The nets for phones (MobileNet, 2017) are made so.
 #
-# The race again: 64 maps of 7×7 pixels come in. The same work buys 16 filters of 3×3 straight; 57 behind a 1×1 to 16 maps; or 135 of 1×1 behind a depthwise one. (More maps also give the head more weights.)
+# The race again: 64 maps of 7×7 pixels come in. The same work buys 16 filters of 3×3 straight; 57 behind a 1×1 to 16 maps; or 135 of 1×1 behind a depthwise one. (They also have more maps, and a ReLU more.)
 #
 # GoogLeNet also had **auxiliary heads** (보조 출력층): outputs half-way up, with losses of their own, so that lower layers got more gradient. With batch norm few nets need them.
 
@@ -509,7 +509,7 @@ claim("at the end, heads refitted: together over boosting, points of accuracy",
       joint_own[-1] - boost_own[-1], at_least=3)
 
 # %% [markdown]
-# So the thesis holds in form, but an early block cannot go: the later ones read it. Refitted, the net trained together shows much more after two blocks than with its last head; part of the gap, there after eight too, is the refit itself. Boosting, at equal work, ends behind: each block had to make the best of what was fixed.
+# So the thesis holds in form, but an early block cannot go: the later ones read it. Refitted, the net trained together shows much more after two blocks than with its last head; part of the gap, there after eight too, is the refit itself. Boosting, at equal work, ends behind, refitted; with the last heads it does not, here.
 #
 # **Ask the room.** Somebody shows only the dashed line of "together" and says: "the early blocks know nothing". What do you answer?
 #

@@ -382,7 +382,7 @@ for step in range(run.steps(200)):
         print(f"step {step}: {loss.item():.2f} bits")
 
 # %% [markdown]
-# Only at step 1 is a first symbol's input not 0: all gradient of its row of $W$ comes back over 30 steps, tiny. But Adam divides by its size (plus $10^{-8}$): if that is not far smaller, a step is about the rate.
+# Only at step 1 is a first symbol's input not 0: all gradient of its row of $W$ comes back over 30 steps, tiny. But Adam divides by its size, plus $10^{-8}$: unless it is far below that, a step is about the rate.
 # A fair chance for each kind: PyTorch's start (*default*) or a better one; three rates, five nets a rate, the same 160 steps (adding: 300) and sequences, no clipping. A GRU has three times, an LSTM four times an RNN's recurrent weights.
 #
 # `memory.compare` does so for all nets at once. A kind's rate is the one with the best median net on 1,000 fresh sequences; its loss on 1,000 others is *reported*. Differences of 5 are noise.
@@ -413,7 +413,7 @@ for task, losses, guess in (("symbol", remembered, 2), ("adding", added, 1 / 6))
         reported = np.median(memory.at_best(choose, report))
         rows[f"{task} · {kind}"] = [*np.median(choose, axis=1) * 100 / guess,
                                     reported * 100 / guess]
-plots.table("Rate and start decide who remembers; adding needs gates (pale: learned)", rows,
+plots.table("Rate and start decide who remembers; gates speed adding (pale: learned)", rows,
             [*map(str, RATES), "reported"], digits=0, low=0,
             xlabel="learning rate of Adam: loss of the median net (a guess is 100)")
 plots.show("Table. Symbol: only the default LSTM and bias 1 stay at 100 at every rate. "
@@ -444,7 +444,7 @@ claim("LSTM, bias 1: the last relative to the first (ratio)",
 # %% [markdown]
 # At rate 0.005 alone one would say: neither the default RNN nor the GRU remembers. At a better rate some of these RNNs do, and most GRUs. LSTMs, default or bias 1 (the folk advice), do not in 160 steps: three steps are not thirty. (At 0.3, off the grid, one or two in ten did.)
 #
-# Section 3 left bias 1 more gradient than an RNN. Why in vain? The lines above: the noise drives an RNN's steps, and within 40 its gradient grows 50,000-fold (then loss may shrink it); bias 1's only falls. Why it does so is open.
+# Section 3 left bias 1 more gradient than an RNN. Why in vain? The lines above: noise drives an RNN's steps; within 40 its gradient grows over 50,000-fold (then loss may shrink it); bias 1's only falls. Why it does so is open.
 #
 # Adding: in 300 steps the GRU learns, some chrono nets do; RNNs, and LSTMs with a poor start, stay near a guess. With `BUDGET = 3` some RNNs set out, too: slow, not unable.
 
@@ -573,7 +573,7 @@ claim("but it repeats itself: different words at 0.3, relative to 1.0 (ratio)",
 # `nn.LSTM` hides its gates; our cell, with its weights, opens it.
 #
 # All forget gates started alike, at bias 1: about three steps. What have they become?
-# A gate's memory, its *span*, is again $-1/\log f$, with the logarithm averaged over the unseen text. At 0.3, 4 % is left after one. Beyond 32, where gradients ended, spans extrapolate. The first picture has all units.
+# A gate's memory, its *span*, is again $-1/\log f$, with the logarithm averaged over the unseen text. Span 0.3 keeps 4 % for a step. Beyond 32, where gradients ended, spans extrapolate. The first picture has all units.
 #
 # The second has one: on half of the streams, the unit whose gate's mean at letters most exceeds its mean elsewhere, drawn on the other half. Light is open, dark is shut, · is a space, ↵ ends a line.
 #
@@ -686,7 +686,7 @@ print(f"the last column is another state: off by {gap(h[-1], alone):.1f}")
 #
 # ```python
 # x = nn.utils.rnn.pad_sequence(rows, batch_first=True)     # (B, T), 0 is padding
-# # net.bias_ih_l0[H:2 * H]: the forget gates' part, to which bias_hh_l0 adds its own
+# # for task 7: net.bias_ih_l0[H:2 * H] is the forget gates'; bias_hh_l0 adds its own
 # ```
 #
 # **Predict first.** The last change, judged by counts without any order: how many of 100 are right?

@@ -360,7 +360,7 @@ regret |= {"KL-UCB": play(bandits.kl_ucb()), "Thompson, flat": tuned["trust"][:,
 # Thompson's prior Beta(1, 24) is near the truth, which is a help. The flat prior has none.
 
 # %%
-fig, axes = plots.panels("Untuned, Thompson loses least; tuned, UCB and trust lose less",
+fig, axes = plots.panels("Untuned, Thompson loses least; tuned, three of four lose less",
                          ["as in the books", "the best of five constants, after the fact"],
                          xlabel="visitor", ylabel="regret (clicks; log)", size=(10.5, 4.4),
                          sharey=True)
@@ -462,7 +462,7 @@ times = {name: late / at_once for name, (at_once, late) in delay.items()}
 fig, ax = plots.figure("When clicks come late, UCB needs a repair; Thompson does not",
                        xlabel="regret (clicks)", ylabel="", size=(8, 3.0))
 for row, (name, (at_once, late)) in enumerate(delay.items()):
-    color = plots.RED if name == "UCB" else plots.BLUE   # as in the race
+    color = plots.BLUE if name.startswith("Thompson") else plots.RED  # as in the race
     ax.plot([at_once, late], [row, row], color=plots.GREY, zorder=1)
     for x, fill in ((at_once, "white"), (late, color)):
         ax.plot(x, row, "o", color=color, markerfacecolor=fill, markersize=9)

@@ -291,7 +291,7 @@ print(Node("input", value="x") + 1)
 #
 # $$\text{gelu}(x) = \tfrac12\, x \left(1 + \tanh\left(\sqrt{2/\pi}\,(x + 0.044715\, x^3)\right)\right)$$
 #
-# The gradient is built by walking the graph backward, as the tape does. But each rule takes `g`, the *node* of the gradient so far, and answers with nodes.
+# The gradient is built by walking the graph backward, as the tape does. But a rule takes nodes, `g`, the gradient so far, `out`, its own, and gives nodes.
 # For a product $a \cdot b$: the slope for $a$ is $g \cdot b$, and for $b$ it is $g \cdot a$.
 # `graphs.order` lists the nodes, arguments before what uses them.
 
@@ -410,7 +410,7 @@ claim("ten numbers: the walk takes at least twice the time of the fused function
 # %% [markdown]
 # On ten numbers the walk costs most: Python's own work, a node at a time.
 # On 20,000 numbers the arrays cost most. How much depends on the process: in one that gets fresh memory for each array, we measured 2.3 ms for the walk as written, instead of 0.2.
-# Fewer operations made the walk a third shorter in either case. One function, which lets go of used arrays, saved a quarter of the 0.2 and three quarters of the 2.3.
+# Fewer operations made the walk a third shorter in either case. One function, which lets go of used arrays, saved a third of the 0.2 and three quarters of the 2.3.
 #
 # Still, NumPy writes an array for every operation. Theano generated C code with *one* loop over all of them.
 # It lives on as **PyTensor** (파이텐서), which makes a single node of the formula and its slope, `Composite`.
@@ -900,7 +900,7 @@ claim("two processes end with the weights of one: largest difference",
 # 1. Frameworks agree up to rounding; they differ in what you write, what you see and what a step costs.
 # 2. A static graph is data: it can be differentiated, folded, shared and fused before it runs. What Python said while it was described is frozen in it.
 # 3. Define by run records what happened, so Python's own control flow works.
-# 4. `tf.function`, JAX and `torch.compile` trace a graph out of Python. On an `if` on a value one makes a node, one refuses, one breaks the graph. What they give is one loop for many operations.
+# 4. `tf.function`, JAX and `torch.compile` trace a graph out of Python. On an `if` on a value one makes a node, one refuses, one breaks the graph. A compiler makes one loop of many operations.
 # 5. Few bits lose small updates and small slopes: keep a float32 copy, and scale the loss. A profiler says where the time goes. Averaged gradients make many processes one.
 
 # %% [markdown]

@@ -253,7 +253,7 @@ check("02.evolution", evolution_by_rank)
 # `ones` holds, for each row that is left, the numbers of its eleven ones, as in lecture 02, 548 in all.
 # Train logistic regression on mini-batches drawn from `rng`, with any optimizer of your own.
 # Return 548 weights. The sum of a row's eleven must be the logit of a click in the *full* log, where clicks are rare; no bias is needed.
-# The check wants 26 % of the gap on later days of full logs that you have not seen. It has to depend on `rng` and no other luck.
+# The check wants 26 % of the gap on later days of full logs that you have not seen. Draw from `rng` and from nothing else.
 #
 # <details><summary>Hint 1</summary>Gradient of a batch: <code>np.bincount(ones[rows].ravel(), np.repeat(error, 11) / len(rows), minlength=548)</code>, with error = p − click. Start every weight so that the sum of eleven is the logit of the click rate you see.</details>
 # <details><summary>Hint 2</summary>Thinning divides the rows without a click by ten, so the odds p / (1 − p) are ten times too high. What is that on the logit? Spread the correction over the eleven weights, at the end.</details>

@@ -61,7 +61,7 @@ check("04.merge", merge)
 #
 # *Because an infinity in one unit is a nan in every weight, one step later.*
 #
-# Both activations of the lecture have relatives with a knob. Return both:
+# The lecture's ELU and Swish have relatives with a knob. Return both:
 #
 # $$\text{CELU}(z) = \begin{cases} z & z > 0 \\ \alpha\,(e^{z/\alpha} - 1) & \text{otherwise} \end{cases} \qquad \text{Swish}(z) = z \cdot \sigma(\beta z)$$
 #
@@ -101,7 +101,7 @@ check("04.smooth", celu_and_swish)
 #
 # The lecture solved XOR with steps. Do it with **two ReLUs** and a linear output, no step at all:
 # $\text{ReLU}(xW + b) \cdot v + c$ must be 0, 1, 1, 0 on the corners (0, 0), (0, 1), (1, 0), (1, 1), exactly.
-# Give `W` (2, 2), `b` (2,), `v` (2,), as NumPy arrays, and `c`, a number. A column of `W` belongs to a unit.
+# Give `xor = (W, b, v, c)`: NumPy arrays (2, 2), (2,), (2,) and a number. A column of `W` belongs to a unit.
 #
 # <details><summary>Hint 1</summary>Look at the sum s = x₁ + x₂. It is 0, 1, 1 or 2 on the corners. Draw the wanted output over s: up, then down.</details>
 # <details><summary>Hint 2</summary>The first unit may be s itself: ReLU(s) is 0, 1, 1, 2. Only the last corner is wrong then: by how much?</details>

@@ -116,7 +116,8 @@ def fresh(kind: str, sizes: Sequence[tuple[int, int]], nets: int, lag: int) -> T
     """Nets of a kind before training: (nets, weights); all is uniform but what the kind names."""
     hidden = sizes[1][0]
     parts = [uniform(nets, *shape, hidden=hidden) for shape in sizes]
-    parts[2] += uniform(nets, *sizes[2], hidden=hidden)  # torch's nets have two biases
+    if not kind.startswith("GRU"):  # torch's nets have two biases, in one here but for a GRU
+        parts[2] += uniform(nets, *sizes[2], hidden=hidden)
     if kind == "RNN, orthogonal":
         parts[1] = torch.stack([nn.init.orthogonal_(U) for U in parts[1]])
     if kind.startswith("LSTM"):
