@@ -221,7 +221,7 @@ plots.show("Signal by layer. For tanh N(0, 1), 4 × Glorot and He are flat, Glor
 # A flat line is no good start yet: at the left, and for N(0, 1) in the middle, most units of large starts are saturated (lecture 04).
 # At the end He's line is at 0.55, Glorot's at 0.15: for tanh both serve, but Glorot's keeps the scores where tanh is straight.
 #
-# In the middle four times Glorot's spread loses a third in each layer: outputs near ½ push the next scores off zero, where the slope is under ¼. Section 6 tries larger gains.
+# In the middle four times Glorot's spread loses 37 % in each layer: outputs near ½ push the next scores off zero, where the slope is under ¼. Section 6 tries larger gains.
 #
 # A size is a mean: single directions can still be crushed. An **orthogonal** (직교 초기화) start, rows of length 1 at right angles, only turns and mirrors (`nn.init.orthogonal_`).
 #
@@ -455,7 +455,7 @@ claim("pixels mixed above unseen (nats)", mean["pixels mixed"] - mean["not seen"
 # RBMs stacked in this way are a **deep belief network** (심층 신뢰 신경망), DBN.
 #
 # It can dream: a chain of 300 steps, begun with coins, runs in the *top* RBM; its end goes down through the others. (No equal race with one RBM: four times the weights, thrice the training, a smoother way down.)
-# How good are 500 dreams? Take each unseen digit's distance to the nearest dream, over the 64 pixels; printed beside it, to the nearest digit learned from. Their variety is the mean distance between two dreams, against two real digits.
+# How good are 500 dreams? Take each unseen digit's distance to the nearest dream, over the 64 pixels; beside it, to the nearest of 1,257 it learned from. Their variety is the mean distance between two dreams, against two real digits.
 
 # %% [markdown] tags=["notes"]
 # **Notes for the room (9 minutes).**
@@ -589,7 +589,7 @@ claim("spoiled digits: the plain one's squared error over the denoising one's (r
 # Here: 3 or 10 sigmoid layers of 64 units, 50 labelled digits, five a class. Starts:
 #
 # - *random*: Glorot's spread times a gain; 1 is the *naive* start;
-# - *pre-trained* on 1,100 digits without labels, the 50 among them: RBMs, or auto-encoders (begun at a gain of 4);
+# - *pre-trained* on 1,100 digits, the 50 among them, unlabelled: RBMs (20 epochs), auto-encoders (8; begun at 4);
 # - a **control** (대조군) for each: all of it but the knowledge.
 #
 # Each is multiplied, biases too, by seven factors, ¼ to 8. (Glorot's spread for 64 units is ⅛: 8 times it is lecture 05's N(0, 1).)

@@ -84,7 +84,7 @@ s.show("A one-hot row with its 1 in the third place, times a table of three rows
 # with $H$ the one-hot rows, one for each look-up, $R$ the rows that come out, $L$ the loss.
 # So a row of the table adds up the gradients of all its look-ups: a row looked up twice, with gradients 0.3 and −0.1 arriving, gets 0.2. Without a look-up: zero.
 #
-# **The library's way.** `nn.Embedding` is the look-up. `nn.EmbeddingBag` looks up a *bag* of names, and averages their rows. With `mode="sum"` it is a row with several ones, times $E$; if $E$ has one column, adding bias and sigmoid gives logistic regression. Bags of unequal length come flat: `offsets` says where each begins, `per_sample_weights` weighs the rows.
+# **The library's way.** `nn.Embedding` is the look-up. `nn.EmbeddingBag` looks up a *bag* of names, and averages their rows. With `mode="sum"` it is a row with several ones, times $E$; if $E$ has one column, adding bias and sigmoid gives logistic regression. Unequal bags come flat: `offsets` says where each begins; `per_sample_weights` weighs the rows of a sum.
 
 # %%
 table, shown = rng.normal(size=(6, 3)), np.array([2, 0, 5, 2])  # six ads; four look-ups
@@ -833,7 +833,7 @@ claim("8,000 impressions, vectors from 200,000: one-hot over borrowed (points of
 
 # %% [markdown]
 # PCA of click rates is some points behind, without age and gender: try it first.
-# Nine numbers cannot hold all that is peculiar to a user: in the end 400 columns win, late if a million impressions made the numbers.
+# Learned from few clicks, nine numbers know a user only in part: in the end 400 columns win, late if a million impressions made them.
 #
 # ## What goes wrong in practice
 #

@@ -205,7 +205,7 @@ plots.show("A bell; an S-shaped curve; a density with two hills. Three dots in e
 # E_q of log q(z) = −(z − μ)²/2σ² − log σ − c, with c = ½ log 2π, is −½ − log σ − c, since (z − μ)² is σ² on average. E_q of log p(z) = −z²/2 − c is −(μ² + σ²)/2 − c. Subtract.
 # </details>
 #
-# **Ask the room.** Next, $x = 1.5$ is $z$ plus noise. Which m and v ($q$'s mean, width) make the arch and the line meet?
+# **Ask the room.** Next, $x = 1.5$ is $z$ plus noise. Which m and v ($q$'s mean, width) put the dot on the line?
 #
 # <details><summary>One answer</summary>
 #
@@ -356,7 +356,7 @@ claim("sin(10 z): reparameterization's spread over the score's (ratio)",
 #
 # On the map: `vae`
 #
-# Where the exact likelihood is known, a VAE, encoder and decoder trained on the ELBO, must reach it, and does.
+# With linear nets a VAE, encoder and decoder trained on the ELBO, can reach the exact likelihood, and does.
 #
 # Make both nets linear: $p(x \mid z) = \mathcal N(zW^\top, s^2 I)$, and the encoder's mean $xV$, with one $\sigma$ for each axis of the code.
 # A sum of Gaussians is a Gaussian, so $p(x)$ is one, and its best likelihood is known: **probabilistic PCA** (확률적 주성분분석; Tipping and Bishop 1999).
@@ -439,7 +439,7 @@ claim("3,000 blind draws: their bound and the exact value (nats apart)",
       abs(best - blind[3000]), at_most=0.02)
 
 # %% [markdown]
-# **Predict first.** Fix the decoder's noise at $s = 1$, as a plain squared error does, and give the code six axes.
+# **Predict first.** Fix the decoder's noise at $s = 1$, as half the squared error does, and give the code six axes.
 # The variances along the wines' principal axes are 4.7, 2.5, 1.4, 0.9, 0.9 and 0.6. How many axes does the VAE use?
 #
 # (An axis of variance $\lambda$ is worth $\frac12 \log(\lambda / s^2)$ nats where $\lambda > s^2$, and nothing otherwise: follows from Tipping and Bishop.)
@@ -811,7 +811,7 @@ outcome("13.odd", ODD[int(joined > usual), int(dull > usual)])
 # A high likelihood is no sign of good health: most real rows are a little unusual, the bot's never are.
 # (Nalisnick and others 2019 saw the same with pictures.)
 # So ask whether the surprise is *typical*: of a batch of rows at once, and on both sides.
-# Then one number finds both kinds, without an example of either.
+# Then one number finds whole batches of either, without an example.
 #
 # But for a rule that you can write down, the table is simpler, exact, and explains itself.
 # And a bot that copies real rows evenly has the usual surprise: nothing that looks at rows one by one can see it.

@@ -149,7 +149,7 @@ claim("a penalty on D's weight brings them home: distance", away["penalty"][-1],
 
 # %% [markdown]
 # Near 0 the sigmoid is $\frac12$: $w$ moves with $-\frac12\theta$, and $\theta$ with $+\frac12 w$.
-# Each is pushed by where the other stands, with opposite signs: a rotation, no descent. No loss falls.
+# Each is pushed by the other's place, with opposite signs: a rotation. (Moved at once: a spiral outward.)
 # *Momentum* remembers where the other stood ten turns ago, and overshoots. A *penalty* on $D$'s slope, $0.15\, w^2$, takes speed out.
 #
 # **The same game on letters.** The data are lecture 13's: the letters A to E in six plain fonts, pixels 0 (paper) and 1 (ink). The nets, too: $D$ is the encoder with one output, $G$ the decoder, fed sixteen numbers of noise. `games.play` is the loop above, for nets and with Adam. One turn:
@@ -451,7 +451,7 @@ claim("one step each finds more, for the same number of steps (clusters, mean)",
 # %% [markdown]
 # Why collapse? In its step, the generator may put everything where $D$ is highest. Then $D$ moves, and $G$ follows.
 #
-# So here a judge less far ahead was the cure; more turns alone are not (section 5).
+# A judge less far ahead cured the non-saturating loss; more turns alone do not (section 5).
 # That is no comfort: how many steps are too many, you learn by failing.
 #
 # **Ask the room.** You see only the drawings of *one* generator, on pictures, with no middles to count. How would you notice collapse?
@@ -586,10 +586,10 @@ claim("in 1,800 steps the price: fewer good points than without (points)",
       short=True)
 
 # %% [markdown]
-# So it was the penalty, not the loss: a judge that may not be steep cannot shut the generator out.
+# So in 1,800 steps it was the penalty: a judge of bounded slope cannot shut the generator out.
 # For the non-saturating loss, the price is more scatter. And a count of "any twenty points within 0.4" would call the plain circle a cure: it passes all six.
 #
-# With `BUDGET = 3` (tried twice) all three losses with the penalty find six of six, or nearly, and scatter less; the non-saturating loss alone stays at about three. The game's own, slowest, gets there, too.
+# With `BUDGET = 3` (tried twice) all three losses with the penalty find six of six, or nearly, and scatter less; without it the non-saturating loss stays at about three, but the game's own finds six.
 
 # %% [markdown]
 # ## 6 · Letters, one change back at a time
@@ -638,7 +638,7 @@ spared = sum(best[name] >= best["all three"] * 2 / 3 for name in list(stored)[2:
 outcome("14.back", COUNTS[spared])
 
 # %% [markdown]
-# This table is a stored one: one run is luck as much as recipe, and here are 54 (`benchmarks/gan_table.py`), with spectral normalization in the penalty's place as a row more. The penalty did most, as in the one-number game and on the ring. (At rate 0.01 alone, momentum and penalty look alike: 16 and 17.) And all three changes taken back draw nothing at any rate.
+# This table is stored: one run is luck as much as recipe; here are 54, of 300 steps (`benchmarks/gan_table.py`), with spectral normalization in the penalty's place as a row more. The penalty did most, as in the one-number game and on the ring. (At rate 0.01 alone, momentum and penalty look alike: 16 and 17.) Without all three, 300 steps draw nothing at any rate.
 #
 # **To order.** A **conditional GAN** (조건부 GAN; Mirza and Osindero, 2014) tells both nets the label: the generator finds it appended to its noise, as five numbers, one of them 1. The discriminator has five outputs, and the label says which one counts.
 
@@ -701,7 +701,7 @@ def measures(pictures):
             nearest(pictures)[0].median().item())
 
 # %% [markdown]
-# The judge, and two rivals. The strongest rival is old: lecture 13's auto-encoder, and a mixture of ten Gaussians fitted to its codes. It gets the same letters, as many steps, and no game. So does a VAE, which draws from its prior.
+# The judge, and two rivals. The strongest rival is old: lecture 13's auto-encoder, and a mixture of ten Gaussians fitted to its codes. It gets as many steps, each of 64 letters, not 32. So does a VAE, which draws from its prior.
 
 # %%
 torch.manual_seed(SEED)
@@ -761,7 +761,7 @@ claim("mixture: pixels off the nearest training letter, against an unseen letter
 # %% [markdown]
 # So in 300 steps lecture 13's mixture wins by far in density, coverage and FID. (The GAN to order, which is told the labels, is about as legible.) And it is no copier: its letters are as far from the training letters as unseen ones are. After 5,000 steps, from two starts: section 1's game covers 39 % and nothing, the GAN to order 84 and 83, the mixture 96 and 90.
 #
-# What is left for the GAN? No real pixel is grey, and a discriminator can see that; so the generator draws few. A VAE hedges with grey, a GAN commits. But crisp is not the same as good: round the VAE's pixels, and they are crisp, too.
+# What is left for the GAN? No real pixel is grey, and a discriminator can see that; so the generator draws few. A VAE's draws hedge with grey (the mixture's less), a GAN commits. But crisp is not good: rounded, the VAE's are crisp, too.
 
 # %%
 def with_nearest(name, pictures):

@@ -334,7 +334,7 @@ print(f"B is shown to {(B > A).mean():.0%}: as often as it is believed to be the
 # %% [markdown]
 # Doubt makes wide draws, wide draws explore, and exploring ends the doubt. No constant had to be chosen, only a prior.
 #
-# In code, for all runs at once: one line. `trust` is such a constant after all, for the next section: at 1 it is Thompson sampling, at 4 each impression counts as four, so that the draws are half as wide.
+# In code, for all runs at once: one line. `trust` is such a constant after all, for the next section: at 1 it is Thompson sampling, at 4 impressions and prior count as four, so draws are half as wide.
 
 # %%
 def thompson(t, counts, rng, trust=1, beta=1):
@@ -392,7 +392,7 @@ claim("fading ε at its best c: its runs spread wider than untuned Thompson's (r
       chosen["ε = c / t"][-1].std() / ours.std(), at_least=2)
 
 # %% [markdown]
-# So the honest sentence is short: *Thompson sampling is the best of those that ask for no constant.* UCB, optimism and Thompson's own trust beat it, each with a good constant: untuned, it explores as if visitors came for ever.
+# The honest sentence is short: *here Thompson sampling is the best of those that ask for no constant.* UCB, optimism and Thompson's own trust beat it, each with a good constant: untuned, it explores as if visitors came for ever.
 #
 # But the constants were chosen on these very runs. Does one travel? Take $s = 0.1$ to other bandits of the same business, each run with ten ads by chance of the fifty:
 
@@ -656,7 +656,7 @@ claim("second half: greedy's runs spread wider than Thompson's (ratio)",
       late["greedy"].std() / late["Thompson"].std(), at_least=1.5)
 
 # %% [markdown]
-# With context greedy is nearly level over all visitors, though it never explores. Visitors differ, and so do the ads that look best for them: the crowd explores in its stead (Bastani, Bayati and Khosravi, 2021, prove when that is enough).
+# With context greedy is nearly level over all visitors, though only its first batch is random. Visitors differ, and so do their best-looking ads: the crowd explores in its stead (Bastani, Bayati and Khosravi, 2021, prove when that is enough).
 # What Thompson buys here is less the mean than that no run stays behind. A newcomer among known ads is another matter: lecture 19.
 #
 # **Ask the room.** Why may a recommender that trains on its own clicks work well for years, and then fail with a new catalogue?
@@ -778,7 +778,7 @@ claim("for the reward of no click, doubly robust is narrower than IPS: spreads (
 # Not clicking is the frequent case: IPS weighs it whole, with all the noise of the weights. The doubly robust estimate weighs only what the model did not foresee, so both rewards give it the same error, mirrored.
 # It is right if the model *or* the propensities are right, hence the name.
 #
-# We drew 300 such logs. A few weights of twenty and more make most of the noise. **Weight clipping** (가중치 자르기) cuts each weight at a cap: less noise, but what is cut off is no longer counted, a bias.
+# We drew 300 logs; the model was fitted once, on another. A few weights of twenty or more make most noise. **Weight clipping** (가중치 자르기) cuts each at a cap: less noise, but what is cut is lost, a bias.
 
 # %%
 CAPS = np.array([1, 2, 5, 10, 15, 20, 30, 50])

@@ -271,7 +271,7 @@ claim("with the exact value as baseline, variance left (share)", left, at_most=0
 # $$\delta_t = r_t + \gamma\, V(s_{t+1}) - V(s_t)$$
 #
 # Less noise, but wrong as long as the critic is.
-# Four learners, each at five rates, eight runs each: `cliff.climb` trains all 160 side by side, 20 walks an update. Two have a critic: *learned baseline* keeps the whole return, *critic* stops after one step.
+# Four learners, each at five rates, eight runs each: `cliff.climb` trains all 160 side by side, 20 walks an update. Two have a critic: *learned baseline* and *critic*; only *critic* stops after one step.
 
 # %%
 kinds, RATES = ("none", "learned", "exact", "critic"), (0.1, 0.2, 0.5, 1.0, 2.0)
@@ -550,7 +550,7 @@ claim("best rate each: the clip leads a batch used once (points)",
 #
 # $$a = \arg\max_a\; \frac{W_a}{N_a} + c\, P_a\, \frac{\sqrt{1 + \sum_b N_b}}{1 + N_a}$$
 #
-# This is PUCT: the mean so far, and the bonus of lecture 15's UCB, weighted by the prior; it shrinks with visits. $c = 1.5$.
+# This is PUCT: the mean so far, and a bonus as in lecture 15's UCB, weighted by the prior; it shrinks with visits. $c = 1.5$.
 
 # %%
 game = tictactoe.Game()

@@ -108,7 +108,7 @@ check("06.rows", soft_rows)
 # A channel is one of several pictures of the same place, such as red, green, blue.
 # So **channel dropout** (`nn.Dropout2d`) silences whole channels: in each picture, each channel as one, each by its own toss.
 # The function below was made from the lecture's and draws from `rng`. It has two bugs. Find and mend both.
-# The expected value (the mean over all masks) of every entry should be what it was. `p` may be 0, and it may be 1.
+# The expected value (the mean over all masks) of every entry should be what it was. `p` may be 0, or 1: all zeros.
 #
 # <details><summary>Hint 1</summary>Call it on ones of shape (2, 3, 4, 4) and look at one channel. Should it hold zeros and other numbers side by side? And do both pictures lose the same channels?</details>
 # <details><summary>Hint 2</summary>One number for each picture and each channel: draw with shape (n, c, 1, 1) and let it broadcast.</details>

@@ -33,7 +33,7 @@ progress.off()  # a solution that was read is not an exercise that was done
 # Given a batch `x`, random matrices and an activation, go from layer to layer:
 #
 # - the scores are the layer's input times its matrix;
-# - their **difference between inputs** is the root of the variance over the rows, averaged over the units;
+# - their **difference between inputs** is the root of the units' mean variance over the rows;
 # - divide the matrix by it, so that the new scores have difference one;
 # - the activation of the *new* scores is the next layer's input.
 #

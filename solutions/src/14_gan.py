@@ -87,7 +87,7 @@ def smoothed_loss(real, fake, target):
 check("14.smooth", smoothed_loss)
 
 # %% [markdown] tags=["solution-only"]
-# With target $t$ the best discriminator is $t p / (p + q)$. It never exceeds $t$, so on real points its logit stays bounded.
+# With target $t$ the best discriminator is $t p / (p + q)$. It never exceeds $t$, so its logit is bounded above.
 # With a target above 0 for the fakes too, the numerator would contain $q$: fakes would be drawn to where fakes already are.
 
 # %% [markdown]
