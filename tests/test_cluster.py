@@ -9,7 +9,7 @@ import sys
 import nbformat
 import psutil
 import pytest
-from distributed import LocalCluster
+from distributed import Client, LocalCluster
 from test_authoring import alive, wait_until
 
 from conftest import local_cluster
@@ -148,6 +148,16 @@ def test_a_worker_with_another_course_is_left_out(tmp_path, capfd):
     here = cluster.course()["course"]
     said = capfd.readouterr().err
     assert said.count("is left out: course ") == 2 and f" there, {here} here" in said
+
+
+def test_a_kernel_finds_nothing_set_that_dask_sets_for_its_workers(tmp_path):
+    where = {"host": "127.0.0.1", "dashboard_address": None, "local_directory": str(tmp_path)}
+    where["scheduler_kwargs"] = {"dashboard_address": "127.0.0.1:0"}
+    with LocalCluster(n_workers=1, threads_per_worker=1, **where) as dask, Client(dask) as client:
+        worker = client.run(os.environ.get, "MALLOC_TRIM_THRESHOLD_")
+        asks = {"one": job(tmp_path, "import os; print(os.environ.get('MALLOC_TRIM_THRESHOLD_'))")}
+        kernel = in_parallel(asks, printed, 1, dask.scheduler_address)
+    assert (*worker.values(), *kernel.values()) == ("65536", "None")
 
 
 def test_a_worker_that_has_no_course_says_so():
